@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# loopdma: the front door.  `make help` lists what there is.
+#
+# Everything that takes thought is in scripts/, whose parts can be used alone:
+# each has --help.
+
+# Kbuild, when it reads this directory, takes Kbuild; this is for people.
+ifneq ($(KERNELRELEASE),)
+include Kbuild
+else
+
+.DEFAULT_GOAL := help
+
+# For kbuild, in "make modules": those that were given.
+KBUILD_VARS := $(foreach v,W C CF V LLVM CC KCFLAGS INSTALL_MOD_PATH,\
+	$(if $(filter command% environment%,$(origin $(v))),'$(v)=$($(v))'))
+KDIR_ARG := $(if $(KDIR),--kdir '$(KDIR)')
+
+help:  ## this list
+	@echo "loopdma: a virtual DMA engine for QEMU and its Linux driver"
+	@echo
+	@sed -n 's/^\([a-z_-]*\):.*  ## \(.*\)/  make \1	\2/p' Makefile | expand -t 26
+	@echo
+	@echo "Variables:"
+	@echo "  KDIR=DIR                kernel headers for 'modules' (default: the running kernel's)"
+	@echo "  W= C= CF= V= LLVM=      handed to kbuild by 'modules'"
+	@echo "  KERNEL=NAME             stock kernel for 'run' and 'shell' (scripts/kernel.py list)"
+	@echo "  DEVICE=PROP=VALUE,...   properties of the device for 'run' and 'shell'"
+	@echo "  LANES=NAME,...          lanes for 'check' (scripts/check.py --list)"
+	@echo "  QEMU=PATH               a QEMU that has the device, instead of building one"
+	@echo "  LOOPDMA_CACHE=DIR       where kernels and QEMU are kept (default: ~/.cache/loopdma)"
+
+run:  ## build everything, boot a guest, show DMA at work
+	@scripts/deps.sh run
+	@scripts/run.py $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(DEVICE),--device-opts '$(DEVICE)')
+
+shell:  ## the same guest with a shell, driver loaded
+	@scripts/deps.sh run
+	@scripts/run.py --shell $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(DEVICE),--device-opts '$(DEVICE)')
+
+check:  ## all tests and checks; LANES=a,b for some of them
+	@scripts/deps.sh check
+	@scripts/check.py $(if $(LANES),--lanes '$(LANES)')
+
+modules:  ## build the modules for KDIR
+	@scripts/modules.py $(KDIR_ARG) -- $(KBUILD_VARS)
+
+modules_install:  ## install them (after 'modules', as root)
+	@scripts/modules.py --install $(KDIR_ARG) -- $(KBUILD_VARS)
+
+kunit:  ## KUnit suites over the simulated device, on user-mode Linux
+	@scripts/deps.sh check
+	@scripts/kunit.py uml
+
+kunit-live:  ## KUnit suites on the QEMU device, in a guest
+	@scripts/deps.sh check
+	@scripts/kunit.py live
+
+dmatest:  ## the kernel's dmatest on stock kernels, all interrupt and IOMMU modes
+	@scripts/deps.sh check
+	@scripts/check.py --lanes dmatest
+
+qemu:  ## build QEMU with the device; prints its path
+	@scripts/deps.sh run
+	@scripts/build-qemu.sh
+
+qtest:  ## the device's own tests, without a guest
+	@scripts/deps.sh check
+	@scripts/check.py --lanes qtest
+
+lint:  ## checkpatch, kernel-doc, shellcheck and the like
+	@scripts/deps.sh check
+	@scripts/check.py --lanes lint
+
+bench:  ## measure; writes build/reports/bench.json
+	@scripts/deps.sh run
+	@scripts/bench.py
+
+deps:  ## install what run and check need (apt-get)
+	@scripts/deps.sh check
+
+clean:  ## remove build/
+	rm -rf build
+
+distclean: clean  ## remove build/ and the cache
+	@scripts/clean-cache.sh
+
+.PHONY: help run shell check modules modules_install kunit kunit-live dmatest qemu qtest \
+	lint bench deps clean distclean
+
+endif

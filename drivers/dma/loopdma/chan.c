@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: the hardware side of a channel.
+ *
+ * Bring-up, filling the ring, abort, stop, recovery.  The
+ * rules of the registers are in Documentation/hardware.rst.
+ */
+#include <linux/bitfield.h>
+#include <linux/dma-mapping.h>
+#include <linux/iopoll.h>
+#include <linux/lockdep.h>
+
+#include "loopdma.h"
+
+/* How long the hardware may take to acknowledge that it has stopped. */
+#define LOOPDMA_STOP_TIMEOUT_US		1000000
+
+/* A tiny ring (a test's) still has descriptors to queue behind it. */
+#define LOOPDMA_POOL_MIN		64
+
+static int loopdma_chan_wait_disabled(struct loopdma_chan *lc)
+{
+	u32 st;
+
+	/* All ones: the function is gone from the bus, and DMA with it. */
+	return read_poll_timeout(loopdma_chan_read, st,
+				 st == U32_MAX ||
+				 FIELD_GET(LOOPDMA_CH_STATUS_STATE, st) ==
+				 LOOPDMA_STATE_DISABLED,
+				 10, LOOPDMA_STOP_TIMEOUT_US, false,
+				 lc, LOOPDMA_CH_STATUS);
+}
+
+/**
+ * loopdma_chan_stop() - stop the hardware channel and wait until it has
+ * @lc: channel
+ *
+ * Context: may sleep.
+ * Return: 0: the device does not touch the channel's memory any more; or
+ * -ETIMEDOUT: it may still do so.
+ */
+static int loopdma_chan_stop(struct loopdma_chan *lc)
+{
+	int err;
+
+	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, 0);
+	err = loopdma_chan_wait_disabled(lc);
+	if (!err)
+		return 0;
+
+	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_RESET);
+	err = loopdma_chan_wait_disabled(lc);
+	if (err)
+		dev_err(lc->ld->dev,
+			"channel %u does not stop; reset the function\n",
+			lc->index);
+	return err;
+}
+
+/* Enable the stopped hardware channel on its empty ring.  Any context. */
+static int loopdma_chan_start(struct loopdma_chan *lc)
+{
+	u32 st;
+
+	lockdep_assert_held(&lc->lock);
+
+	loopdma_ring_reset(&lc->ring);
+	memset(lc->comp, 0, sizeof(*lc->comp));
+	lc->arm = 0;
+	lc->aborting = false;
+	lc->watch_late = false;
+
+	loopdma_chan_write(lc, LOOPDMA_CH_RING_LO, lower_32_bits(lc->ring.dma));
+	loopdma_chan_write(lc, LOOPDMA_CH_RING_HI, upper_32_bits(lc->ring.dma));
+	loopdma_chan_write(lc, LOOPDMA_CH_RING_SIZE, ilog2(lc->ring.size));
+	loopdma_chan_write(lc, LOOPDMA_CH_COMP_LO, lower_32_bits(lc->comp_dma));
+	loopdma_chan_write(lc, LOOPDMA_CH_COMP_HI, upper_32_bits(lc->comp_dma));
+	loopdma_chan_write(lc, LOOPDMA_CH_VECTOR, lc->vector);
+	/* Orders the cleared completion record before the device looks at it. */
+	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_ENABLE);
+
+	st = loopdma_chan_read(lc, LOOPDMA_CH_STATUS);
+	if (FIELD_GET(LOOPDMA_CH_STATUS_STATE, st) == LOOPDMA_STATE_RUNNING)
+		return 0;
+
+	dev_err(lc->ld->dev, "channel %u does not start: status %#010x\n",
+		lc->index, st);
+	return -EIO;
+}
+
+static void loopdma_chan_recover(struct work_struct *work)
+{
+	struct loopdma_chan *lc = container_of(work, struct loopdma_chan,
+					       recover);
+	int err;
+
+	/*
+	 * The driver's idea of the ring may be wrong by now, so nothing less
+	 * than a stop makes it safe to end what is in it.
+	 */
+	err = loopdma_chan_stop(lc);
+
+	spin_lock_irq(&lc->lock);
+	if (lc->state == LOOPDMA_CHAN_RECOVERING) {
+		lc->stats.recoveries++;
+		loopdma_chan_end_ring(lc);
+		if (!err)
+			err = loopdma_chan_start(lc);
+		lc->state = err ? LOOPDMA_CHAN_DEAD : LOOPDMA_CHAN_ON;
+		if (err)
+			loopdma_chan_end_all(lc, true);
+		else
+			loopdma_chan_push(lc);
+	}
+	spin_unlock_irq(&lc->lock);
+	tasklet_schedule(&lc->tasklet);
+}
+
+/**
+ * loopdma_chan_init() - set up a channel that no client has yet
+ * @ld: device
+ * @index: number of the channel
+ */
+void loopdma_chan_init(struct loopdma_dev *ld, u32 index)
+{
+	struct loopdma_chan *lc = &ld->chan[index];
+
+	lc->ld = ld;
+	lc->index = index;
+	lc->caps = loopdma_chan_read(lc, LOOPDMA_CH_CAPS);
+	lc->state = LOOPDMA_CHAN_OFF;
+	spin_lock_init(&lc->lock);
+	INIT_LIST_HEAD(&lc->heap);
+	mutex_init(&lc->setup);
+	lc->quiet = true;
+	INIT_WORK(&lc->recover, loopdma_chan_recover);
+	loopdma_irq_init(lc);
+
+	lc->chan.device = &ld->dma;
+	list_add_tail(&lc->chan.device_node, &ld->dma.channels);
+}
+
+static void loopdma_chan_free_memory(struct loopdma_chan *lc)
+{
+	struct device *dev = lc->ld->dev;
+
+	if (lc->ring.desc)
+		dma_free_coherent(dev, lc->ring.size * sizeof(*lc->ring.desc),
+				  lc->ring.desc, lc->ring.dma);
+	if (lc->comp)
+		dma_free_coherent(dev, sizeof(*lc->comp), lc->comp,
+				  lc->comp_dma);
+	lc->ring.desc = NULL;
+	lc->comp = NULL;
+}
+
+static int loopdma_chan_alloc_memory(struct loopdma_chan *lc)
+{
+	struct device *dev = lc->ld->dev;
+	u32 size = BIT(READ_ONCE(lc->ld->ring_order));
+	struct loopdma_hw_desc *desc;
+	dma_addr_t dma;
+	int err;
+
+	err = loopdma_pool_init(lc, max_t(u32, size, LOOPDMA_POOL_MIN));
+	if (err)
+		return err;
+
+	desc = dma_alloc_coherent(dev, size * sizeof(*desc), &dma, GFP_KERNEL);
+	loopdma_ring_init(&lc->ring, desc, dma, size);
+	lc->comp = dma_alloc_coherent(dev, sizeof(*lc->comp), &lc->comp_dma,
+				      GFP_KERNEL);
+	if (desc && lc->comp)
+		return 0;
+
+	loopdma_chan_free_memory(lc);
+	loopdma_pool_exit(lc);
+	return -ENOMEM;
+}
+
+/**
+ * loopdma_chan_quiet() - stop a channel for good
+ * @lc: channel; its setup mutex is held
+ *
+ * On return nothing is started any more, neither timer nor recovery runs, and
+ * the device does not touch the channel's memory, or the channel is marked as
+ * stuck.  What was in the ring is still there.
+ *
+ * Context: may sleep.
+ */
+void loopdma_chan_quiet(struct loopdma_chan *lc)
+{
+	lockdep_assert_held(&lc->setup);
+
+	if (lc->quiet)
+		return;
+
+	/* Who holds the lock of a channel that is ON may start something. */
+	spin_lock_irq(&lc->lock);
+	lc->state = LOOPDMA_CHAN_OFF;
+	spin_unlock_irq(&lc->lock);
+
+	timer_delete_sync(&lc->watchdog);
+	cancel_work_sync(&lc->recover);
+	lc->stuck = loopdma_chan_stop(lc);
+	lc->quiet = true;
+}
+
+/*
+ * Take a channel down.  On return no interrupt, timer, work or tasklet of it
+ * runs or will run, all descriptors that were submitted have ended, and the
+ * memory that the device knew is freed.
+ */
+static void loopdma_chan_down(struct loopdma_chan *lc, bool notify)
+{
+	loopdma_chan_quiet(lc);
+
+	if (lc->ring.desc) {
+		spin_lock_irq(&lc->lock);
+		loopdma_chan_end_all(lc, notify);
+		spin_unlock_irq(&lc->lock);
+	}
+
+	/*
+	 * The tasklet calls back and frees; it does not touch the ring now.
+	 * Also if there is no ring any more: a client may have scheduled it by
+	 * terminating what its device took along.
+	 */
+	tasklet_schedule(&lc->tasklet);
+	tasklet_kill(&lc->tasklet);
+
+	if (lc->stuck && lc->ring.desc) {
+		/* Better to lose this memory than to have it written into. */
+		dev_err(lc->ld->dev, "channel %u: ring memory not freed\n",
+			lc->index);
+		lc->ring.desc = NULL;
+		lc->comp = NULL;
+	}
+	loopdma_chan_free_memory(lc);
+}
+
+/**
+ * loopdma_chan_alloc() - bring a channel up for its first client
+ * @lc: channel
+ *
+ * Context: may sleep; called under the core's mutex.
+ * Return: 0; -ENOMEM; -EIO if the hardware does not start; -ENXIO if the
+ * device is gone.
+ */
+int loopdma_chan_alloc(struct loopdma_chan *lc)
+{
+	int err;
+
+	mutex_lock(&lc->setup);
+	err = loopdma_chan_alloc_memory(lc);
+	if (err)
+		goto out;
+
+	memset(&lc->config, 0, sizeof(lc->config));
+	lc->chan.cookie = DMA_MIN_COOKIE;
+	lc->chan.completed_cookie = DMA_MIN_COOKIE;
+	lc->error_cookie = 0;
+
+	spin_lock_irq(&lc->lock);
+	/*
+	 * Not -ENODEV, on which the core takes the device off its list and
+	 * then does so once more when it is released.
+	 */
+	err = lc->ld->gone ? -ENXIO : loopdma_chan_start(lc);
+	if (!err)
+		lc->state = LOOPDMA_CHAN_ON;
+	spin_unlock_irq(&lc->lock);
+
+	lc->quiet = err == -ENXIO;
+	if (err) {
+		loopdma_chan_down(lc, false);
+		loopdma_pool_exit(lc);
+	}
+out:
+	mutex_unlock(&lc->setup);
+	return err;
+}
+
+/**
+ * loopdma_chan_free() - take a channel down after its last client
+ * @lc: channel
+ *
+ * What is still in flight is aborted without a callback: the core does not
+ * terminate before it frees, and the client is no longer there to be told.
+ *
+ * Context: may sleep; called under the core's mutex.
+ */
+void loopdma_chan_free(struct loopdma_chan *lc)
+{
+	mutex_lock(&lc->setup);
+	loopdma_chan_down(lc, false);
+	loopdma_pool_exit(lc);
+	mutex_unlock(&lc->setup);
+}
+
+/**
+ * loopdma_chan_remove() - take a channel down because its device goes away
+ * @lc: channel
+ *
+ * A client that still holds the channel is told by its callbacks that what was
+ * in flight is aborted.  The pool stays until the client releases the channel.
+ *
+ * Context: may sleep.
+ */
+void loopdma_chan_remove(struct loopdma_chan *lc)
+{
+	mutex_lock(&lc->setup);
+	loopdma_chan_down(lc, true);
+	mutex_unlock(&lc->setup);
+}
+
+/*
+ * Write the next entry of a transaction at the cursor and move the cursor.
+ * Returns true if that was the last one.
+ */
+static bool loopdma_chan_push_entry(struct loopdma_chan *lc,
+				    struct loopdma_desc *d)
+{
+	const struct loopdma_limits *lim = &lc->ld->lim;
+	struct loopdma_hw_desc *hw = loopdma_ring_push(&lc->ring);
+	bool slave = d->op == LOOPDMA_OP_TX || d->op == LOOPDMA_OP_RX;
+	u32 unit = slave ? loopdma_periph_width(d->periph) :
+			   BIT(lim->copy_align);
+	u32 len = slave ? lc->push_seg->seg[lc->push_idx].len : d->len;
+	u32 off = lc->push_off;
+	u32 n = min(len - off, loopdma_limits_max_piece(lim, unit));
+	dma_addr_t addr = slave ? lc->push_seg->seg[lc->push_idx].addr : 0;
+	u32 ctrl = 0;
+	bool last;
+
+	lc->push_off += n;
+	last = lc->push_off == len;
+	if (slave && last) {
+		lc->push_off = 0;
+		if (++lc->push_idx == lc->push_seg->n) {
+			lc->push_seg = lc->push_seg->next;
+			lc->push_idx = 0;
+		}
+		last = !lc->push_seg;
+	}
+
+	if (!last)
+		ctrl |= LOOPDMA_CTRL_CHAIN;
+	else if (d->tx.flags & DMA_PREP_INTERRUPT)
+		ctrl |= LOOPDMA_CTRL_INT;
+
+	switch (d->op) {
+	case LOOPDMA_OP_COPY:
+		loopdma_desc_copy(hw, d->dst + off, d->src + off, n, ctrl);
+		break;
+	case LOOPDMA_OP_TX:
+		loopdma_desc_tx(hw, addr + off, n, d->periph, ctrl);
+		break;
+	case LOOPDMA_OP_RX:
+		loopdma_desc_rx(hw, addr + off, n, d->periph, ctrl);
+		break;
+	default:
+		loopdma_desc_nop(hw, ctrl);
+		break;
+	}
+	return last;
+}
+
+/**
+ * loopdma_chan_push() - put issued work into the ring and tell the device
+ * @lc: channel, locked, state ON
+ *
+ * As much as fits; the rest follows from the completion path.  One doorbell
+ * for all of it.
+ */
+void loopdma_chan_push(struct loopdma_chan *lc)
+{
+	struct loopdma_hw_desc *hw;
+	struct loopdma_desc *d;
+
+	lockdep_assert_held(&lc->lock);
+
+	while ((d = lc->issued.first) && loopdma_ring_space(&lc->ring)) {
+		if (!lc->pushing) {
+			lc->pushing = true;
+			lc->push_seg = d->segs;
+			lc->push_idx = 0;
+			lc->push_off = 0;
+		}
+		if (loopdma_chan_push_entry(lc, d)) {
+			lc->pushing = false;
+			d->end = lc->ring.head;
+			loopdma_queue_pop(&lc->issued);
+			loopdma_queue_add(&lc->active, d);
+		}
+	}
+
+	if (!loopdma_ring_needs_doorbell(&lc->ring))
+		return;
+
+	/*
+	 * What follows a full ring can only be moved in when entries retire,
+	 * so there must be an interrupt to do it, even if no client asked.
+	 */
+	if (!loopdma_ring_space(&lc->ring)) {
+		hw = loopdma_ring_slot(&lc->ring, lc->ring.head - 1);
+		hw->ctrl |= cpu_to_le32(LOOPDMA_CTRL_INT);
+	}
+
+	/*
+	 * The doorbell hands the entries over.  The register write orders the
+	 * stores to the ring before itself, as writel() does; it pairs with
+	 * the device's read barrier between doorbell and descriptor fetch.
+	 */
+	loopdma_chan_write(lc, LOOPDMA_CH_DOORBELL,
+			   loopdma_ring_ring(&lc->ring));
+	loopdma_watch(lc);
+}
+
+/**
+ * loopdma_chan_abort() - end everything that is not complete
+ * @lc: channel, locked
+ *
+ * No callback comes for any of it, and every cookie given out so far counts as
+ * complete, so that nobody waits for one.  What is in the ring is freed when
+ * the device has acknowledged, see struct loopdma_chan.aborting; the rest is
+ * freed by the tasklet, which the caller schedules.
+ */
+void loopdma_chan_abort(struct loopdma_chan *lc)
+{
+	struct loopdma_desc *d;
+
+	lockdep_assert_held(&lc->lock);
+
+	if (lc->pushing) {
+		/* Its entries so far go the way of the others in the ring. */
+		lc->pushing = false;
+		d = loopdma_queue_pop(&lc->issued);
+		d->end = lc->ring.head;
+		loopdma_queue_add(&lc->active, d);
+	}
+	for (d = lc->active.first; d; d = d->next)
+		d->aborted = true;
+	if (lc->active.first && lc->state == LOOPDMA_CHAN_ON) {
+		lc->aborting = true;
+		lc->abort_to = lc->ring.head;
+		loopdma_chan_write(lc, LOOPDMA_CH_ABORT, lc->abort_to);
+	}
+
+	loopdma_queue_splice(&lc->issued, &lc->submitted);
+	for (d = lc->issued.first; d; d = d->next)
+		d->aborted = true;
+	loopdma_queue_splice(&lc->finished, &lc->issued);
+
+	lc->chan.completed_cookie = lc->chan.cookie;
+}
+
+/**
+ * loopdma_chan_fail() - the hardware channel is not to be trusted any more
+ * @lc: channel, locked
+ * @why: reason, for the log
+ *
+ * Starts the recovery; harmless if the channel is not working.
+ */
+void loopdma_chan_fail(struct loopdma_chan *lc, const char *why)
+{
+	lockdep_assert_held(&lc->lock);
+
+	if (lc->state != LOOPDMA_CHAN_ON)
+		return;
+	lc->state = LOOPDMA_CHAN_RECOVERING;
+	dev_err_ratelimited(lc->ld->dev, "channel %u: %s; restarting it\n",
+			    lc->index, why);
+	schedule_work(&lc->recover);
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: the device as a whole.
+ *
+ * Capabilities, registration with the dmaengine core, and lifetime.
+ */
+#include <linux/bitfield.h>
+#include <linux/iopoll.h>
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <kunit/visibility.h>
+
+#include "loopdma.h"
+
+#define LOOPDMA_RESET_TIMEOUT_US	1000000
+
+static int loopdma_set_ring_size(const char *val, const struct kernel_param *kp)
+{
+	unsigned int size;
+	int err;
+
+	err = kstrtouint(val, 0, &size);
+	if (err)
+		return err;
+	if (size < 2 || size > 65536 || !is_power_of_2(size)) {
+		pr_err("loopdma: ring_size %u is not a power of two from 2 to 65536\n",
+		       size);
+		return -EINVAL;
+	}
+	return param_set_uint(val, kp);
+}
+
+static const struct kernel_param_ops loopdma_ring_size_ops = {
+	.set = loopdma_set_ring_size,
+	.get = param_get_uint,
+};
+
+static unsigned int ring_size = 1024;
+module_param_cb(ring_size, &loopdma_ring_size_ops, &ring_size, 0444);
+MODULE_PARM_DESC(ring_size,
+		 "Descriptors per ring, a power of two from 2 to 65536 (default 1024)");
+
+/*
+ * Frees devices that the core has let go of.  A queue of our own, so that the
+ * module cannot be unloaded before it is done.
+ */
+static struct workqueue_struct *loopdma_wq;
+
+/**
+ * loopdma_core_init() - once per module, before the first device
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int __init loopdma_core_init(void)
+{
+	loopdma_wq = alloc_workqueue("loopdma", 0, 0);
+	return loopdma_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * loopdma_core_exit() - undo loopdma_core_init(), after the last device
+ *
+ * Waits until every device that the core has let go of is freed.
+ *
+ * Context: may sleep.
+ */
+void loopdma_core_exit(void)
+{
+	destroy_workqueue(loopdma_wq);
+}
+
+static bool loopdma_no_channel(struct dma_chan *chan, void *param)
+{
+	return false;
+}
+
+static void loopdma_free_work(struct work_struct *work)
+{
+	struct loopdma_dev *ld = container_of(work, struct loopdma_dev,
+					      free_work);
+	dma_cap_mask_t mask;
+
+	/*
+	 * dma_release_channel() still looks at the channel after it has
+	 * dropped the last reference to the device, but does so under the
+	 * core's mutex.  A request that no channel satisfies takes and
+	 * releases that mutex, and so waits until it is done.
+	 */
+	dma_cap_zero(mask);
+	dma_request_channel(mask, loopdma_no_channel, NULL);
+
+	kfree(ld);
+}
+
+/* Called by the core, under its mutex, when the last client is gone. */
+static void loopdma_device_release(struct dma_device *dma)
+{
+	struct loopdma_dev *ld = container_of(dma, struct loopdma_dev, dma);
+
+	queue_work(loopdma_wq, &ld->free_work);
+}
+
+static int loopdma_reset(struct loopdma_dev *ld)
+{
+	u32 val;
+
+	ld->ops->write(ld, LOOPDMA_CONTROL, LOOPDMA_CONTROL_RESET);
+	/* All ones: the function is gone from the bus, and DMA with it. */
+	return read_poll_timeout(ld->ops->read, val,
+				 val == U32_MAX ||
+				 !(val & LOOPDMA_CONTROL_RESET),
+				 10, LOOPDMA_RESET_TIMEOUT_US, false,
+				 ld, LOOPDMA_CONTROL);
+}
+
+static void loopdma_read_limits(struct loopdma_dev *ld,
+				struct loopdma_limits *lim)
+{
+	u32 val;
+
+	lim->caps = ld->ops->read(ld, LOOPDMA_CAPS);
+	lim->max_len = ld->ops->read(ld, LOOPDMA_MAX_LEN);
+	lim->fifo_depth = ld->ops->read(ld, LOOPDMA_FIFO_DEPTH);
+
+	val = ld->ops->read(ld, LOOPDMA_TOPOLOGY);
+	lim->channels = FIELD_GET(LOOPDMA_TOPOLOGY_CHANNELS, val);
+
+	val = ld->ops->read(ld, LOOPDMA_RING_LIMITS);
+	lim->ring_min = FIELD_GET(LOOPDMA_RING_LIMITS_MIN, val);
+	lim->ring_max = FIELD_GET(LOOPDMA_RING_LIMITS_MAX, val);
+
+	val = ld->ops->read(ld, LOOPDMA_COPY_LIMITS);
+	lim->copy_align = FIELD_GET(LOOPDMA_COPY_LIMITS_ALIGN, val);
+	lim->addr_bits = FIELD_GET(LOOPDMA_COPY_LIMITS_ADDR_BITS, val);
+
+	val = ld->ops->read(ld, LOOPDMA_FIFO_LIMITS);
+	lim->fifo_widths = FIELD_GET(LOOPDMA_FIFO_LIMITS_WIDTHS, val);
+	lim->fifo_burst = FIELD_GET(LOOPDMA_FIFO_LIMITS_BURST, val);
+}
+
+/* Is this hardware that the driver knows how to drive? */
+static int loopdma_identify(struct device *dev, struct loopdma_dev *ld)
+{
+	const char *why;
+	u32 val;
+	int err;
+
+	val = ld->ops->read(ld, LOOPDMA_ID);
+	if (val != LOOPDMA_ID_MAGIC) {
+		dev_err(dev, "not a loopdma device: ID %#010x\n", val);
+		return -ENODEV;
+	}
+
+	/* A minor version only adds, and what it adds has capability bits. */
+	val = ld->ops->read(ld, LOOPDMA_VERSION);
+	if (FIELD_GET(LOOPDMA_VERSION_MAJOR, val) !=
+	    FIELD_GET(LOOPDMA_VERSION_MAJOR, LOOPDMA_VERSION_1_0)) {
+		dev_err(dev, "hardware version %u.%u, this driver knows 1.x\n",
+			FIELD_GET(LOOPDMA_VERSION_MAJOR, val),
+			FIELD_GET(LOOPDMA_VERSION_MINOR, val));
+		return -ENODEV;
+	}
+
+	loopdma_read_limits(ld, &ld->lim);
+	err = loopdma_limits_check(&ld->lim, &why);
+	if (err)
+		dev_err(dev, "unusable capabilities: %s\n", why);
+	return err;
+}
+
+/**
+ * loopdma_create() - find out what a device can do and set up its channels
+ * @dev: the device that does the DMA, bound to a driver
+ * @ops: its registers
+ * @priv: for @ops
+ *
+ * The hardware is reset.  The caller then assigns interrupt vectors to the
+ * channels and calls loopdma_register().
+ *
+ * Context: may sleep.
+ * Return: the device, to be given to loopdma_register() or loopdma_destroy();
+ * or ERR_PTR(): -ENODEV if the hardware is not one that this driver knows,
+ * -ETIMEDOUT if it does not answer, -ENOMEM.
+ */
+struct loopdma_dev *loopdma_create(struct device *dev,
+				   const struct loopdma_hw_ops *ops,
+				   void *priv)
+{
+	/* Enough of a device to read registers with, before its size is known. */
+	struct loopdma_dev probe = { .ops = ops, .priv = priv };
+	struct loopdma_dev *ld;
+	u32 order, i;
+	int err;
+
+	err = loopdma_identify(dev, &probe);
+	if (err)
+		return ERR_PTR(err);
+
+	err = loopdma_reset(&probe);
+	if (err) {
+		dev_err(dev, "no end of reset\n");
+		return ERR_PTR(err);
+	}
+
+	ld = kzalloc(struct_size(ld, chan, probe.lim.channels), GFP_KERNEL);
+	if (!ld)
+		return ERR_PTR(-ENOMEM);
+	ld->dev = dev;
+	ld->ops = ops;
+	ld->priv = priv;
+	ld->lim = probe.lim;
+	INIT_WORK(&ld->free_work, loopdma_free_work);
+
+	order = ilog2(ring_size);
+	ld->ring_order = clamp_t(u32, order, ld->lim.ring_min,
+				 ld->lim.ring_max);
+	if (ld->ring_order != order)
+		dev_warn(dev, "ring_size %u not possible, using %lu\n",
+			 ring_size, BIT(ld->ring_order));
+
+	INIT_LIST_HEAD(&ld->dma.channels);
+	for (i = 0; i < ld->lim.channels; i++)
+		loopdma_chan_init(ld, i);
+	loopdma_dmaengine_setup(ld);
+	ld->dma.device_release = loopdma_device_release;
+	return ld;
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_create);
+
+/**
+ * loopdma_destroy() - undo loopdma_create() of a device never registered
+ * @ld: device
+ */
+void loopdma_destroy(struct loopdma_dev *ld)
+{
+	kfree(ld);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_destroy);
+
+/**
+ * loopdma_register() - offer the channels to clients
+ * @ld: device
+ *
+ * Context: may sleep.
+ * Return: 0, or the error of the core; the device is then still the caller's.
+ */
+int loopdma_register(struct loopdma_dev *ld)
+{
+	return dma_async_device_register(&ld->dma);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_register);
+
+/**
+ * loopdma_shutdown() - stop all DMA for good
+ * @ld: device
+ *
+ * The first half of removal: afterwards the driver does not touch the
+ * registers any more, and what provides them, and the interrupts, can go.
+ *
+ * Context: may sleep.
+ */
+void loopdma_shutdown(struct loopdma_dev *ld)
+{
+	struct loopdma_chan *lc;
+	u32 i;
+
+	WRITE_ONCE(ld->gone, true);
+	for (i = 0; i < ld->lim.channels; i++) {
+		lc = &ld->chan[i];
+		mutex_lock(&lc->setup);
+		loopdma_chan_quiet(lc);
+		mutex_unlock(&lc->setup);
+	}
+	/* Also takes back an interrupt that is still asserted. */
+	if (loopdma_reset(ld))
+		dev_err(ld->dev, "no end of reset at removal\n");
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_shutdown);
+
+/**
+ * loopdma_unregister() - the second half of removal
+ * @ld: device; after loopdma_shutdown(), with its interrupts freed
+ *
+ * Clients that hold a channel are called back for what was in flight, with the
+ * result ABORTED; from then on prep gives them NULL.  The device frees itself
+ * when the last of them has released its channel; the caller must not use it
+ * any more.
+ *
+ * Context: may sleep.
+ */
+void loopdma_unregister(struct loopdma_dev *ld)
+{
+	u32 i;
+
+	for (i = 0; i < ld->lim.channels; i++)
+		loopdma_chan_remove(&ld->chan[i]);
+	dma_async_device_unregister(&ld->dma);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_unregister);

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: the device_* callbacks.
+ *
+ * Who may call what, and from where, is in provider.rst and client.rst of
+ * Documentation/driver-api/dmaengine/.
+ */
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+#include <linux/scatterlist.h>
+
+#include "loopdma.h"
+
+/* How long synchronize waits for an abort before it restarts the channel. */
+#define LOOPDMA_ABORT_TIMEOUT	(2 * HZ)
+
+static int loopdma_alloc_chan_resources(struct dma_chan *chan)
+{
+	return loopdma_chan_alloc(to_loopdma_chan(chan));
+}
+
+static void loopdma_free_chan_resources(struct dma_chan *chan)
+{
+	loopdma_chan_free(to_loopdma_chan(chan));
+}
+
+static bool loopdma_chan_takes_work(const struct loopdma_chan *lc)
+{
+	return lc->state == LOOPDMA_CHAN_ON ||
+	       lc->state == LOOPDMA_CHAN_RECOVERING;
+}
+
+/*
+ * Queue a transaction.  The descriptor is the channel's from here on, also if
+ * it is refused.  Any context.
+ */
+static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(tx->chan);
+	struct loopdma_desc *d = to_loopdma_desc(tx);
+	dma_cookie_t cookie = -ENODEV;
+	unsigned long flags;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	if (loopdma_chan_takes_work(lc)) {
+		cookie = lc->chan.cookie;
+		if (++cookie < DMA_MIN_COOKIE)
+			cookie = DMA_MIN_COOKIE;
+		lc->chan.cookie = cookie;
+		tx->cookie = cookie;
+		loopdma_queue_add(&lc->submitted, d);
+		d = NULL;
+	}
+	spin_unlock_irqrestore(&lc->lock, flags);
+
+	if (d) {
+		dma_descriptor_unmap(tx);
+		spin_lock_irqsave(&lc->lock, flags);
+		loopdma_desc_put(lc, d);
+		spin_unlock_irqrestore(&lc->lock, flags);
+	}
+	return cookie;
+}
+
+/* Take a descriptor and fill in what all kinds have in common. */
+static struct loopdma_desc *loopdma_prep(struct loopdma_chan *lc,
+					 enum loopdma_hw_opcode op, u32 len,
+					 unsigned long tx_flags)
+{
+	struct loopdma_desc *d = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	if (loopdma_chan_takes_work(lc))
+		d = loopdma_desc_get(lc);
+	spin_unlock_irqrestore(&lc->lock, flags);
+	if (!d)
+		return NULL;
+
+	dma_async_tx_descriptor_init(&d->tx, &lc->chan);
+	d->tx.tx_submit = loopdma_tx_submit;
+	d->tx.flags = tx_flags;
+	d->op = op;
+	d->len = len;
+	d->result = DMA_TRANS_NOERROR;
+	return d;
+}
+
+/* Any context; NULL if the copy is not possible or the pool is empty. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
+			size_t len, unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_desc *d;
+
+	if (!loopdma_copy_ok(&lc->ld->lim, dst, src, len))
+		return NULL;
+	d = loopdma_prep(lc, LOOPDMA_OP_COPY, len, flags);
+	if (!d)
+		return NULL;
+	d->src = src;
+	d->dst = dst;
+	return &d->tx;
+}
+
+/* An interrupt when everything before it is done.  Any context. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_interrupt(struct dma_chan *chan, unsigned long flags)
+{
+	struct loopdma_desc *d;
+
+	d = loopdma_prep(to_loopdma_chan(chan), LOOPDMA_OP_NOP, 0,
+			 flags | DMA_PREP_INTERRUPT);
+	return d ? &d->tx : NULL;
+}
+
+/* Peripheral word for a direction; -EINVAL if it is not configured for it. */
+static int loopdma_config_periph(struct loopdma_chan *lc,
+				 const struct dma_slave_config *config,
+				 enum dma_transfer_direction dir, u32 *periph)
+{
+	const struct loopdma_limits *lim = &lc->ld->lim;
+
+	if (dir == DMA_MEM_TO_DEV && (lc->caps & LOOPDMA_CH_CAPS_TX))
+		return loopdma_periph_encode(lim, config->dst_addr_width,
+					     config->dst_maxburst, periph);
+	if (dir == DMA_DEV_TO_MEM && (lc->caps & LOOPDMA_CH_CAPS_RX))
+		return loopdma_periph_encode(lim, config->src_addr_width,
+					     config->src_maxburst, periph);
+	return -EINVAL;
+}
+
+/* Append a segment; false if there is no memory or the total is too long. */
+static bool loopdma_desc_add_seg(struct loopdma_chan *lc,
+				 struct loopdma_desc *d,
+				 struct loopdma_segs **tail, dma_addr_t addr,
+				 u32 len)
+{
+	struct loopdma_segs *segs = *tail;
+	unsigned long flags;
+
+	if (len > U32_MAX - d->len)
+		return false;
+	if (!segs || segs->n == LOOPDMA_SEGS_PER_BLOCK) {
+		spin_lock_irqsave(&lc->lock, flags);
+		segs = loopdma_segs_get(lc);
+		spin_unlock_irqrestore(&lc->lock, flags);
+		if (!segs)
+			return false;
+		if (*tail)
+			(*tail)->next = segs;
+		else
+			d->segs = segs;
+		*tail = segs;
+	}
+	segs->seg[segs->n].addr = addr;
+	segs->seg[segs->n].len = len;
+	segs->n++;
+	d->len += len;
+	return true;
+}
+
+/*
+ * The list is copied, so that the client's may go.  Any context; NULL if a
+ * segment is not possible, the list is empty, the direction is not configured,
+ * or there is no memory.
+ */
+static struct dma_async_tx_descriptor *
+loopdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl,
+		      unsigned int sg_len, enum dma_transfer_direction dir,
+		      unsigned long flags, void *context)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_segs *tail = NULL;
+	struct scatterlist *sg;
+	struct loopdma_desc *d;
+	unsigned long irq;
+	unsigned int i;
+	u32 periph;
+
+	if (!sgl || !sg_len ||
+	    loopdma_config_periph(lc, &lc->config, dir, &periph))
+		return NULL;
+	d = loopdma_prep(lc, dir == DMA_MEM_TO_DEV ? LOOPDMA_OP_TX :
+						     LOOPDMA_OP_RX, 0, flags);
+	if (!d)
+		return NULL;
+	d->periph = periph;
+
+	for_each_sg(sgl, sg, sg_len, i)
+		if (!loopdma_seg_ok(&lc->ld->lim, periph, sg_dma_address(sg),
+				    sg_dma_len(sg)) ||
+		    !loopdma_desc_add_seg(lc, d, &tail, sg_dma_address(sg),
+					  sg_dma_len(sg)))
+			goto err_put;
+	return &d->tx;
+
+err_put:
+	spin_lock_irqsave(&lc->lock, irq);
+	loopdma_desc_put(lc, d);
+	spin_unlock_irqrestore(&lc->lock, irq);
+	return NULL;
+}
+
+/*
+ * The peripheral is part of the device and wired to the channel: there are no
+ * addresses to configure, only width and burst.  A direction whose width is
+ * left undefined cannot be used.  Does not affect what is already prepared.
+ */
+static int loopdma_config(struct dma_chan *chan,
+			  struct dma_slave_config *config)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	u32 periph;
+
+	if (config->dst_addr_width &&
+	    loopdma_config_periph(lc, config, DMA_MEM_TO_DEV, &periph))
+		return -EINVAL;
+	if (config->src_addr_width &&
+	    loopdma_config_periph(lc, config, DMA_DEV_TO_MEM, &periph))
+		return -EINVAL;
+	lc->config = *config;
+	return 0;
+}
+
+/* Of an odd number of channels the last one has no peripheral. */
+static void loopdma_caps(struct dma_chan *chan, struct dma_slave_caps *caps)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+
+	if (!(lc->caps & LOOPDMA_CH_CAPS_TX))
+		caps->directions &= ~BIT(DMA_MEM_TO_DEV);
+	if (!(lc->caps & LOOPDMA_CH_CAPS_RX))
+		caps->directions &= ~BIT(DMA_DEV_TO_MEM);
+}
+
+/* Hand everything submitted so far to the device.  Any context. */
+static void loopdma_issue_pending(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	loopdma_queue_splice(&lc->issued, &lc->submitted);
+	if (lc->state == LOOPDMA_CHAN_ON)
+		loopdma_chan_push(lc);
+	spin_unlock_irqrestore(&lc->lock, flags);
+}
+
+static const struct loopdma_desc *
+loopdma_queue_find(const struct loopdma_queue *q, dma_cookie_t cookie)
+{
+	const struct loopdma_desc *d;
+
+	for (d = q->first; d; d = d->next)
+		if (d->tx.cookie == cookie)
+			break;
+	return d;
+}
+
+/* Bytes still to be moved, in steps of a descriptor of the hardware. */
+static u32 loopdma_residue(struct loopdma_chan *lc, dma_cookie_t cookie)
+{
+	const struct loopdma_desc *d;
+
+	d = loopdma_queue_find(&lc->active, cookie);
+	if (!d)
+		d = loopdma_queue_find(&lc->issued, cookie);
+	if (!d)
+		d = loopdma_queue_find(&lc->submitted, cookie);
+	if (!d)
+		return 0;
+	return d == loopdma_chan_oldest(lc) ? d->len - lc->moved : d->len;
+}
+
+/*
+ * Status of a cookie, not of the channel.  Takes note of what the device has
+ * completed, so that clients can poll without interrupts, but does not call
+ * back.  Any context.
+ */
+static enum dma_status loopdma_tx_status(struct dma_chan *chan,
+					 dma_cookie_t cookie,
+					 struct dma_tx_state *state)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	enum dma_status status;
+	unsigned long flags;
+	u32 residue = 0;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	if (lc->state == LOOPDMA_CHAN_ON)
+		loopdma_chan_reap(lc);
+	if (lc->state == LOOPDMA_CHAN_ON)
+		loopdma_chan_push(lc);
+	if (lc->finished.first)
+		tasklet_schedule(&lc->tasklet);
+
+	status = dma_async_is_complete(cookie, chan->completed_cookie,
+				       chan->cookie);
+	if (status == DMA_IN_PROGRESS)
+		residue = loopdma_residue(lc, cookie);
+	else if (cookie > 0 && (cookie == lc->error_cookie ||
+				cookie == lc->told_cookie))
+		status = DMA_ERROR;
+	dma_set_tx_state(state, chan->completed_cookie, chan->cookie, residue);
+	spin_unlock_irqrestore(&lc->lock, flags);
+	return status;
+}
+
+/* Any context, callbacks included. */
+static int loopdma_terminate_all(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	loopdma_chan_abort(lc);
+	spin_unlock_irqrestore(&lc->lock, flags);
+	tasklet_schedule(&lc->tasklet);
+	return 0;
+}
+
+/* Has the device let go of everything that was terminated? */
+static bool loopdma_abort_done(struct loopdma_chan *lc)
+{
+	bool done;
+
+	spin_lock_irq(&lc->lock);
+	if (lc->state == LOOPDMA_CHAN_ON)
+		loopdma_chan_reap(lc);
+	done = lc->state != LOOPDMA_CHAN_RECOVERING && !lc->aborting;
+	spin_unlock_irq(&lc->lock);
+	return done;
+}
+
+/*
+ * On return the device does not touch memory of what was terminated, and its
+ * callbacks have run.  May sleep.
+ */
+static void loopdma_synchronize(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long deadline = jiffies + LOOPDMA_ABORT_TIMEOUT;
+
+	while (!loopdma_abort_done(lc)) {
+		if (time_after(jiffies, deadline)) {
+			spin_lock_irq(&lc->lock);
+			loopdma_chan_fail(lc, "abort not acknowledged");
+			spin_unlock_irq(&lc->lock);
+			flush_work(&lc->recover);
+			break;
+		}
+		usleep_range(20, 50);
+	}
+
+	tasklet_schedule(&lc->tasklet);
+	tasklet_kill(&lc->tasklet);
+	/*
+	 * An interrupt that came while tasklet_kill() held the tasklet has not
+	 * scheduled it, and the device waits to be armed again.
+	 */
+	tasklet_schedule(&lc->tasklet);
+}
+
+/**
+ * loopdma_dmaengine_setup() - fill in what the core is told of a device
+ * @ld: device, its limits known
+ */
+void loopdma_dmaengine_setup(struct loopdma_dev *ld)
+{
+	struct dma_device *dma = &ld->dma;
+
+	dma->dev = ld->dev;
+	/*
+	 * Otherwise async_tx takes every channel for itself as soon as they
+	 * are registered, and nobody can request one.
+	 */
+	dma_cap_set(DMA_PRIVATE, dma->cap_mask);
+	dma_cap_set(DMA_MEMCPY, dma->cap_mask);
+	dma_cap_set(DMA_INTERRUPT, dma->cap_mask);
+	dma->copy_align = ld->lim.copy_align;
+	dma->directions = BIT(DMA_MEM_TO_MEM);
+	dma->residue_granularity = DMA_RESIDUE_GRANULARITY_SEGMENT;
+
+	if (ld->lim.caps & LOOPDMA_CAPS_LOOPBACK) {
+		dma_cap_set(DMA_SLAVE, dma->cap_mask);
+		dma->directions |= BIT(DMA_MEM_TO_DEV) | BIT(DMA_DEV_TO_MEM);
+		dma->src_addr_widths = loopdma_widths_mask(&ld->lim);
+		dma->dst_addr_widths = dma->src_addr_widths;
+		dma->max_burst = ld->lim.fifo_burst;
+		dma->device_prep_slave_sg = loopdma_prep_slave_sg;
+		dma->device_config = loopdma_config;
+		dma->device_caps = loopdma_caps;
+	}
+
+	dma->device_alloc_chan_resources = loopdma_alloc_chan_resources;
+	dma->device_free_chan_resources = loopdma_free_chan_resources;
+	dma->device_prep_dma_memcpy = loopdma_prep_dma_memcpy;
+	dma->device_prep_dma_interrupt = loopdma_prep_dma_interrupt;
+	dma->device_issue_pending = loopdma_issue_pending;
+	dma->device_tx_status = loopdma_tx_status;
+	dma->device_terminate_all = loopdma_terminate_all;
+	dma->device_synchronize = loopdma_synchronize;
+}

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: completion path.
+ *
+ * The device writes how far it is into the completion record, then interrupts.
+ * The handler starts what waits for room and leaves the rest to a tasklet,
+ * which completes cookies in order and calls back.  No register is read on the
+ * way.
+ */
+#include <linux/bitfield.h>
+#include <linux/lockdep.h>
+#include <linux/module.h>
+#include <kunit/visibility.h>
+
+#include "loopdma.h"
+
+static unsigned int watchdog_ms = 500;
+module_param(watchdog_ms, uint, 0644);
+MODULE_PARM_DESC(watchdog_ms,
+		 "Period of the search for lost interrupts, ms (default 500)");
+
+/* Rounds of the tasklet before it lets other softirqs have the CPU. */
+#define LOOPDMA_TASKLET_ROUNDS	8
+
+static u32 loopdma_chan_done(const struct loopdma_chan *lc)
+{
+	return le32_to_cpu(READ_ONCE(lc->comp->done));
+}
+
+/*
+ * A transaction has ended.  Its cookie is complete before its callback, and
+ * the tasklet, which calls back, takes the queue from the front.
+ */
+static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
+{
+	d->residue = d->len - lc->moved;
+	lc->moved = 0;
+
+	/* loopdma_chan_abort() has completed the cookies of the aborted. */
+	if (!d->aborted) {
+		lc->chan.completed_cookie = d->tx.cookie;
+		if (d->result != DMA_TRANS_NOERROR) {
+			lc->error_cookie = d->tx.cookie;
+			lc->stats.errors++;
+		}
+	}
+	d->cookie = d->tx.cookie;
+	d->tx.cookie = 0;
+	loopdma_queue_add(&lc->finished, d);
+}
+
+/* Account the entry at the tail, which is retired, to its transaction. */
+static void loopdma_chan_retire(struct loopdma_chan *lc)
+{
+	struct loopdma_hw_desc *hw = loopdma_ring_slot(&lc->ring,
+						       lc->ring.tail);
+	struct loopdma_desc *d = loopdma_chan_oldest(lc);
+	enum dmaengine_tx_result result;
+	u32 residue, moved;
+
+	result = loopdma_desc_result(hw, &residue);
+	/* The first error of a chain is the one to tell; the rest is skipped. */
+	if (result != DMA_TRANS_NOERROR && d->result == DMA_TRANS_NOERROR) {
+		d->result = result;
+		if (!d->aborted)
+			dev_dbg(lc->ld->dev, "channel %u: %s, address %#llx\n",
+				lc->index,
+				loopdma_status_name(loopdma_desc_status(hw)),
+				le64_to_cpu(hw->fault_addr));
+	}
+
+	/* The length is read back from memory that the device can write. */
+	moved = loopdma_desc_len(hw) - residue;
+	lc->moved += min(moved, d->len - lc->moved);
+
+	loopdma_ring_consume(&lc->ring, 1);
+	if (d == lc->active.first && lc->ring.tail == d->end) {
+		loopdma_queue_pop(&lc->active);
+		loopdma_desc_finish(lc, d);
+	}
+}
+
+/* Take note of the next n entries; false if one of them has no status. */
+static bool loopdma_chan_retire_n(struct loopdma_chan *lc, u32 n)
+{
+	const struct loopdma_hw_desc *hw;
+
+	for (; n; n--) {
+		hw = loopdma_ring_slot(&lc->ring, lc->ring.tail);
+		if (loopdma_desc_status(hw) == LOOPDMA_ST_PENDING)
+			return false;
+		loopdma_chan_retire(lc);
+	}
+	return true;
+}
+
+/**
+ * loopdma_chan_oldest() - the transaction that the device is at
+ * @lc: channel, locked
+ *
+ * Return: the oldest transaction with entries in the ring, or NULL.
+ */
+struct loopdma_desc *loopdma_chan_oldest(struct loopdma_chan *lc)
+{
+	if (lc->active.first)
+		return lc->active.first;
+	return lc->pushing ? lc->issued.first : NULL;
+}
+
+/**
+ * loopdma_chan_reap() - take note of what the device has retired
+ * @lc: channel, locked, state ON
+ *
+ * Completes cookies but does not call back, so that it may run in any context;
+ * what has ended is in the finished queue, for the tasklet.
+ */
+void loopdma_chan_reap(struct loopdma_chan *lc)
+{
+	int n;
+
+	lockdep_assert_held(&lc->lock);
+
+	n = loopdma_ring_retired(&lc->ring, loopdma_chan_done(lc));
+	if (n < 0) {
+		loopdma_chan_fail(lc, "impossible count in completion record");
+		return;
+	}
+
+	/*
+	 * Reads the count before the statuses that it vouches for.  Pairs with
+	 * the device's write barrier between status and count.
+	 */
+	dma_rmb();
+
+	if (!loopdma_chan_retire_n(lc, n)) {
+		loopdma_chan_fail(lc, "entry retired without a status");
+		return;
+	}
+	if (lc->aborting && loopdma_count_reached(lc->ring.tail, lc->abort_to))
+		lc->aborting = false;
+}
+
+/**
+ * loopdma_chan_end_ring() - end what is in the ring of a stopped channel
+ * @lc: channel, locked; the device does not touch its memory any more
+ *
+ * The statuses tell which entries were executed; the completion record may be
+ * what was wrong.  A transaction that is not wholly executed ends as aborted,
+ * with its residue.
+ */
+void loopdma_chan_end_ring(struct loopdma_chan *lc)
+{
+	struct loopdma_desc *d;
+
+	lockdep_assert_held(&lc->lock);
+
+	loopdma_chan_retire_n(lc, loopdma_ring_used(&lc->ring));
+
+	if (lc->pushing) {
+		lc->pushing = false;
+		loopdma_queue_add(&lc->active, loopdma_queue_pop(&lc->issued));
+	}
+	while ((d = loopdma_queue_pop(&lc->active))) {
+		if (d->result == DMA_TRANS_NOERROR)
+			d->result = DMA_TRANS_ABORTED;
+		loopdma_desc_finish(lc, d);
+	}
+	loopdma_ring_reset(&lc->ring);
+	lc->aborting = false;
+}
+
+/**
+ * loopdma_chan_end_all() - end everything submitted to a stopped channel
+ * @lc: channel, locked; the device does not touch its memory any more
+ * @notify: call back, with the result ABORTED
+ */
+void loopdma_chan_end_all(struct loopdma_chan *lc, bool notify)
+{
+	struct loopdma_desc *d;
+
+	if (!notify)
+		loopdma_chan_abort(lc);
+	loopdma_chan_end_ring(lc);
+
+	loopdma_queue_splice(&lc->issued, &lc->submitted);
+	while ((d = loopdma_queue_pop(&lc->issued))) {
+		d->result = DMA_TRANS_ABORTED;
+		loopdma_desc_finish(lc, d);
+	}
+}
+
+static void loopdma_desc_call_back(struct loopdma_desc *d)
+{
+	struct dma_async_tx_descriptor *tx = &d->tx;
+	const struct dmaengine_result result = {
+		.result = d->result,
+		.residue = d->residue,
+	};
+
+	dma_descriptor_unmap(tx);
+	if (d->aborted)
+		return;
+	if (tx->callback_result)
+		tx->callback_result(tx->callback_param, &result);
+	else if (tx->callback)
+		tx->callback(tx->callback_param);
+	dma_run_dependencies(tx);
+}
+
+/*
+ * Allow the device to interrupt again.  Returns true if there is already
+ * something to do, for which no interrupt will come.
+ */
+static bool loopdma_chan_arm(struct loopdma_chan *lc)
+{
+	bool more = false;
+
+	spin_lock_irq(&lc->lock);
+	if (lc->state == LOOPDMA_CHAN_ON) {
+		WRITE_ONCE(lc->comp->arm, cpu_to_le32(++lc->arm));
+		/*
+		 * The token must be visible before the count is looked at once
+		 * more.  Pairs with the device's full barrier between writing
+		 * the count and looking at the token: either it sees the token
+		 * and interrupts, or we see the count.
+		 */
+		mb();
+		more = loopdma_chan_done(lc) != lc->ring.tail;
+	}
+	spin_unlock_irq(&lc->lock);
+	return more;
+}
+
+static void loopdma_tasklet(struct tasklet_struct *t)
+{
+	struct loopdma_chan *lc = from_tasklet(lc, t, tasklet);
+	unsigned int rounds = LOOPDMA_TASKLET_ROUNDS;
+	struct loopdma_desc *d;
+	bool more;
+
+	do {
+		spin_lock_irq(&lc->lock);
+		if (lc->state == LOOPDMA_CHAN_ON)
+			loopdma_chan_reap(lc);
+		if (lc->state == LOOPDMA_CHAN_ON)
+			loopdma_chan_push(lc);
+		while ((d = loopdma_queue_pop(&lc->finished))) {
+			if (d->result != DMA_TRANS_NOERROR)
+				lc->told_cookie = d->cookie;
+			/* Client code runs without the lock (client.rst). */
+			spin_unlock_irq(&lc->lock);
+			loopdma_desc_call_back(d);
+			spin_lock_irq(&lc->lock);
+			lc->told_cookie = 0;
+			loopdma_desc_put(lc, d);
+		}
+		spin_unlock_irq(&lc->lock);
+		more = loopdma_chan_arm(lc);
+	} while (more && --rounds);
+
+	if (more)
+		tasklet_schedule(&lc->tasklet);
+}
+
+/**
+ * loopdma_watch() - have the watchdog look after what is in the ring
+ * @lc: channel, locked, state ON
+ */
+void loopdma_watch(struct loopdma_chan *lc)
+{
+	if (!timer_pending(&lc->watchdog))
+		mod_timer(&lc->watchdog, jiffies +
+			  msecs_to_jiffies(max(READ_ONCE(watchdog_ms), 1U)));
+}
+
+/* Is there an entry among the next n that was to interrupt? */
+static bool loopdma_chan_interrupt_due(const struct loopdma_chan *lc, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		if (loopdma_ring_slot(&lc->ring, lc->ring.tail + i)->ctrl &
+		    cpu_to_le32(LOOPDMA_CTRL_INT))
+			return true;
+	return false;
+}
+
+/*
+ * Completions that have been waiting for a whole period have lost their
+ * interrupt, or never asked for one.  The former are counted: the count says
+ * that something is wrong with the device or the platform.
+ */
+static void loopdma_watchdog(struct timer_list *t)
+{
+	struct loopdma_chan *lc = container_of(t, struct loopdma_chan, watchdog);
+	unsigned long flags;
+	int n;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	if (lc->state != LOOPDMA_CHAN_ON)
+		goto out;
+
+	n = loopdma_ring_retired(&lc->ring, loopdma_chan_done(lc));
+	if (n && lc->watch_late && lc->watch_tail == lc->ring.tail) {
+		if (n > 0 && loopdma_chan_interrupt_due(lc, n))
+			lc->stats.rescued++;
+		tasklet_schedule(&lc->tasklet);
+	}
+	lc->watch_late = n;
+	lc->watch_tail = lc->ring.tail;
+	if (loopdma_ring_used(&lc->ring))
+		loopdma_watch(lc);
+out:
+	spin_unlock_irqrestore(&lc->lock, flags);
+}
+
+/**
+ * loopdma_irq_init() - set up the completion path of a channel
+ * @lc: channel
+ */
+void loopdma_irq_init(struct loopdma_chan *lc)
+{
+	tasklet_setup(&lc->tasklet, loopdma_tasklet);
+	timer_setup(&lc->watchdog, loopdma_watchdog, 0);
+}
+
+/**
+ * loopdma_irq_channel() - the interrupt of a channel
+ * @lc: channel
+ *
+ * May be called for an interrupt that is shared, or spurious.
+ *
+ * Context: hard interrupt.
+ */
+void loopdma_irq_channel(struct loopdma_chan *lc)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	if (lc->state == LOOPDMA_CHAN_ON) {
+		lc->stats.interrupts++;
+		/* Keep the device busy before anything else (provider.rst). */
+		if (lc->issued.first) {
+			loopdma_chan_reap(lc);
+			if (lc->state == LOOPDMA_CHAN_ON)
+				loopdma_chan_push(lc);
+		}
+		tasklet_schedule(&lc->tasklet);
+	}
+	spin_unlock_irqrestore(&lc->lock, flags);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_irq_channel);
+
+static const char * const loopdma_chan_error_names[] = {
+	[LOOPDMA_CHERR_NONE]		= "no reason given",
+	[LOOPDMA_CHERR_CONFIG]		= "ring or completion record refused",
+	[LOOPDMA_CHERR_DOORBELL]	= "doorbell refused",
+	[LOOPDMA_CHERR_FETCH]		= "cannot read descriptors",
+	[LOOPDMA_CHERR_WRITEBACK]	= "cannot write completions",
+	[LOOPDMA_CHERR_ABORT]		= "abort refused",
+};
+
+/**
+ * loopdma_irq_event() - the device event interrupt
+ * @ld: device
+ *
+ * Looks at the channels that stopped by themselves.  Not on the hot path: the
+ * registers may be read.
+ *
+ * Context: hard interrupt.
+ */
+void loopdma_irq_event(struct loopdma_dev *ld)
+{
+	unsigned long flags, stopped;
+	struct loopdma_chan *lc;
+	u32 event, error, i;
+
+	if (READ_ONCE(ld->gone))
+		return;
+	event = ld->ops->read(ld, LOOPDMA_EVENT);
+	if (!event || event == U32_MAX)
+		return;
+	/* Clear first: what happens from here on is a new event. */
+	ld->ops->write(ld, LOOPDMA_EVENT, event);
+	if (!(event & LOOPDMA_EVENT_CHANNEL_ERROR))
+		return;
+
+	stopped = ld->ops->read(ld, LOOPDMA_CHANNEL_ERRORS);
+	for_each_set_bit(i, &stopped, ld->lim.channels) {
+		lc = &ld->chan[i];
+		error = FIELD_GET(LOOPDMA_CH_STATUS_ERROR,
+				  loopdma_chan_read(lc, LOOPDMA_CH_STATUS));
+		if (error >= ARRAY_SIZE(loopdma_chan_error_names))
+			error = LOOPDMA_CHERR_NONE;
+		spin_lock_irqsave(&lc->lock, flags);
+		loopdma_chan_fail(lc, loopdma_chan_error_names[error]);
+		spin_unlock_irqrestore(&lc->lock, flags);
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_irq_event);

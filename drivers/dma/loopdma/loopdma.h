@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * loopdma: what the files of the provider share.
+ *
+ *	pci.c		probe, vectors, remove; the only file that knows PCI
+ *	core.c		the device: capabilities, registration, lifetime
+ *	chan.c		a channel: bring-up, doorbell, abort, stop, recovery
+ *	pool.c		software descriptors, their pool and queues
+ *	irq.c		completion path
+ *	dmaengine.c	the device_* callbacks
+ *	ring.c, desc.c	ring arithmetic and descriptor encoding: pure functions
+ *
+ * Rules cited as "provider.rst" and "client.rst" are those of the kernel's
+ * Documentation/driver-api/dmaengine/.
+ */
+#ifndef LOOPDMA_H
+#define LOOPDMA_H
+
+#include <linux/device.h>
+#include <linux/dmaengine.h>
+#include <linux/interrupt.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include <loopdma/hw.h>
+
+struct loopdma_chan;
+struct loopdma_dev;
+
+/* --- desc.c: descriptor encoding, pure ----------------------------------- */
+
+/**
+ * struct loopdma_limits - what the capability registers promise
+ * @max_len: bytes that one hardware descriptor can move
+ * @fifo_depth: bytes that the receive FIFO of a channel holds
+ * @fifo_burst: elements in a burst, at the most
+ * @fifo_widths: bit n set: elements of 2^n bytes can be moved
+ * @copy_align: log2 of the alignment of addresses and length of a copy
+ * @addr_bits: width of a bus address
+ * @ring_min: log2 of the smallest ring
+ * @ring_max: log2 of the largest ring
+ * @channels: number of channels
+ * @caps: LOOPDMA_CAPS
+ */
+struct loopdma_limits {
+	u32 max_len;
+	u32 fifo_depth;
+	u16 fifo_burst;
+	u8 fifo_widths;
+	u8 copy_align;
+	u8 addr_bits;
+	u8 ring_min;
+	u8 ring_max;
+	u8 channels;
+	u32 caps;
+};
+
+int loopdma_limits_check(const struct loopdma_limits *lim, const char **why);
+u32 loopdma_limits_max_piece(const struct loopdma_limits *lim, u32 unit);
+bool loopdma_addr_ok(const struct loopdma_limits *lim, dma_addr_t addr,
+		     size_t len);
+bool loopdma_copy_ok(const struct loopdma_limits *lim, dma_addr_t dst,
+		     dma_addr_t src, size_t len);
+int loopdma_periph_encode(const struct loopdma_limits *lim,
+			  enum dma_slave_buswidth width, u32 burst,
+			  u32 *periph);
+u32 loopdma_periph_width(u32 periph);
+bool loopdma_seg_ok(const struct loopdma_limits *lim, u32 periph,
+		    dma_addr_t addr, size_t len);
+u32 loopdma_widths_mask(const struct loopdma_limits *lim);
+
+void loopdma_desc_nop(struct loopdma_hw_desc *hw, u32 ctrl);
+void loopdma_desc_copy(struct loopdma_hw_desc *hw, dma_addr_t dst,
+		       dma_addr_t src, u32 len, u32 ctrl);
+void loopdma_desc_tx(struct loopdma_hw_desc *hw, dma_addr_t src, u32 len,
+		     u32 periph, u32 ctrl);
+void loopdma_desc_rx(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
+		     u32 periph, u32 ctrl);
+u32 loopdma_desc_len(const struct loopdma_hw_desc *hw);
+u32 loopdma_desc_status(const struct loopdma_hw_desc *hw);
+enum dmaengine_tx_result loopdma_desc_result(const struct loopdma_hw_desc *hw,
+					     u32 *residue);
+const char *loopdma_status_name(u32 status);
+
+/* --- ring.c: counts and slots, pure --------------------------------------- */
+
+/**
+ * struct loopdma_ring - descriptor ring of a channel
+ * @desc: the entries, coherent memory; the device reads and writes it
+ * @dma: bus address of @desc
+ * @size: number of entries, a power of two
+ * @head: entries written since the channel was enabled, modulo 2^32
+ * @rung: value of @head that the doorbell told last
+ * @tail: entries that the driver has seen retired, modulo 2^32
+ *
+ * Counts run freely; the slot of a count is its remainder by @size, so every
+ * entry can be in use.  Always @tail <= @rung <= @head <= @tail + @size, in
+ * modular arithmetic.
+ */
+struct loopdma_ring {
+	struct loopdma_hw_desc *desc;
+	dma_addr_t dma;
+	u32 size;
+	u32 head;
+	u32 rung;
+	u32 tail;
+};
+
+void loopdma_ring_init(struct loopdma_ring *ring, struct loopdma_hw_desc *desc,
+		       dma_addr_t dma, u32 size);
+void loopdma_ring_reset(struct loopdma_ring *ring);
+u32 loopdma_ring_used(const struct loopdma_ring *ring);
+u32 loopdma_ring_space(const struct loopdma_ring *ring);
+struct loopdma_hw_desc *loopdma_ring_slot(const struct loopdma_ring *ring,
+					  u32 count);
+struct loopdma_hw_desc *loopdma_ring_push(struct loopdma_ring *ring);
+bool loopdma_ring_needs_doorbell(const struct loopdma_ring *ring);
+u32 loopdma_ring_ring(struct loopdma_ring *ring);
+int loopdma_ring_retired(const struct loopdma_ring *ring, u32 done);
+void loopdma_ring_consume(struct loopdma_ring *ring, u32 n);
+bool loopdma_count_reached(u32 done, u32 count);
+
+/* --- Software descriptors -------------------------------------------------- */
+
+/**
+ * struct loopdma_seg - one piece of memory of a slave transfer
+ * @addr: bus address
+ * @len: bytes
+ */
+struct loopdma_seg {
+	dma_addr_t addr;
+	u32 len;
+};
+
+#define LOOPDMA_SEGS_PER_BLOCK	6
+
+/**
+ * struct loopdma_segs - block of segments, as large as a descriptor
+ * @next: next block of the same transfer
+ * @heap: in the channel's list of blocks from kmalloc(), empty for those from
+ *	the pool
+ * @n: segments in use
+ * @seg: the segments
+ */
+struct loopdma_segs {
+	struct loopdma_segs *next;
+	struct list_head heap;
+	u32 n;
+	struct loopdma_seg seg[LOOPDMA_SEGS_PER_BLOCK];
+};
+
+/**
+ * struct loopdma_desc - software descriptor, one client transaction
+ * @tx: what the client sees
+ * @next: next in whichever queue holds the descriptor
+ * @src: bus address read by a copy
+ * @dst: bus address written by a copy
+ * @segs: memory of a slave transfer (shares the space of @src)
+ * @len: bytes of the whole transaction
+ * @residue: bytes not moved, valid once it is complete
+ * @end: ring count just behind its last entry, once all are in the ring
+ * @cookie: its cookie, once it is complete (shares the space of @end)
+ * @periph: peripheral word of a slave transfer (shares the space of @dst)
+ * @op: enum loopdma_hw_opcode
+ * @result: enum dmaengine_tx_result, that of its first entry that failed
+ * @aborted: terminated; is freed without its callback
+ *
+ * Owned by the client from prep to submit (client.rst, "Submit the
+ * transaction"), by the channel from then on until its callback has returned.
+ * Then it goes back to the pool of its channel.
+ */
+struct loopdma_desc {
+	struct dma_async_tx_descriptor tx;
+	struct loopdma_desc *next;
+	union {
+		dma_addr_t src;
+		struct loopdma_segs *segs;
+	};
+	union {
+		dma_addr_t dst;
+		u32 periph;
+	};
+	u32 len;
+	u32 residue;
+	union {
+		u32 end;
+		dma_cookie_t cookie;
+	};
+	u8 op;
+	u8 result;
+	bool aborted;
+};
+
+/**
+ * union loopdma_item - element of a channel's pool
+ * @desc: used as a software descriptor
+ * @segs: used as a block of segments
+ * @next: free: the next free element
+ */
+union loopdma_item {
+	struct loopdma_desc desc;
+	struct loopdma_segs segs;
+	union loopdma_item *next;
+};
+
+/**
+ * struct loopdma_queue - first-in first-out list of software descriptors
+ * @first: oldest, or NULL
+ * @last: youngest, undefined while @first is NULL
+ */
+struct loopdma_queue {
+	struct loopdma_desc *first;
+	struct loopdma_desc *last;
+};
+
+/* --- The hardware seam ------------------------------------------------------ */
+
+/**
+ * struct loopdma_hw_ops - how the driver reaches the registers
+ * @read: read the 32-bit register at this offset of the BAR
+ * @write: write it; orders all earlier stores to coherent memory before it,
+ *	as writel() does
+ *
+ * Nothing above this table touches MMIO, so that the whole driver also runs
+ * over a simulated device.  Both are called from any context.
+ */
+struct loopdma_hw_ops {
+	u32 (*read)(struct loopdma_dev *ld, u32 reg);
+	void (*write)(struct loopdma_dev *ld, u32 reg, u32 val);
+};
+
+/* --- Channel and device ----------------------------------------------------- */
+
+/**
+ * enum loopdma_chan_state - what the driver does with a channel
+ * @LOOPDMA_CHAN_OFF: not allocated to a client, or the device is gone
+ * @LOOPDMA_CHAN_ON: works
+ * @LOOPDMA_CHAN_RECOVERING: failed; descriptors are queued but not started
+ *	until the recovery work has restarted the hardware channel
+ * @LOOPDMA_CHAN_DEAD: did not answer a reset; refuses work
+ */
+enum loopdma_chan_state {
+	LOOPDMA_CHAN_OFF,
+	LOOPDMA_CHAN_ON,
+	LOOPDMA_CHAN_RECOVERING,
+	LOOPDMA_CHAN_DEAD,
+};
+
+/**
+ * struct loopdma_stats - counts of a channel, under its lock
+ * @interrupts: calls of the interrupt handler
+ * @rescued: completions found by the watchdog, that is lost interrupts
+ * @recoveries: restarts of the hardware channel after an error
+ * @errors: transactions that ended with an error
+ */
+struct loopdma_stats {
+	u64 interrupts;
+	u64 rescued;
+	u64 recoveries;
+	u64 errors;
+};
+
+/**
+ * struct loopdma_chan - a channel
+ * @chan: what the core sees
+ * @ld: its device
+ * @index: number of the hardware channel
+ * @vector: interrupt vector, an index below the number allocated
+ * @caps: LOOPDMA_CH_CAPS
+ * @lock: protects everything below but what says otherwise.  Taken with
+ *	interrupts disabled, because prep, submit, issue_pending and tx_status
+ *	may all be called from hard interrupt context (provider.rst).  Never
+ *	held while a client's code runs; innermost lock of the driver.
+ * @state: enum loopdma_chan_state
+ * @ring: descriptor ring
+ * @comp: completion record, coherent memory
+ * @comp_dma: bus address of @comp
+ * @arm: value last written to the record's arm word
+ * @submitted: submitted, not yet issued
+ * @issued: issued, not yet (or not wholly) in the ring
+ * @active: wholly in the ring
+ * @finished: cookie complete, callback still to be called
+ * @pushing: the cursor below is in use: the first of @issued is being put
+ *	into the ring
+ * @push_seg: cursor: block of segments
+ * @push_idx: cursor: segment within the block
+ * @push_off: cursor: bytes of the segment (or of the copy) already in the ring
+ * @moved: bytes that the oldest transaction in the ring has moved so far
+ * @aborting: the device has not yet acknowledged @abort_to
+ * @abort_to: ring count up to which the device was told to abort
+ * @error_cookie: for tx_status: the cookie that failed last, or 0
+ * @told_cookie: for tx_status: the cookie whose failure is being called back
+ *	now, or 0; later ones may have failed by then
+ * @watch_tail: ring tail at the last look of the watchdog
+ * @watch_late: completions were waiting at the last look of the watchdog
+ * @free: free elements of @pool
+ * @pool: software descriptors and blocks of segments, preallocated so that
+ *	prep needs no memory (provider.rst: prep may not sleep)
+ * @pool_size: number of elements
+ * @pool_used: those in use now
+ * @heap: blocks of segments that did not come from @pool
+ * @config: set by device_config
+ * @tasklet: calls back; the kernel's rule is that the next transfer is started
+ *	in the interrupt handler, and callbacks run from a tasklet
+ * @watchdog: looks for completions whose interrupt was lost
+ * @recover: restarts the hardware channel after an error
+ * @setup: serialises bring-up and take-down: by the core, for a client, under
+ *	the core's own mutex, and by removal of the device.  Outermost lock of
+ *	the driver; the core and clients are not called under it.
+ * @quiet: the hardware channel is not running, and will not be started again
+ *	before the next bring-up; under @setup
+ * @stuck: it did not acknowledge its last stop, so the memory that it knows
+ *	must never be freed; under @setup
+ * @stats: counts
+ */
+struct loopdma_chan {
+	struct dma_chan chan;
+	struct loopdma_dev *ld;
+	u32 index;
+	u32 vector;
+	u32 caps;
+
+	spinlock_t lock;	/* protects the rest, see above */
+	enum loopdma_chan_state state;
+	struct loopdma_ring ring;
+	struct loopdma_hw_comp *comp;
+	dma_addr_t comp_dma;
+	u32 arm;
+	struct loopdma_queue submitted;
+	struct loopdma_queue issued;
+	struct loopdma_queue active;
+	struct loopdma_queue finished;
+	bool pushing;
+	struct loopdma_segs *push_seg;
+	u32 push_idx;
+	u32 push_off;
+	u32 moved;
+	bool aborting;
+	u32 abort_to;
+	dma_cookie_t error_cookie;
+	dma_cookie_t told_cookie;
+	u32 watch_tail;
+	bool watch_late;
+	union loopdma_item *free;
+	union loopdma_item *pool;
+	u32 pool_size;
+	u32 pool_used;
+	struct list_head heap;
+	struct dma_slave_config config;
+	struct tasklet_struct tasklet;
+	struct timer_list watchdog;
+	struct work_struct recover;
+	struct mutex setup;	/* bring-up against take-down */
+	bool quiet;
+	bool stuck;
+	struct loopdma_stats stats;
+};
+
+/**
+ * struct loopdma_dev - a device
+ * @dma: what the core sees
+ * @dev: the device that does the DMA
+ * @ops: registers
+ * @priv: of whoever provides @ops
+ * @lim: capabilities
+ * @ring_order: log2 of the ring size that the next allocation of a channel
+ *	uses; from the module parameter, within @lim
+ * @gone: set once by loopdma_shutdown(), never cleared: the hardware must not
+ *	be touched any more
+ * @free_work: frees the device after the core has let go of it
+ * @chan: the channels, @lim.channels of them
+ */
+struct loopdma_dev {
+	struct dma_device dma;
+	struct device *dev;
+	const struct loopdma_hw_ops *ops;
+	void *priv;
+	struct loopdma_limits lim;
+	u8 ring_order;
+	bool gone;
+	struct work_struct free_work;
+	struct loopdma_chan chan[];
+};
+
+static inline struct loopdma_chan *to_loopdma_chan(struct dma_chan *chan)
+{
+	return container_of(chan, struct loopdma_chan, chan);
+}
+
+static inline struct loopdma_desc *
+to_loopdma_desc(struct dma_async_tx_descriptor *tx)
+{
+	return container_of(tx, struct loopdma_desc, tx);
+}
+
+static inline u32 loopdma_chan_read(struct loopdma_chan *lc, u32 reg)
+{
+	return lc->ld->ops->read(lc->ld, LOOPDMA_CH(lc->index, reg));
+}
+
+static inline void loopdma_chan_write(struct loopdma_chan *lc, u32 reg, u32 val)
+{
+	lc->ld->ops->write(lc->ld, LOOPDMA_CH(lc->index, reg), val);
+}
+
+/* core.c */
+int loopdma_core_init(void);
+void loopdma_core_exit(void);
+struct loopdma_dev *loopdma_create(struct device *dev,
+				   const struct loopdma_hw_ops *ops,
+				   void *priv);
+void loopdma_destroy(struct loopdma_dev *ld);
+int loopdma_register(struct loopdma_dev *ld);
+void loopdma_shutdown(struct loopdma_dev *ld);
+void loopdma_unregister(struct loopdma_dev *ld);
+
+/* chan.c */
+void loopdma_chan_init(struct loopdma_dev *ld, u32 index);
+int loopdma_chan_alloc(struct loopdma_chan *lc);
+void loopdma_chan_free(struct loopdma_chan *lc);
+void loopdma_chan_quiet(struct loopdma_chan *lc);
+void loopdma_chan_remove(struct loopdma_chan *lc);
+void loopdma_chan_push(struct loopdma_chan *lc);
+void loopdma_chan_abort(struct loopdma_chan *lc);
+void loopdma_chan_fail(struct loopdma_chan *lc, const char *why);
+
+/* pool.c */
+int loopdma_pool_init(struct loopdma_chan *lc, u32 size);
+void loopdma_pool_exit(struct loopdma_chan *lc);
+struct loopdma_desc *loopdma_desc_get(struct loopdma_chan *lc);
+void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d);
+struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc);
+void loopdma_queue_add(struct loopdma_queue *q, struct loopdma_desc *d);
+void loopdma_queue_splice(struct loopdma_queue *to, struct loopdma_queue *from);
+struct loopdma_desc *loopdma_queue_pop(struct loopdma_queue *q);
+
+/* dmaengine.c */
+void loopdma_dmaengine_setup(struct loopdma_dev *ld);
+
+/* irq.c */
+void loopdma_irq_init(struct loopdma_chan *lc);
+void loopdma_irq_channel(struct loopdma_chan *lc);
+void loopdma_irq_event(struct loopdma_dev *ld);
+struct loopdma_desc *loopdma_chan_oldest(struct loopdma_chan *lc);
+void loopdma_chan_reap(struct loopdma_chan *lc);
+void loopdma_chan_end_ring(struct loopdma_chan *lc);
+void loopdma_chan_end_all(struct loopdma_chan *lc, bool notify);
+void loopdma_watch(struct loopdma_chan *lc);
+
+#endif /* LOOPDMA_H */

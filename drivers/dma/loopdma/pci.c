@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: PCI function, interrupt vectors, module.
+ */
+#include <linux/bitops.h>
+#include <linux/dma-mapping.h>
+#include <linux/io.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "loopdma.h"
+
+/**
+ * struct loopdma_vector - one interrupt vector
+ * @lp: its function
+ * @channels: bit per channel that uses it
+ * @event: device events use it, too
+ * @irq: interrupt number, 0 if not requested
+ * @name: as shown in /proc/interrupts
+ */
+struct loopdma_vector {
+	struct loopdma_pci *lp;
+	unsigned long channels;
+	bool event;
+	int irq;
+	char name[32];
+};
+
+/**
+ * struct loopdma_pci - a PCI function
+ * @bar: its registers
+ * @ld: the device
+ * @nvec: number of vectors allocated
+ * @vec: the vectors
+ */
+struct loopdma_pci {
+	void __iomem *bar;
+	struct loopdma_dev *ld;
+	int nvec;
+	struct loopdma_vector vec[LOOPDMA_MAX_VECTORS];
+};
+
+static u32 loopdma_pci_read(struct loopdma_dev *ld, u32 reg)
+{
+	struct loopdma_pci *lp = ld->priv;
+
+	return readl(lp->bar + reg);
+}
+
+static void loopdma_pci_write(struct loopdma_dev *ld, u32 reg, u32 val)
+{
+	struct loopdma_pci *lp = ld->priv;
+
+	writel(val, lp->bar + reg);
+}
+
+static const struct loopdma_hw_ops loopdma_pci_ops = {
+	.read = loopdma_pci_read,
+	.write = loopdma_pci_write,
+};
+
+static irqreturn_t loopdma_msi(int irq, void *data)
+{
+	struct loopdma_vector *vec = data;
+	struct loopdma_dev *ld = vec->lp->ld;
+	unsigned int i;
+
+	for_each_set_bit(i, &vec->channels, LOOPDMA_MAX_CHANNELS)
+		loopdma_irq_channel(&ld->chan[i]);
+	if (vec->event)
+		loopdma_irq_event(ld);
+	return IRQ_HANDLED;
+}
+
+static irqreturn_t loopdma_intx(int irq, void *data)
+{
+	struct loopdma_vector *vec = data;
+	struct loopdma_dev *ld = vec->lp->ld;
+	unsigned long status;
+	u32 event;
+	unsigned int i;
+
+	status = ld->ops->read(ld, LOOPDMA_INT_STATUS);
+	event = ld->ops->read(ld, LOOPDMA_EVENT);
+	/* The line is shared; all ones is a function that is gone. */
+	if ((!status && !event) || event == U32_MAX)
+		return IRQ_NONE;
+
+	/* Clear first: what completes from here on interrupts again. */
+	ld->ops->write(ld, LOOPDMA_INT_STATUS, status);
+	for_each_set_bit(i, &status, ld->lim.channels)
+		loopdma_irq_channel(&ld->chan[i]);
+	if (event)
+		loopdma_irq_event(ld);
+	return IRQ_HANDLED;
+}
+
+static void loopdma_free_vectors(struct pci_dev *pdev, struct loopdma_pci *lp)
+{
+	int i;
+
+	for (i = 0; i < lp->nvec; i++)
+		if (lp->vec[i].irq)
+			free_irq(lp->vec[i].irq, &lp->vec[i]);
+	pci_free_irq_vectors(pdev);
+}
+
+/*
+ * One vector for each channel and one for device events; fewer are shared, the
+ * last by the events.
+ */
+static int loopdma_request_vectors(struct pci_dev *pdev,
+				   struct loopdma_pci *lp)
+{
+	struct loopdma_dev *ld = lp->ld;
+	unsigned int wanted = ld->lim.channels + 1;
+	bool intx;
+	int i, err;
+
+	err = pci_alloc_irq_vectors(pdev, 1, wanted, PCI_IRQ_ALL_TYPES);
+	if (err < 0) {
+		dev_err(&pdev->dev, "no interrupt: neither MSI-X, MSI nor INTx\n");
+		return err;
+	}
+	lp->nvec = err;
+	intx = !pdev->msix_enabled && !pdev->msi_enabled;
+
+	for (i = 0; i < ld->lim.channels; i++) {
+		ld->chan[i].vector = i % lp->nvec;
+		__set_bit(i, &lp->vec[i % lp->nvec].channels);
+	}
+	lp->vec[lp->nvec - 1].event = true;
+
+	for (i = 0; i < lp->nvec; i++) {
+		struct loopdma_vector *vec = &lp->vec[i];
+		int irq = pci_irq_vector(pdev, i);
+
+		vec->lp = lp;
+		snprintf(vec->name, sizeof(vec->name), "loopdma-%s-%d",
+			 pci_name(pdev), i);
+		err = request_irq(irq, intx ? loopdma_intx : loopdma_msi,
+				  intx ? IRQF_SHARED : 0, vec->name, vec);
+		if (err) {
+			dev_err(&pdev->dev, "vector %d refused: %d\n", i, err);
+			loopdma_free_vectors(pdev, lp);
+			return err;
+		}
+		vec->irq = irq;
+	}
+	ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, lp->nvec - 1);
+	return 0;
+}
+
+static int loopdma_map_bar(struct pci_dev *pdev, struct loopdma_pci *lp)
+{
+	if (!(pci_resource_flags(pdev, LOOPDMA_BAR) & IORESOURCE_MEM) ||
+	    pci_resource_len(pdev, LOOPDMA_BAR) < LOOPDMA_BAR_SIZE) {
+		dev_err(&pdev->dev, "BAR %d: %pR is not %#x bytes of memory\n",
+			LOOPDMA_BAR, &pdev->resource[LOOPDMA_BAR],
+			LOOPDMA_BAR_SIZE);
+		return -ENODEV;
+	}
+	lp->bar = pci_iomap(pdev, LOOPDMA_BAR, LOOPDMA_BAR_SIZE);
+	if (!lp->bar) {
+		dev_err(&pdev->dev, "BAR %d cannot be mapped\n", LOOPDMA_BAR);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int loopdma_pci_probe(struct pci_dev *pdev,
+			     const struct pci_device_id *id)
+{
+	struct loopdma_pci *lp;
+	struct loopdma_dev *ld;
+	int err;
+
+	lp = kzalloc(sizeof(*lp), GFP_KERNEL);
+	if (!lp)
+		return -ENOMEM;
+
+	err = pci_enable_device(pdev);
+	if (err)
+		goto err_free;
+	err = pci_request_mem_regions(pdev, "loopdma");
+	if (err)
+		goto err_disable;
+	err = loopdma_map_bar(pdev, lp);
+	if (err)
+		goto err_release;
+
+	/* Resets the hardware, so it may not master the bus before. */
+	ld = loopdma_create(&pdev->dev, &loopdma_pci_ops, lp);
+	if (IS_ERR(ld)) {
+		err = PTR_ERR(ld);
+		goto err_unmap;
+	}
+	lp->ld = ld;
+
+	err = dma_set_mask_and_coherent(&pdev->dev,
+					DMA_BIT_MASK(ld->lim.addr_bits));
+	if (err) {
+		dev_err(&pdev->dev, "no DMA with %u address bits\n",
+			ld->lim.addr_bits);
+		goto err_destroy;
+	}
+	dma_set_max_seg_size(&pdev->dev, ld->lim.max_len);
+	pci_set_master(pdev);
+
+	err = loopdma_request_vectors(pdev, lp);
+	if (err)
+		goto err_master;
+	pci_set_drvdata(pdev, lp);
+	err = loopdma_register(ld);
+	if (err)
+		goto err_vectors;
+	return 0;
+
+err_vectors:
+	loopdma_free_vectors(pdev, lp);
+err_master:
+	pci_clear_master(pdev);
+err_destroy:
+	loopdma_destroy(ld);
+err_unmap:
+	pci_iounmap(pdev, lp->bar);
+err_release:
+	pci_release_mem_regions(pdev);
+err_disable:
+	pci_disable_device(pdev);
+err_free:
+	kfree(lp);
+	return err;
+}
+
+static void loopdma_pci_remove(struct pci_dev *pdev)
+{
+	struct loopdma_pci *lp = pci_get_drvdata(pdev);
+
+	/* DMA first, then interrupts, then what the handlers look at. */
+	loopdma_shutdown(lp->ld);
+	loopdma_free_vectors(pdev, lp);
+	loopdma_unregister(lp->ld);
+	pci_clear_master(pdev);
+	pci_iounmap(pdev, lp->bar);
+	pci_release_mem_regions(pdev);
+	pci_disable_device(pdev);
+	kfree(lp);
+}
+
+/* Nothing may write into the memory of the kernel that comes next. */
+static void loopdma_pci_shutdown(struct pci_dev *pdev)
+{
+	struct loopdma_pci *lp = pci_get_drvdata(pdev);
+
+	loopdma_shutdown(lp->ld);
+	pci_clear_master(pdev);
+}
+
+static const struct pci_device_id loopdma_pci_ids[] = {
+	{ PCI_DEVICE(LOOPDMA_PCI_VENDOR_ID, LOOPDMA_PCI_DEVICE_ID) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, loopdma_pci_ids);
+
+static struct pci_driver loopdma_pci_driver = {
+	.name = "loopdma",
+	.id_table = loopdma_pci_ids,
+	.probe = loopdma_pci_probe,
+	.remove = loopdma_pci_remove,
+	.shutdown = loopdma_pci_shutdown,
+};
+
+static int __init loopdma_init(void)
+{
+	int err;
+
+	err = loopdma_core_init();
+	if (err)
+		return err;
+	err = pci_register_driver(&loopdma_pci_driver);
+	if (err)
+		loopdma_core_exit();
+	return err;
+}
+module_init(loopdma_init);
+
+static void __exit loopdma_exit(void)
+{
+	pci_unregister_driver(&loopdma_pci_driver);
+	loopdma_core_exit();
+}
+module_exit(loopdma_exit);
+
+MODULE_DESCRIPTION("loopdma virtual DMA engine");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: software descriptors, their pool and queues.
+ *
+ * The pool is allocated with the channel, so that prep can work in any context
+ * and nothing is allocated for a transfer (provider.rst: "preallocate").  An
+ * element is a descriptor or a block of segments; both are at most 128 bytes,
+ * which bounds the driver's memory per ring entry.
+ */
+#include <linux/build_bug.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "loopdma.h"
+
+#ifndef CONFIG_ASYNC_TX_ENABLE_CHANNEL_SWITCH
+static_assert(sizeof(union loopdma_item) <= 128);
+#endif
+
+/**
+ * loopdma_pool_init() - allocate the pool of a channel
+ * @lc: channel
+ * @size: number of elements
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int loopdma_pool_init(struct loopdma_chan *lc, u32 size)
+{
+	u32 i;
+
+	lc->pool = kvcalloc(size, sizeof(*lc->pool), GFP_KERNEL);
+	if (!lc->pool)
+		return -ENOMEM;
+	for (i = 0; i < size - 1; i++)
+		lc->pool[i].next = &lc->pool[i + 1];
+	lc->free = lc->pool;
+	lc->pool_size = size;
+	lc->pool_used = 0;
+	return 0;
+}
+
+/**
+ * loopdma_pool_exit() - free the pool of a channel
+ * @lc: channel; no descriptor of it is in anybody's hands any more
+ *
+ * A client may prepare descriptors that it never submits; they end here.
+ *
+ * Context: may sleep.
+ */
+void loopdma_pool_exit(struct loopdma_chan *lc)
+{
+	struct loopdma_segs *segs, *next;
+
+	list_for_each_entry_safe(segs, next, &lc->heap, heap)
+		kfree(segs);
+	INIT_LIST_HEAD(&lc->heap);
+	kvfree(lc->pool);
+	lc->pool = NULL;
+	lc->free = NULL;
+	lc->pool_size = 0;
+}
+
+static union loopdma_item *loopdma_item_get(struct loopdma_chan *lc)
+{
+	union loopdma_item *item = lc->free;
+
+	lockdep_assert_held(&lc->lock);
+	if (item) {
+		lc->free = item->next;
+		lc->pool_used++;
+	}
+	return item;
+}
+
+static void loopdma_item_put(struct loopdma_chan *lc, union loopdma_item *item)
+{
+	lockdep_assert_held(&lc->lock);
+	item->next = lc->free;
+	lc->free = item;
+	lc->pool_used--;
+}
+
+/**
+ * loopdma_desc_get() - take a descriptor
+ * @lc: channel, locked
+ *
+ * Return: a descriptor with everything zero, or NULL if the pool is empty.
+ */
+struct loopdma_desc *loopdma_desc_get(struct loopdma_chan *lc)
+{
+	union loopdma_item *item = loopdma_item_get(lc);
+
+	if (!item)
+		return NULL;
+	memset(&item->desc, 0, sizeof(item->desc));
+	return &item->desc;
+}
+
+static void loopdma_segs_put(struct loopdma_chan *lc, struct loopdma_segs *segs)
+{
+	if (list_empty(&segs->heap)) {
+		loopdma_item_put(lc, container_of(segs, union loopdma_item,
+						  segs));
+	} else {
+		list_del(&segs->heap);
+		kfree(segs);
+	}
+}
+
+/**
+ * loopdma_desc_put() - give a descriptor and its segments back
+ * @lc: channel, locked
+ * @d: descriptor, in no queue
+ */
+void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d)
+{
+	struct loopdma_segs *segs, *next;
+
+	if (d->op == LOOPDMA_OP_TX || d->op == LOOPDMA_OP_RX) {
+		for (segs = d->segs; segs; segs = next) {
+			next = segs->next;
+			loopdma_segs_put(lc, segs);
+		}
+	}
+	loopdma_item_put(lc, container_of(d, union loopdma_item, desc));
+}
+
+/**
+ * loopdma_segs_get() - take a block of segments
+ * @lc: channel, locked
+ *
+ * Half of the pool is left to descriptors; long lists come from the heap, so
+ * that a list may have any number of entries.
+ *
+ * Return: an empty block, or NULL if there is no memory.
+ */
+struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc)
+{
+	struct loopdma_segs *segs;
+
+	lockdep_assert_held(&lc->lock);
+	if (lc->pool_used < lc->pool_size / 2) {
+		segs = &loopdma_item_get(lc)->segs;
+		INIT_LIST_HEAD(&segs->heap);
+	} else {
+		segs = kmalloc(sizeof(*segs), GFP_NOWAIT | __GFP_NOWARN);
+		if (!segs)
+			return NULL;
+		list_add(&segs->heap, &lc->heap);
+	}
+	segs->next = NULL;
+	segs->n = 0;
+	return segs;
+}
+
+/**
+ * loopdma_queue_add() - add a descriptor at the end
+ * @q: queue
+ * @d: descriptor, in no queue
+ */
+void loopdma_queue_add(struct loopdma_queue *q, struct loopdma_desc *d)
+{
+	d->next = NULL;
+	if (q->first)
+		q->last->next = d;
+	else
+		q->first = d;
+	q->last = d;
+}
+
+/**
+ * loopdma_queue_splice() - move everything to the end of another queue
+ * @to: queue that grows
+ * @from: queue that is empty afterwards
+ */
+void loopdma_queue_splice(struct loopdma_queue *to, struct loopdma_queue *from)
+{
+	if (!from->first)
+		return;
+	if (to->first)
+		to->last->next = from->first;
+	else
+		to->first = from->first;
+	to->last = from->last;
+	from->first = NULL;
+}
+
+/**
+ * loopdma_queue_pop() - take the oldest descriptor
+ * @q: queue
+ *
+ * Return: the descriptor, or NULL if the queue is empty.
+ */
+struct loopdma_desc *loopdma_queue_pop(struct loopdma_queue *q)
+{
+	struct loopdma_desc *d = q->first;
+
+	if (d)
+		q->first = d->next;
+	return d;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: ring arithmetic.
+ *
+ * Pure functions: no device, no lock, no allocation, any context.  Who calls
+ * them on a live ring holds the lock of its channel.
+ */
+#include <linux/errno.h>
+#include <linux/log2.h>
+#include <kunit/visibility.h>
+
+#include "loopdma.h"
+
+/**
+ * loopdma_ring_init() - set up an empty ring
+ * @ring: ring
+ * @desc: its entries, owned by the caller
+ * @dma: their bus address
+ * @size: their number, a power of two
+ */
+void loopdma_ring_init(struct loopdma_ring *ring, struct loopdma_hw_desc *desc,
+		       dma_addr_t dma, u32 size)
+{
+	ring->desc = desc;
+	ring->dma = dma;
+	ring->size = size;
+	loopdma_ring_reset(ring);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_init);
+
+/**
+ * loopdma_ring_reset() - counts as the device has them when it is enabled
+ * @ring: ring
+ */
+void loopdma_ring_reset(struct loopdma_ring *ring)
+{
+	ring->head = 0;
+	ring->rung = 0;
+	ring->tail = 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_reset);
+
+/**
+ * loopdma_ring_used() - entries written and not yet seen retired
+ * @ring: ring
+ *
+ * Return: their number, 0 to the size.
+ */
+u32 loopdma_ring_used(const struct loopdma_ring *ring)
+{
+	return ring->head - ring->tail;
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_used);
+
+/**
+ * loopdma_ring_space() - entries that can be written now
+ * @ring: ring
+ *
+ * Return: their number, 0 to the size.
+ */
+u32 loopdma_ring_space(const struct loopdma_ring *ring)
+{
+	return ring->size - loopdma_ring_used(ring);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_space);
+
+/**
+ * loopdma_ring_slot() - entry of a count
+ * @ring: ring
+ * @count: free-running count
+ *
+ * Return: the entry.
+ */
+struct loopdma_hw_desc *loopdma_ring_slot(const struct loopdma_ring *ring,
+					  u32 count)
+{
+	return &ring->desc[count & (ring->size - 1)];
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_slot);
+
+/**
+ * loopdma_ring_push() - take the next entry for writing
+ * @ring: ring
+ *
+ * Return: the entry, or NULL if the ring is full.
+ */
+struct loopdma_hw_desc *loopdma_ring_push(struct loopdma_ring *ring)
+{
+	if (!loopdma_ring_space(ring))
+		return NULL;
+	return loopdma_ring_slot(ring, ring->head++);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_push);
+
+/**
+ * loopdma_ring_needs_doorbell() - has the device not been told everything?
+ * @ring: ring
+ *
+ * Return: true if entries were written since the last loopdma_ring_ring().
+ */
+bool loopdma_ring_needs_doorbell(const struct loopdma_ring *ring)
+{
+	return ring->head != ring->rung;
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_needs_doorbell);
+
+/**
+ * loopdma_ring_ring() - note that the device is told of all entries
+ * @ring: ring
+ *
+ * Return: the value to write to the doorbell.
+ */
+u32 loopdma_ring_ring(struct loopdma_ring *ring)
+{
+	ring->rung = ring->head;
+	return ring->rung;
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_ring);
+
+/**
+ * loopdma_ring_retired() - entries retired since the last look
+ * @ring: ring
+ * @done: done count of the completion record
+ *
+ * Return: their number, or -EPROTO if @done is a count that the device cannot
+ * have reached.
+ */
+int loopdma_ring_retired(const struct loopdma_ring *ring, u32 done)
+{
+	u32 n = done - ring->tail;
+
+	if (n > ring->rung - ring->tail)
+		return -EPROTO;
+	return n;
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_retired);
+
+/**
+ * loopdma_ring_consume() - give retired entries back for writing
+ * @ring: ring
+ * @n: how many, no more than loopdma_ring_retired() said
+ */
+void loopdma_ring_consume(struct loopdma_ring *ring, u32 n)
+{
+	ring->tail += n;
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_consume);
+
+/**
+ * loopdma_count_reached() - is a count at or behind another?
+ * @done: free-running count
+ * @count: the one to be reached, less than 2^31 away
+ *
+ * Return: true if @done has reached @count.
+ */
+bool loopdma_count_reached(u32 done, u32 count)
+{
+	return (s32)(done - count) >= 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_count_reached);

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * loopdma: the hardware contract.
+ *
+ * Registers, descriptor and completion record of the loopdma virtual DMA
+ * engine.  The one definition that the driver, the QEMU device and the tests
+ * share; Documentation/hardware.rst is the specification in words, and says
+ * who may write what, and in which order.
+ *
+ * Everything is little endian.  Registers are 32 bits wide and are accessed
+ * with aligned 32-bit reads and writes only.  Bits and fields not defined here
+ * are reserved: they read as zero and must be written as zero.
+ */
+#ifndef LOOPDMA_HW_H
+#define LOOPDMA_HW_H
+
+#include <linux/types.h>
+
+/* --- PCI identity ------------------------------------------------------- */
+
+/* From the range that QEMU's docs/specs/pci-ids.rst leaves to experiments. */
+#define LOOPDMA_PCI_VENDOR_ID		0x1af4
+#define LOOPDMA_PCI_DEVICE_ID		0x10f0
+#define LOOPDMA_PCI_REVISION		0x01
+
+/* The only BAR: registers, MSI-X table and pending bits.  64-bit memory. */
+#define LOOPDMA_BAR			0
+#define LOOPDMA_BAR_SIZE		0x10000
+#define LOOPDMA_MSIX_TABLE		0x8000
+#define LOOPDMA_MSIX_PBA		0xc000
+
+/* One vector per channel at the most, and one for device events. */
+#define LOOPDMA_MAX_CHANNELS		32
+#define LOOPDMA_MAX_VECTORS		(LOOPDMA_MAX_CHANNELS + 1)
+
+/* --- Device registers ---------------------------------------------------- */
+
+#define LOOPDMA_ID			0x000	/* RO: LOOPDMA_ID_MAGIC */
+#define LOOPDMA_ID_MAGIC		0x414d444cU	/* "LDMA" */
+
+#define LOOPDMA_VERSION			0x004	/* RO */
+#define LOOPDMA_VERSION_MAJOR		0xffff0000U
+#define LOOPDMA_VERSION_MINOR		0x0000ffffU
+#define LOOPDMA_VERSION_1_0		0x00010000U
+
+#define LOOPDMA_CAPS			0x008	/* RO */
+#define LOOPDMA_CAPS_COPY		0x00000001U	/* COPY descriptors */
+#define LOOPDMA_CAPS_LOOPBACK		0x00000002U	/* TX and RX descriptors */
+#define LOOPDMA_CAPS_COUNTERS		0x00000004U	/* the *_CNT_* registers */
+#define LOOPDMA_CAPS_TESTCTL		0x00000008U	/* the *_TC_* registers */
+
+#define LOOPDMA_TOPOLOGY		0x010	/* RO */
+#define LOOPDMA_TOPOLOGY_CHANNELS	0x000000ffU	/* 1..32 */
+#define LOOPDMA_TOPOLOGY_ENGINES	0x0000ff00U	/* informative */
+
+#define LOOPDMA_RING_LIMITS		0x014	/* RO: log2 of descriptors */
+#define LOOPDMA_RING_LIMITS_MIN		0x000000ffU
+#define LOOPDMA_RING_LIMITS_MAX		0x0000ff00U
+
+#define LOOPDMA_COPY_LIMITS		0x018	/* RO */
+#define LOOPDMA_COPY_LIMITS_ALIGN	0x000000ffU	/* log2 of bytes */
+#define LOOPDMA_COPY_LIMITS_ADDR_BITS	0x0000ff00U	/* address width */
+
+#define LOOPDMA_MAX_LEN			0x01c	/* RO: bytes per descriptor */
+
+#define LOOPDMA_FIFO_DEPTH		0x020	/* RO: bytes, 0 without LOOPBACK */
+#define LOOPDMA_FIFO_LIMITS		0x024	/* RO */
+#define LOOPDMA_FIFO_LIMITS_WIDTHS	0x000000ffU	/* bit n: 2^n bytes */
+#define LOOPDMA_FIFO_LIMITS_BURST	0xffff0000U	/* elements per burst */
+
+#define LOOPDMA_CONTROL			0x040	/* RW */
+#define LOOPDMA_CONTROL_RESET		0x00000001U	/* reads 1 until done */
+
+#define LOOPDMA_INT_STATUS		0x048	/* RW1C: bit per channel, INTx */
+
+#define LOOPDMA_EVENT			0x04c	/* RW1C */
+#define LOOPDMA_EVENT_CHANNEL_ERROR	0x00000001U	/* see CHANNEL_ERRORS */
+#define LOOPDMA_EVENT_RAISED		0x00000002U	/* RAISE under INTx */
+
+#define LOOPDMA_EVENT_VECTOR		0x050	/* RW: vector of EVENT */
+#define LOOPDMA_CHANNEL_ERRORS		0x054	/* RO: bit per channel */
+#define LOOPDMA_RAISE			0x058	/* WO: raise this vector now */
+
+#define LOOPDMA_CNT_MMIO_READS		0x060	/* RO, CAPS_COUNTERS */
+#define LOOPDMA_CNT_INTERRUPTS		0x064	/* RO, CAPS_COUNTERS */
+
+/* --- Channel registers --------------------------------------------------- */
+
+#define LOOPDMA_CH_BASE			0x1000
+#define LOOPDMA_CH_STRIDE		0x100
+#define LOOPDMA_CH(n, reg)		\
+	(LOOPDMA_CH_BASE + (n) * LOOPDMA_CH_STRIDE + (reg))
+
+#define LOOPDMA_CH_CAPS			0x00	/* RO */
+#define LOOPDMA_CH_CAPS_COPY		0x00000001U
+#define LOOPDMA_CH_CAPS_TX		0x00000002U
+#define LOOPDMA_CH_CAPS_RX		0x00000004U
+
+#define LOOPDMA_CH_CONTROL		0x04	/* RW */
+#define LOOPDMA_CH_CONTROL_ENABLE	0x00000001U
+#define LOOPDMA_CH_CONTROL_RESET	0x00000002U	/* reads 1 until done */
+
+#define LOOPDMA_CH_STATUS		0x08	/* RO */
+#define LOOPDMA_CH_STATUS_STATE		0x000000ffU	/* enum loopdma_hw_state */
+#define LOOPDMA_CH_STATUS_ERROR		0x0000ff00U	/* enum loopdma_hw_chan_error */
+
+#define LOOPDMA_CH_DOORBELL		0x0c	/* WO: producer count */
+#define LOOPDMA_CH_RING_LO		0x10	/* RW while disabled */
+#define LOOPDMA_CH_RING_HI		0x14	/* RW while disabled */
+#define LOOPDMA_CH_RING_SIZE		0x18	/* RW while disabled: log2 */
+#define LOOPDMA_CH_VECTOR		0x1c	/* RW while disabled */
+#define LOOPDMA_CH_COMP_LO		0x20	/* RW while disabled */
+#define LOOPDMA_CH_COMP_HI		0x24	/* RW while disabled */
+#define LOOPDMA_CH_ABORT		0x28	/* WO: abort below this count */
+
+#define LOOPDMA_CH_CNT_DOORBELLS	0x40	/* RO, CAPS_COUNTERS */
+#define LOOPDMA_CH_CNT_DESCRIPTORS	0x44	/* RO, CAPS_COUNTERS */
+#define LOOPDMA_CH_CNT_BYTES_LO		0x48	/* RO, CAPS_COUNTERS */
+#define LOOPDMA_CH_CNT_BYTES_HI		0x4c	/* RO, CAPS_COUNTERS */
+#define LOOPDMA_CH_CNT_INTERRUPTS	0x50	/* RO, CAPS_COUNTERS */
+
+#define LOOPDMA_CH_TC_HOLD		0x80	/* RW, CAPS_TESTCTL: 0 or 1 */
+#define LOOPDMA_CH_TC_STEP		0x84	/* WO, CAPS_TESTCTL: descriptors */
+#define LOOPDMA_CH_TC_FAIL		0x88	/* RW, CAPS_TESTCTL */
+#define LOOPDMA_CH_TC_FAIL_AFTER	0x0000ffffU	/* 1: next, 0: off */
+#define LOOPDMA_CH_TC_FAIL_STATUS	0x00ff0000U	/* enum loopdma_hw_status */
+#define LOOPDMA_CH_TC_FAIL_BYTES	0x8c	/* RW, CAPS_TESTCTL: moved first */
+#define LOOPDMA_CH_TC_DROP_IRQ		0x90	/* RW, CAPS_TESTCTL: how many */
+#define LOOPDMA_CH_TC_LIE		0x94	/* RW, CAPS_TESTCTL: added to done once */
+
+/**
+ * enum loopdma_hw_state - states of a channel, CH_STATUS.STATE
+ * @LOOPDMA_STATE_DISABLED: owns no memory; configuration may be written
+ * @LOOPDMA_STATE_RUNNING: executes descriptors as the doorbell reveals them
+ * @LOOPDMA_STATE_STOPPING: told to stop, may still touch memory
+ * @LOOPDMA_STATE_ERROR: stopped by itself, touches no memory any more;
+ *	CH_STATUS.ERROR says why; left by CONTROL.ENABLE = 0 or a reset
+ */
+enum loopdma_hw_state {
+	LOOPDMA_STATE_DISABLED	= 0,
+	LOOPDMA_STATE_RUNNING	= 1,
+	LOOPDMA_STATE_STOPPING	= 2,
+	LOOPDMA_STATE_ERROR	= 3,
+};
+
+/**
+ * enum loopdma_hw_chan_error - why a channel stopped, CH_STATUS.ERROR
+ * @LOOPDMA_CHERR_NONE: it did not
+ * @LOOPDMA_CHERR_CONFIG: enabled with an unusable ring or completion record
+ * @LOOPDMA_CHERR_DOORBELL: doorbell value backwards or beyond the ring
+ * @LOOPDMA_CHERR_FETCH: a descriptor could not be read
+ * @LOOPDMA_CHERR_WRITEBACK: a status or the completion record could not be
+ *	written
+ * @LOOPDMA_CHERR_ABORT: abort value not between the completed and the
+ *	produced count
+ */
+enum loopdma_hw_chan_error {
+	LOOPDMA_CHERR_NONE	= 0,
+	LOOPDMA_CHERR_CONFIG	= 1,
+	LOOPDMA_CHERR_DOORBELL	= 2,
+	LOOPDMA_CHERR_FETCH	= 3,
+	LOOPDMA_CHERR_WRITEBACK	= 4,
+	LOOPDMA_CHERR_ABORT	= 5,
+};
+
+/* --- Descriptor ---------------------------------------------------------- */
+
+#define LOOPDMA_DESC_SIZE		64
+
+/* struct loopdma_hw_desc.ctrl */
+#define LOOPDMA_CTRL_OPCODE		0x000000ffU	/* enum loopdma_hw_opcode */
+#define LOOPDMA_CTRL_INT		0x00000100U	/* interrupt when retired */
+#define LOOPDMA_CTRL_CHAIN		0x00000200U	/* transaction goes on */
+
+/* struct loopdma_hw_desc.periph, TX and RX only */
+#define LOOPDMA_PERIPH_WIDTH		0x0000000fU	/* log2 of bytes */
+#define LOOPDMA_PERIPH_BURST		0xffff0000U	/* elements, 0 is 1 */
+
+/**
+ * enum loopdma_hw_opcode - what a descriptor asks for
+ * @LOOPDMA_OP_INVALID: zeroed memory is not a descriptor
+ * @LOOPDMA_OP_NOP: moves nothing, retires in order
+ * @LOOPDMA_OP_COPY: memory at src to memory at dst
+ * @LOOPDMA_OP_TX: memory at src to the channel's peer's receive FIFO
+ * @LOOPDMA_OP_RX: the channel's receive FIFO to memory at dst
+ */
+enum loopdma_hw_opcode {
+	LOOPDMA_OP_INVALID	= 0,
+	LOOPDMA_OP_NOP		= 1,
+	LOOPDMA_OP_COPY		= 2,
+	LOOPDMA_OP_TX		= 3,
+	LOOPDMA_OP_RX		= 4,
+};
+
+/**
+ * enum loopdma_hw_status - outcome of one descriptor
+ * @LOOPDMA_ST_PENDING: what the driver writes; the device never does
+ * @LOOPDMA_ST_OK: executed in full
+ * @LOOPDMA_ST_OPCODE: opcode unknown, or not in the channel's capabilities
+ * @LOOPDMA_ST_RESERVED: a reserved bit or field is not zero
+ * @LOOPDMA_ST_LENGTH: zero, above MAX_LEN, or no multiple of the element
+ * @LOOPDMA_ST_ALIGN: src or dst not aligned as COPY_LIMITS or the element
+ *	width asks
+ * @LOOPDMA_ST_READ: memory at fault_addr could not be read
+ * @LOOPDMA_ST_WRITE: memory at fault_addr could not be written
+ * @LOOPDMA_ST_PERIPH: element width or burst not in FIFO_LIMITS, or a burst
+ *	above FIFO_DEPTH
+ * @LOOPDMA_ST_ABORTED: retired by CH_ABORT before it was complete
+ * @LOOPDMA_ST_SKIPPED: not executed, an earlier descriptor of its chain failed
+ */
+enum loopdma_hw_status {
+	LOOPDMA_ST_PENDING	= 0,
+	LOOPDMA_ST_OK		= 1,
+	LOOPDMA_ST_OPCODE	= 2,
+	LOOPDMA_ST_RESERVED	= 3,
+	LOOPDMA_ST_LENGTH	= 4,
+	LOOPDMA_ST_ALIGN	= 5,
+	LOOPDMA_ST_READ		= 6,
+	LOOPDMA_ST_WRITE	= 7,
+	LOOPDMA_ST_PERIPH	= 8,
+	LOOPDMA_ST_ABORTED	= 9,
+	LOOPDMA_ST_SKIPPED	= 10,
+};
+
+/**
+ * struct loopdma_hw_desc - one ring entry
+ * @ctrl: LOOPDMA_CTRL_*
+ * @len: bytes to move; zero for NOP
+ * @src: bus address read from; zero if the opcode does not read memory
+ * @dst: bus address written to; zero if the opcode does not write memory
+ * @periph: LOOPDMA_PERIPH_*; zero for NOP and COPY
+ * @rsvd0: zero
+ * @rsvd1: zero
+ * @status: enum loopdma_hw_status in bits 7:0; written by the device
+ * @residue: bytes of @len that were not moved; written by the device
+ * @fault_addr: bus address of a READ or WRITE error, else zero; written by
+ *	the device
+ *
+ * The driver owns the entry until the doorbell passes it, the device from
+ * then on until the completion record's done count passes it.
+ */
+struct loopdma_hw_desc {
+	__le32 ctrl;
+	__le32 len;
+	__le64 src;
+	__le64 dst;
+	__le32 periph;
+	__le32 rsvd0;
+	__le64 rsvd1[2];
+	__le32 status;
+	__le32 residue;
+	__le64 fault_addr;
+};
+
+/* --- Completion record --------------------------------------------------- */
+
+#define LOOPDMA_COMP_SIZE		128	/* and its alignment */
+
+/**
+ * struct loopdma_hw_comp - completion record of a channel, in memory
+ * @done: descriptors retired since the channel was enabled, modulo 2^32;
+ *	written by the device only
+ * @rsvd0: zero
+ * @arm: any change allows the channel to interrupt once more; written by the
+ *	driver only
+ * @rsvd1: zero
+ *
+ * Two cache lines, one for each writer.
+ */
+struct loopdma_hw_comp {
+	__le32 done;
+	__le32 rsvd0[15];
+	__le32 arm;
+	__le32 rsvd1[15];
+};
+
+#endif /* LOOPDMA_HW_H */

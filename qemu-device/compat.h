@@ -1,0 +1,90 @@
+/*
+ * loopdma: what differs between the versions of QEMU it is built with
+ *
+ * The rest of the device is written for QEMU 10; this header lends the same
+ * names to QEMU 7.2 and later.  Nothing else looks at the version.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef LOOPDMA_COMPAT_H
+#define LOOPDMA_COMPAT_H
+
+#include "qemu/main-loop.h"
+#include "hw/pci/msi.h"
+#include "hw/pci/msix.h"
+
+#define LOOPDMA_QEMU_BEFORE(major, minor) \
+    (QEMU_VERSION_MAJOR < (major) || \
+     (QEMU_VERSION_MAJOR == (major) && QEMU_VERSION_MINOR < (minor)))
+
+/* Headers that moved. */
+#if LOOPDMA_QEMU_BEFORE(8, 0)
+#include "hw/pci/pci.h"
+#else
+#include "hw/pci/pci_device.h"
+#endif
+
+#if LOOPDMA_QEMU_BEFORE(11, 0)
+#include "hw/qdev-properties.h"
+#else
+#include "hw/core/qdev-properties.h"
+#endif
+
+#if LOOPDMA_QEMU_BEFORE(10, 1)
+#include "exec/memory.h"
+#include "exec/address-spaces.h"
+#else
+#include "system/memory.h"
+#include "system/address-spaces.h"
+#endif
+
+#if LOOPDMA_QEMU_BEFORE(10, 0)
+#include "sysemu/runstate.h"
+#include "sysemu/qtest.h"
+#include "sysemu/cpu-timers.h"
+#else
+#include "system/runstate.h"
+#include "system/qtest.h"
+#if LOOPDMA_QEMU_BEFORE(10, 1)
+#include "system/cpu-timers.h"
+#else
+#include "exec/icount.h"
+#endif
+#endif
+
+#if LOOPDMA_QEMU_BEFORE(9, 0)
+#define bql_locked() qemu_mutex_iothread_locked()
+#endif
+
+#if LOOPDMA_QEMU_BEFORE(9, 2)
+#define device_class_set_legacy_reset(dc, handler) ((dc)->reset = (handler))
+#endif
+
+/* A property list was variable, and had a terminator, until QEMU 10.0. */
+#ifdef DEFINE_PROP_END_OF_LIST
+#define LOOPDMA_PROP_CONST
+#define LOOPDMA_PROP_END DEFINE_PROP_END_OF_LIST()
+#else
+#define LOOPDMA_PROP_CONST const
+#define LOOPDMA_PROP_END
+#endif
+
+/* What class_init and the list of interfaces became const in. */
+#if LOOPDMA_QEMU_BEFORE(10, 1)
+#define LOOPDMA_CLASS_CONST
+#else
+#define LOOPDMA_CLASS_CONST const
+#endif
+
+/* memory_access_is_direct() looks at the attributes since QEMU 10.0. */
+static inline bool loopdma_is_direct(MemoryRegion *mr, bool is_write,
+                                     MemTxAttrs attrs)
+{
+#if LOOPDMA_QEMU_BEFORE(10, 0)
+    return memory_access_is_direct(mr, is_write);
+#else
+    return memory_access_is_direct(mr, is_write, attrs);
+#endif
+}
+
+#endif /* LOOPDMA_COMPAT_H */

@@ -1,0 +1,527 @@
+/*
+ * loopdma: who runs a channel's turns, and how to make everybody stop
+ *
+ * See loopdma-int.h for the rules.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "qemu/error-report.h"
+#include "qemu/lockable.h"
+#include "qemu/processor.h"
+#include "qemu/rcu.h"
+#include "qemu/timer.h"
+#include "qapi/error.h"
+#include "trace/trace-hw_misc.h"
+#include "loopdma-int.h"
+
+/* --- Scheduling, all with the lock held ----------------------------------- */
+
+/**
+ * loopdma_runnable: may a turn of the channel begin?
+ * @ch: the channel
+ */
+bool loopdma_runnable(const LoopdmaChannel *ch)
+{
+    return ch->state == LOOPDMA_STATE_RUNNING && !ch->stop && ch->dev->running;
+}
+
+/*
+ * Hand a channel to the engines.  @self: the caller is an engine that will look
+ * for work next, so one sleeper less need be woken.
+ */
+static void loopdma_ready(LoopdmaChannel *ch, bool self)
+{
+    LoopdmaState *s = ch->dev;
+
+    ch->sched = LOOPDMA_SCHED_READY;
+    QTAILQ_INSERT_TAIL(&s->ready, ch, next);
+    qatomic_set(&s->nready, s->nready + 1);
+    if (s->sleeping && s->nready > s->spinning + self) {
+        qemu_cond_signal(&s->work);
+    }
+}
+
+static void loopdma_unready(LoopdmaChannel *ch)
+{
+    LoopdmaState *s = ch->dev;
+
+    QTAILQ_REMOVE(&s->ready, ch, next);
+    qatomic_set(&s->nready, s->nready - 1);
+}
+
+/* Begin a turn. */
+static void loopdma_begin(LoopdmaChannel *ch, bool self)
+{
+    if (ch->in_main) {
+        ch->sched = LOOPDMA_SCHED_MAIN;
+        qemu_bh_schedule(ch->bh);
+    } else {
+        loopdma_ready(ch, self);
+    }
+}
+
+/*
+ * End a turn.  @worked: it found something to do, so the next may, too; unless
+ * the channel waits for its peer, who will kick it.
+ */
+static void loopdma_end(LoopdmaChannel *ch, bool worked, bool self)
+{
+    bool more = ch->again || ch->prepared;
+
+    if (worked && !ch->held) {
+        more |= ch->tail != ch->retired || ch->aborting;
+    }
+    if (more && loopdma_runnable(ch)) {
+        loopdma_begin(ch, self);
+    } else {
+        ch->sched = LOOPDMA_SCHED_IDLE;
+    }
+}
+
+/**
+ * loopdma_kick: there may be work for a channel
+ * @ch: the channel
+ *
+ * Callable from any thread.
+ */
+void loopdma_kick(LoopdmaChannel *ch)
+{
+    QEMU_LOCK_GUARD(&ch->dev->lock);
+    ch->again = true;
+    if (ch->sched == LOOPDMA_SCHED_IDLE && loopdma_runnable(ch)) {
+        loopdma_begin(ch, false);
+    }
+}
+
+/**
+ * loopdma_fail: a channel stops by itself
+ * @ch: a channel of which the caller owns the turn
+ * @error: why
+ *
+ * Everything that the turn holds has to be discarded after that.
+ */
+void loopdma_fail(LoopdmaChannel *ch, enum loopdma_hw_chan_error error)
+{
+    QEMU_LOCK_GUARD(&ch->dev->lock);
+    trace_loopdma_fail(ch->index, error);
+    ch->state = LOOPDMA_STATE_ERROR;
+    ch->error = error;
+    loopdma_set_event(ch->dev, LOOPDMA_EVENT_CHANNEL_ERROR);
+}
+
+/* Was the channel kicked since its last turn began? */
+static bool loopdma_kicked(LoopdmaChannel *ch)
+{
+    QEMU_LOCK_GUARD(&ch->dev->lock);
+    return ch->again;
+}
+
+/* --- Turns in an engine --------------------------------------------------- */
+
+/*
+ * Wait for a channel that is ready, first by looking at it for a moment: waking
+ * a thread takes longer than many a transfer.  One engine at a time does so.
+ * Returns NULL when the engines are to end.
+ */
+static LoopdmaChannel *loopdma_next(LoopdmaState *s)
+{
+    while (!s->quit) {
+        LoopdmaChannel *ch = QTAILQ_FIRST(&s->ready);
+
+        if (ch) {
+            loopdma_unready(ch);
+            return ch;
+        }
+        if (s->spin_us && !s->spinning) {
+            int64_t end = get_clock() + (int64_t)s->spin_us * SCALE_US;
+
+            s->spinning = true;
+            qemu_mutex_unlock(&s->lock);
+            while (!qatomic_read(&s->nready) && !qatomic_read(&s->quit) &&
+                   get_clock() < end) {
+                cpu_relax();
+            }
+            qemu_mutex_lock(&s->lock);
+            s->spinning = false;
+            if (s->quit || s->nready) {
+                continue;
+            }
+        }
+        s->sleeping++;
+        qemu_cond_wait(&s->work, &s->lock);
+        s->sleeping--;
+    }
+    return NULL;
+}
+
+static void *loopdma_engine(void *opaque)
+{
+    LoopdmaState *s = opaque;
+    LoopdmaChannel *ch;
+
+    rcu_register_thread();
+    qemu_mutex_lock(&s->lock);
+    while ((ch = loopdma_next(s))) {
+        bool worked = false;
+
+        ch->sched = LOOPDMA_SCHED_ENGINE;
+        qemu_mutex_unlock(&s->lock);
+        if (ch->in_main) {
+            loopdma_copy(ch);
+        } else if (loopdma_prepare(ch)) {
+            loopdma_copy(ch);
+            loopdma_retire(ch);
+            worked = true;
+        }
+        qemu_mutex_lock(&s->lock);
+        loopdma_end(ch, worked, true);
+        qemu_cond_broadcast(&s->left);
+    }
+    qemu_mutex_unlock(&s->lock);
+    rcu_unregister_thread();
+    return NULL;
+}
+
+/* --- Turns in the main loop ----------------------------------------------- */
+
+/*
+ * The bottom half of a channel whose turns are in the main loop.  It retires
+ * what an engine has copied, and prepares what an engine shall copy; in
+ * synchronous mode it does the engine's part as well.
+ */
+static void loopdma_bh(void *opaque)
+{
+    LoopdmaChannel *ch = opaque;
+    LoopdmaState *s = ch->dev;
+    bool worked = false;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        if (ch->sched != LOOPDMA_SCHED_MAIN) {
+            /* Somebody has stopped the channel meanwhile. */
+            return;
+        }
+    }
+
+    if (ch->prepared) {
+        loopdma_retire(ch);
+        worked = true;
+    }
+    /* A channel that waits for its peer would only find that out again. */
+    if ((!ch->held || loopdma_kicked(ch)) && loopdma_prepare(ch)) {
+        if (ch->nsegs && !s->sync) {
+            QEMU_LOCK_GUARD(&s->lock);
+            loopdma_ready(ch, false);
+            return;
+        }
+        loopdma_copy(ch);
+        loopdma_retire(ch);
+        worked = true;
+    }
+
+    QEMU_LOCK_GUARD(&s->lock);
+    loopdma_end(ch, worked, false);
+}
+
+/* --- Stopping, all with the BQL held -------------------------------------- */
+
+/**
+ * loopdma_pause: end the channel's turn, and let none begin
+ * @ch: the channel
+ *
+ * Waits for one chunk at the most.  Afterwards the caller owns the turn, until
+ * loopdma_resume().  If ch->prepared is set the turn is not retired yet.
+ */
+void loopdma_pause(LoopdmaChannel *ch)
+{
+    LoopdmaState *s = ch->dev;
+
+    g_assert(bql_locked());
+    QEMU_LOCK_GUARD(&s->lock);
+    ch->stop = true;
+    qatomic_set(&ch->cut, true);
+    if (ch->sched == LOOPDMA_SCHED_READY) {
+        loopdma_unready(ch);
+        ch->sched = LOOPDMA_SCHED_IDLE;
+    } else if (ch->sched == LOOPDMA_SCHED_MAIN) {
+        ch->sched = LOOPDMA_SCHED_IDLE;
+    }
+    while (ch->sched != LOOPDMA_SCHED_IDLE) {
+        qemu_cond_wait(&s->left, &s->lock);
+    }
+}
+
+/**
+ * loopdma_resume: undo loopdma_pause()
+ * @ch: the channel
+ */
+void loopdma_resume(LoopdmaChannel *ch)
+{
+    WITH_QEMU_LOCK_GUARD(&ch->dev->lock) {
+        ch->stop = false;
+    }
+    loopdma_kick(ch);
+}
+
+/* The VM has stopped: end all turns with nothing left in between. */
+void loopdma_stop_all(LoopdmaState *s)
+{
+    unsigned i;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        s->running = false;
+    }
+    for (i = 0; i < s->channels; i++) {
+        LoopdmaChannel *ch = &s->ch[i];
+
+        loopdma_pause(ch);
+        if (ch->prepared) {
+            loopdma_retire(ch);
+        }
+        loopdma_resume(ch);
+    }
+    /* Messages are part of the state that is to be saved. */
+    loopdma_flush_interrupts(s);
+}
+
+/* The VM goes on. */
+void loopdma_start_all(LoopdmaState *s)
+{
+    unsigned i;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        s->running = true;
+    }
+    for (i = 0; i < s->channels; i++) {
+        loopdma_kick(&s->ch[i]);
+    }
+}
+
+/* --- Changes of the memory map -------------------------------------------- */
+
+static bool loopdma_overlaps(uint64_t first, uint64_t last, uint64_t start,
+                             uint32_t len)
+{
+    uint64_t end = len - 1 > UINT64_MAX - start ? UINT64_MAX : start + len - 1;
+
+    return len && first <= end && start <= last;
+}
+
+/* Does a turn that was prepared touch bus addresses @first to @last? */
+static bool loopdma_touches(const LoopdmaChannel *ch, uint64_t first,
+                            uint64_t last)
+{
+    unsigned i;
+
+    if (!ch->in_main || !ch->prepared) {
+        return false;
+    }
+    for (i = 0; i < ch->nops; i++) {
+        const LoopdmaOp *op = &ch->op[i];
+
+        if (loopdma_overlaps(first, last, op->src, op->len) ||
+            loopdma_overlaps(first, last, op->dst, op->len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Let go of what the turn has resolved, it has to be resolved again. */
+static void loopdma_forget(LoopdmaChannel *ch)
+{
+    trace_loopdma_forget(ch->index);
+    loopdma_pause(ch);
+    loopdma_release(ch);
+    loopdma_resume(ch);
+}
+
+/*
+ * The guest has unmapped a range from the IOMMU.  When this returns no copy to
+ * or from there goes on.
+ */
+static void loopdma_iommu_unmapped(IOMMUNotifier *notifier,
+                                   IOMMUTLBEntry *iotlb)
+{
+    LoopdmaIommu *iommu = container_of(notifier, LoopdmaIommu, notifier);
+    LoopdmaState *s = iommu->dev;
+    uint64_t first = iotlb->iova + iommu->offset;
+    unsigned i;
+
+    for (i = 0; i < s->channels; i++) {
+        if (loopdma_touches(&s->ch[i], first, first + iotlb->addr_mask)) {
+            loopdma_forget(&s->ch[i]);
+        }
+    }
+}
+
+static void loopdma_region_add(MemoryListener *listener,
+                               MemoryRegionSection *section)
+{
+    LoopdmaState *s = container_of(listener, LoopdmaState, listener);
+    LoopdmaIommu *iommu;
+    Int128 last;
+    Error *err = NULL;
+
+    s->topology_changed = true;
+    if (!memory_region_is_iommu(section->mr)) {
+        return;
+    }
+
+    iommu = g_new0(LoopdmaIommu, 1);
+    iommu->dev = s;
+    iommu->mr = section->mr;
+    iommu->offset = section->offset_within_address_space -
+                    section->offset_within_region;
+    last = int128_sub(int128_add(int128_make64(section->offset_within_region),
+                                 section->size), int128_one());
+    iommu_notifier_init(&iommu->notifier, loopdma_iommu_unmapped,
+                        IOMMU_NOTIFIER_UNMAP, section->offset_within_region,
+                        int128_get64(last),
+                        memory_region_iommu_attrs_to_index(
+                            IOMMU_MEMORY_REGION(section->mr),
+                            MEMTXATTRS_UNSPECIFIED));
+    if (memory_region_register_iommu_notifier(section->mr, &iommu->notifier,
+                                              &err)) {
+        warn_reportf_err(err, "loopdma: transfers in flight are not told of "
+                         "what the guest unmaps: ");
+        g_free(iommu);
+        return;
+    }
+    QLIST_INSERT_HEAD(&s->iommus, iommu, next);
+}
+
+static void loopdma_region_del(MemoryListener *listener,
+                               MemoryRegionSection *section)
+{
+    LoopdmaState *s = container_of(listener, LoopdmaState, listener);
+    LoopdmaIommu *iommu;
+
+    s->topology_changed = true;
+    QLIST_FOREACH(iommu, &s->iommus, next) {
+        if (iommu->mr == section->mr &&
+            iommu->notifier.start == section->offset_within_region) {
+            memory_region_unregister_iommu_notifier(iommu->mr,
+                                                    &iommu->notifier);
+            QLIST_REMOVE(iommu, next);
+            g_free(iommu);
+            return;
+        }
+    }
+}
+
+/*
+ * The function's address space is a new one: what was resolved before is
+ * resolved again.  Clearing Bus Master Enable comes here as well.
+ */
+static void loopdma_commit(MemoryListener *listener)
+{
+    LoopdmaState *s = container_of(listener, LoopdmaState, listener);
+    unsigned i;
+
+    if (!s->topology_changed) {
+        return;
+    }
+    s->topology_changed = false;
+    for (i = 0; i < s->channels; i++) {
+        loopdma_forget(&s->ch[i]);
+    }
+}
+
+/**
+ * loopdma_choose_context: decide where the channel's turns run
+ * @ch: a channel that nobody works on
+ *
+ * Whether there is an IOMMU is known once the machine has been built.
+ */
+void loopdma_choose_context(LoopdmaChannel *ch)
+{
+    PCIDevice *pci = PCI_DEVICE(ch->dev);
+
+    ch->in_main = ch->dev->sync ||
+                  pci_device_iommu_address_space(pci) != &address_space_memory;
+}
+
+/* --- Beginning and end ---------------------------------------------------- */
+
+/* Make channels, engines and what else there is but the PCI function. */
+void loopdma_engines_init(LoopdmaState *s)
+{
+    MemReentrancyGuard *guard = &DEVICE(s)->mem_reentrancy_guard;
+    unsigned i;
+
+    qemu_mutex_init(&s->lock);
+    qemu_cond_init(&s->work);
+    qemu_cond_init(&s->left);
+    QTAILQ_INIT(&s->ready);
+    QLIST_INIT(&s->iommus);
+    s->running = runstate_is_running();
+
+    s->ch = g_new0(LoopdmaChannel, s->channels);
+    for (i = 0; i < s->channels; i++) {
+        LoopdmaChannel *ch = &s->ch[i];
+
+        ch->dev = s;
+        ch->index = i;
+        ch->bh = qemu_bh_new_guarded(loopdma_bh, ch, guard);
+        qemu_mutex_init(&ch->fifo.lock);
+        if (loopdma_channel_caps(ch) & LOOPDMA_CH_CAPS_RX) {
+            ch->fifo.depth = s->fifo_depth;
+            ch->fifo.data = g_malloc0(s->fifo_depth);
+        }
+    }
+
+    if (!s->sync) {
+        s->threads = g_new0(QemuThread, s->engines);
+        for (i = 0; i < s->engines; i++) {
+            g_autofree char *name = g_strdup_printf("loopdma-%u", i);
+
+            qemu_thread_create(&s->threads[i], name, loopdma_engine, s,
+                               QEMU_THREAD_JOINABLE);
+        }
+    }
+
+    s->listener = (MemoryListener) {
+        .name = "loopdma",
+        .region_add = loopdma_region_add,
+        .region_del = loopdma_region_del,
+        .commit = loopdma_commit,
+    };
+    memory_listener_register(&s->listener,
+                             pci_get_address_space(PCI_DEVICE(s)));
+}
+
+/* Undo loopdma_engines_init(), whatever the channels are doing. */
+void loopdma_engines_exit(LoopdmaState *s)
+{
+    unsigned i;
+
+    memory_listener_unregister(&s->listener);
+
+    for (i = 0; i < s->channels; i++) {
+        loopdma_pause(&s->ch[i]);
+        loopdma_discard(&s->ch[i]);
+    }
+    if (s->threads) {
+        WITH_QEMU_LOCK_GUARD(&s->lock) {
+            qatomic_set(&s->quit, true);
+            qemu_cond_broadcast(&s->work);
+        }
+        for (i = 0; i < s->engines; i++) {
+            qemu_thread_join(&s->threads[i]);
+        }
+        g_free(s->threads);
+    }
+    for (i = 0; i < s->channels; i++) {
+        LoopdmaChannel *ch = &s->ch[i];
+
+        qemu_bh_delete(ch->bh);
+        qemu_mutex_destroy(&ch->fifo.lock);
+        g_free(ch->fifo.data);
+    }
+    g_free(s->ch);
+    qemu_cond_destroy(&s->left);
+    qemu_cond_destroy(&s->work);
+    qemu_mutex_destroy(&s->lock);
+}

@@ -1,0 +1,803 @@
+/*
+ * loopdma: the three steps of a channel's turn
+ *
+ * See loopdma-int.h for who may run them, and when.  Everything that a
+ * descriptor or the completion record can make the device do is in this file.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "qemu/bswap.h"
+#include "qemu/lockable.h"
+#include "qemu/log.h"
+#include "qemu/rcu.h"
+#include "trace/trace-hw_misc.h"
+#include "loopdma-int.h"
+
+/* --- Guest memory -------------------------------------------------------- */
+
+/*
+ * Resolve a bus address to host memory, and take a reference to it.
+ *
+ * Returns NULL if the address is not that of RAM which may be accessed so.
+ * Else *len is cut down to what is contiguous.
+ *
+ * This is not address_space_map(): that function hands out a bounce buffer for
+ * everything that is not directly accessible, faults of an IOMMU included,
+ * and accessing what is behind the buffer may need the BQL.  To look first
+ * and to map then would be a race with changes of the memory map; so do both
+ * with one translation.
+ */
+static void *loopdma_map(LoopdmaState *s, uint64_t addr, hwaddr *len,
+                         bool is_write)
+{
+    const MemTxAttrs attrs = { .memory = true };
+    const uint64_t last = loopdma_last_address(s);
+    MemoryRegion *mr;
+    hwaddr offset;
+
+    if (addr > last) {
+        return NULL;
+    }
+    *len = MIN(*len - 1, last - addr) + 1;
+
+    RCU_READ_LOCK_GUARD();
+    mr = address_space_translate(pci_get_address_space(PCI_DEVICE(s)), addr,
+                                 &offset, len, is_write, attrs);
+    if (!loopdma_is_direct(mr, is_write, attrs)) {
+        return NULL;
+    }
+    memory_region_ref(mr);
+    if (!is_write) {
+        fuzz_dma_read_cb(addr, *len, mr);
+    }
+    return memory_region_get_ram_ptr(mr) + offset;
+}
+
+/*
+ * Drop what loopdma_map() has returned, of which @written bytes were written.
+ *
+ * address_space_unmap() is the one way to have all trackers told of a write
+ * (migration, VGA, translated code), and it drops the reference.
+ */
+static void loopdma_unmap(LoopdmaState *s, void *p, hwaddr written)
+{
+    address_space_unmap(pci_get_address_space(PCI_DEVICE(s)), p, written,
+                        written > 0, written);
+}
+
+/* Returns the number of bytes read, less than @len if some cannot be. */
+static size_t loopdma_read(LoopdmaState *s, uint64_t addr, void *buf,
+                           size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        hwaddr n = len - done;
+        void *p = loopdma_map(s, addr + done, &n, false);
+
+        if (!p) {
+            break;
+        }
+        memcpy(buf + done, p, n);
+        loopdma_unmap(s, p, 0);
+        done += n;
+    }
+    return done;
+}
+
+static bool loopdma_write(LoopdmaState *s, uint64_t addr, const void *buf,
+                          size_t len)
+{
+    while (len) {
+        hwaddr n = len;
+        void *p = loopdma_map(s, addr, &n, true);
+
+        if (!p) {
+            return false;
+        }
+        memcpy(p, buf, n);
+        loopdma_unmap(s, p, n);
+        addr += n;
+        buf += n;
+        len -= n;
+    }
+    return true;
+}
+
+static uint64_t loopdma_desc_addr(const LoopdmaChannel *ch, uint32_t count)
+{
+    uint32_t slot = count & ((1U << ch->ring_log2) - 1);
+
+    return ch->ring + (uint64_t)slot * LOOPDMA_DESC_SIZE;
+}
+
+/*
+ * Publish @done in the completion record if @write, and read the arm word.
+ */
+static bool loopdma_publish(LoopdmaChannel *ch, bool write, uint32_t done,
+                            uint32_t *arm)
+{
+    hwaddr len = LOOPDMA_COMP_SIZE;
+    uint8_t *p = loopdma_map(ch->dev, ch->comp, &len, true);
+
+    if (!p) {
+        return false;
+    }
+    if (len < LOOPDMA_COMP_SIZE || !QEMU_PTR_IS_ALIGNED(p, 4)) {
+        loopdma_unmap(ch->dev, p, 0);
+        return false;
+    }
+    if (write) {
+        /*
+         * Data and statuses before done.  Pairs with the driver's read
+         * barrier between reading done and the descriptors.
+         */
+        smp_wmb();
+        qatomic_set((uint32_t *)p, cpu_to_le32(done));
+    }
+    /*
+     * done before arm.  Pairs with the driver's full barrier between writing
+     * arm and reading done: one of the two sees what the other wrote.
+     */
+    smp_mb();
+    p += offsetof(struct loopdma_hw_comp, arm);
+    *arm = le32_to_cpu(qatomic_read((uint32_t *)p));
+    p -= offsetof(struct loopdma_hw_comp, arm);
+    loopdma_unmap(ch->dev, p, write ? sizeof(uint32_t) : 0);
+    return true;
+}
+
+/* --- Descriptors --------------------------------------------------------- */
+
+static unsigned loopdma_opcode(const LoopdmaOp *op)
+{
+    return op->ctrl & LOOPDMA_CTRL_OPCODE;
+}
+
+static bool loopdma_reads(const LoopdmaOp *op)
+{
+    return loopdma_opcode(op) == LOOPDMA_OP_COPY ||
+           loopdma_opcode(op) == LOOPDMA_OP_TX;
+}
+
+static bool loopdma_writes(const LoopdmaOp *op)
+{
+    return loopdma_opcode(op) == LOOPDMA_OP_COPY ||
+           loopdma_opcode(op) == LOOPDMA_OP_RX;
+}
+
+static bool loopdma_is_periph(const LoopdmaOp *op)
+{
+    return loopdma_opcode(op) == LOOPDMA_OP_TX ||
+           loopdma_opcode(op) == LOOPDMA_OP_RX;
+}
+
+/**
+ * loopdma_burst_bytes: how much a descriptor moves at a time
+ * @op: the descriptor
+ *
+ * For TX and RX that have passed the checks it fits into the FIFO; for the
+ * others it is 1.
+ */
+uint64_t loopdma_burst_bytes(const LoopdmaOp *op)
+{
+    uint64_t elements = MAX(op->periph >> 16, 1);
+
+    return elements << (op->periph & LOOPDMA_PERIPH_WIDTH);
+}
+
+static uint8_t loopdma_check_opcode(const LoopdmaChannel *ch,
+                                    const LoopdmaOp *op)
+{
+    uint32_t need;
+
+    switch (loopdma_opcode(op)) {
+    case LOOPDMA_OP_NOP:
+        return LOOPDMA_ST_OK;
+    case LOOPDMA_OP_COPY:
+        need = LOOPDMA_CH_CAPS_COPY;
+        break;
+    case LOOPDMA_OP_TX:
+        need = LOOPDMA_CH_CAPS_TX;
+        break;
+    case LOOPDMA_OP_RX:
+        need = LOOPDMA_CH_CAPS_RX;
+        break;
+    default:
+        return LOOPDMA_ST_OPCODE;
+    }
+    return loopdma_channel_caps(ch) & need ? LOOPDMA_ST_OK
+                                           : LOOPDMA_ST_OPCODE;
+}
+
+static bool loopdma_reserved_set(const LoopdmaOp *op)
+{
+    uint32_t ctrl = LOOPDMA_CTRL_OPCODE | LOOPDMA_CTRL_INT |
+                    LOOPDMA_CTRL_CHAIN;
+    uint32_t periph = loopdma_is_periph(op) ? LOOPDMA_PERIPH_WIDTH |
+                                              LOOPDMA_PERIPH_BURST : 0;
+
+    return (op->ctrl & ~ctrl) || (op->periph & ~periph) ||
+           (op->src && !loopdma_reads(op)) ||
+           (op->dst && !loopdma_writes(op));
+}
+
+/**
+ * loopdma_check: what a descriptor is refused with
+ * @ch: its channel
+ * @op: the descriptor
+ *
+ * The reserved fields that @op has no room for are not looked at.
+ */
+uint8_t loopdma_check(const LoopdmaChannel *ch, const LoopdmaOp *op)
+{
+    const LoopdmaState *s = ch->dev;
+    unsigned width = op->periph & LOOPDMA_PERIPH_WIDTH;
+    uint64_t align;
+    uint8_t status = loopdma_check_opcode(ch, op);
+
+    if (status != LOOPDMA_ST_OK) {
+        return status;
+    }
+    if (loopdma_reserved_set(op)) {
+        return LOOPDMA_ST_RESERVED;
+    }
+    if (loopdma_opcode(op) == LOOPDMA_OP_NOP) {
+        return op->len ? LOOPDMA_ST_LENGTH : LOOPDMA_ST_OK;
+    }
+    if (!op->len || op->len > s->max_len) {
+        return LOOPDMA_ST_LENGTH;
+    }
+    if (loopdma_is_periph(op)) {
+        if (op->len & ((1U << width) - 1)) {
+            return LOOPDMA_ST_LENGTH;
+        }
+        if (!(s->fifo_widths & (1U << width)) ||
+            op->periph >> 16 > s->fifo_max_burst ||
+            loopdma_burst_bytes(op) > s->fifo_depth) {
+            return LOOPDMA_ST_PERIPH;
+        }
+        align = 1ULL << width;
+        return (op->src | op->dst) & (align - 1) ? LOOPDMA_ST_ALIGN
+                                                 : LOOPDMA_ST_OK;
+    }
+    align = 1ULL << s->copy_align;
+    return (op->src | op->dst | op->len) & (align - 1) ? LOOPDMA_ST_ALIGN
+                                                       : LOOPDMA_ST_OK;
+}
+
+/*
+ * Take over a descriptor that was copied in.  The test controls' part of @op
+ * is filled in already.
+ */
+static uint8_t loopdma_decode(const LoopdmaChannel *ch, LoopdmaOp *op,
+                              const struct loopdma_hw_desc *desc)
+{
+    uint8_t status;
+
+    op->ctrl = le32_to_cpu(desc->ctrl);
+    op->len = le32_to_cpu(desc->len);
+    op->src = le64_to_cpu(desc->src);
+    op->dst = le64_to_cpu(desc->dst);
+    op->periph = le32_to_cpu(desc->periph);
+    op->limit = op->fail ? MIN(op->limit, op->len) : op->len;
+
+    status = loopdma_check(ch, op);
+    if (status != LOOPDMA_ST_OPCODE &&
+        (desc->rsvd0 || desc->rsvd1[0] || desc->rsvd1[1])) {
+        status = LOOPDMA_ST_RESERVED;
+    }
+    return status;
+}
+
+/*
+ * The next descriptor is about to start.  Returns false if it may not, because
+ * the channel is held and has no credit.
+ */
+static bool loopdma_tc_start(LoopdmaChannel *ch, LoopdmaOp *op)
+{
+    uint32_t after;
+
+    QEMU_LOCK_GUARD(&ch->dev->lock);
+    if (ch->tc_hold) {
+        if (!ch->tc_credits) {
+            return false;
+        }
+        ch->tc_credits--;
+    }
+    after = ch->tc_fail & LOOPDMA_CH_TC_FAIL_AFTER;
+    if (after) {
+        ch->tc_fail--;
+        if (after == 1) {
+            op->fail = true;
+            op->fail_status = extract32(ch->tc_fail, 16, 8);
+            op->limit = ch->tc_fail_bytes;
+        }
+    }
+    return true;
+}
+
+/* --- Prepare ------------------------------------------------------------- */
+
+/* One side of a piece of @op, which begins op->end bytes into it. */
+static bool loopdma_map_side(LoopdmaChannel *ch, LoopdmaOp *op, uint64_t base,
+                             bool is_write, hwaddr *len, uint8_t **p)
+{
+    uint64_t addr = base + op->end;
+
+    /* A buffer may not go on at address 0. */
+    *p = addr >= base ? loopdma_map(ch->dev, addr, len, is_write) : NULL;
+    if (!*p) {
+        op->status = is_write ? LOOPDMA_ST_WRITE : LOOPDMA_ST_READ;
+        op->fault = addr;
+        return false;
+    }
+    return true;
+}
+
+/* Add one piece of @op, of @len bytes at the most. */
+static bool loopdma_add_segment(LoopdmaChannel *ch, LoopdmaOp *op, hwaddr len)
+{
+    LoopdmaSegment *seg = &ch->seg[ch->nsegs];
+
+    *seg = (LoopdmaSegment) { };
+    if (loopdma_reads(op) &&
+        !loopdma_map_side(ch, op, op->src, false, &len, &seg->src)) {
+        return false;
+    }
+    if (loopdma_writes(op) &&
+        !loopdma_map_side(ch, op, op->dst, true, &len, &seg->dst)) {
+        if (seg->src) {
+            loopdma_unmap(ch->dev, seg->src, 0);
+        }
+        return false;
+    }
+    seg->len = len;
+    op->end += len;
+    ch->nsegs++;
+    return true;
+}
+
+/*
+ * Resolve what of @op this turn will move, and find out how it will end.
+ */
+static void loopdma_resolve(LoopdmaChannel *ch, LoopdmaOp *op)
+{
+    uint32_t want = MIN(op->limit, op->moved + (uint64_t)LOOPDMA_TURN_BYTES);
+
+    op->end = op->moved;
+    op->seg = ch->nsegs;
+    op->executed = true;
+
+    while (op->end < want && ch->nsegs < LOOPDMA_SEGMENTS) {
+        if (!loopdma_add_segment(ch, op, want - op->end)) {
+            op->final = true;
+            return;
+        }
+    }
+
+    op->final = op->end == op->limit;
+    if (!op->final) {
+        if (loopdma_is_periph(op)) {
+            /* Bursts are not divided between turns. */
+            op->end -= op->end % loopdma_burst_bytes(op);
+        }
+    } else if (!op->fail) {
+        op->status = LOOPDMA_ST_OK;
+        op->fault = 0;
+    } else {
+        op->status = op->fail_status;
+        op->fault = op->status == LOOPDMA_ST_READ ? op->src + op->end :
+                    op->status == LOOPDMA_ST_WRITE ? op->dst + op->end : 0;
+    }
+}
+
+/* Copy in descriptors from @count on; returns how many, 0 if none is there. */
+static unsigned loopdma_fetch(LoopdmaChannel *ch, uint32_t count, unsigned max,
+                              struct loopdma_hw_desc *desc)
+{
+    uint32_t size = 1U << ch->ring_log2;
+    size_t len = MIN(max, size - (count & (size - 1))) * sizeof(*desc);
+
+    /*
+     * Doorbell before descriptors: the doorbell value was read under the lock
+     * under which it was stored.  Pairs with the driver's write barrier
+     * between descriptors and doorbell.
+     */
+    len = loopdma_read(ch->dev, loopdma_desc_addr(ch, count), desc, len);
+    return len / sizeof(*desc);
+}
+
+/**
+ * loopdma_prepare: the first step of a turn
+ * @ch: a channel of which the caller owns the turn
+ *
+ * Returns whether there is anything to copy or retire.
+ */
+bool loopdma_prepare(LoopdmaChannel *ch)
+{
+    struct loopdma_hw_desc desc[LOOPDMA_BATCH];
+    LoopdmaState *s = ch->dev;
+    unsigned max, n, fetched = 0, used = 0;
+    uint32_t first, tail, abort_to;
+    uint64_t bytes = 0;
+    bool aborting, controlled;
+    bool skip = ch->skip;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        if (!loopdma_runnable(ch)) {
+            return false;
+        }
+        qatomic_set(&ch->cut, false);
+        ch->again = false;
+        first = ch->retired;
+        tail = ch->tail;
+        aborting = ch->aborting;
+        abort_to = ch->abort_to;
+        controlled = ch->tc_hold || (ch->tc_fail & LOOPDMA_CH_TC_FAIL_AFTER);
+    }
+
+    /* Test controls count starts; so start none that might be put off. */
+    max = MIN(controlled ? 1 : LOOPDMA_BATCH, tail - first);
+    ch->held = false;
+    ch->nsegs = 0;
+
+    for (n = 0; n < max && bytes < LOOPDMA_TURN_BYTES; n++) {
+        LoopdmaOp *op = &ch->op[n];
+        bool aborted = aborting && (int32_t)(abort_to - (first + n)) > 0;
+        uint8_t status = LOOPDMA_ST_OK;
+
+        if (n || !ch->carried) {
+            *op = (LoopdmaOp) { };
+            if (controlled && !aborted && !skip && !loopdma_tc_start(ch, op)) {
+                break;
+            }
+            if (used == fetched) {
+                used = 0;
+                fetched = loopdma_fetch(ch, first + n, max - n, desc);
+                if (!fetched) {
+                    if (!n) {
+                        loopdma_fail(ch, LOOPDMA_CHERR_FETCH);
+                        loopdma_discard(ch);
+                        return false;
+                    }
+                    /* What came before is executed first. */
+                    break;
+                }
+            }
+            status = loopdma_decode(ch, op, &desc[used++]);
+            if (skip && !aborted) {
+                status = LOOPDMA_ST_SKIPPED;
+            }
+        }
+        if (aborted) {
+            status = LOOPDMA_ST_ABORTED;
+        }
+
+        if (status == LOOPDMA_ST_OK) {
+            loopdma_resolve(ch, op);
+        } else {
+            op->executed = !aborted && !skip;
+            op->final = true;
+            op->status = status;
+            op->end = op->moved;
+            op->fault = 0;
+        }
+        bytes += op->end - op->moved;
+        if (!op->final) {
+            n++;
+            break;
+        }
+        /* An abort ends the skipping; what is below its count is aborted. */
+        skip = !aborted && op->status != LOOPDMA_ST_OK &&
+               (op->ctrl & LOOPDMA_CTRL_CHAIN);
+        op->skip = skip;
+    }
+
+    trace_loopdma_prepare(ch->index, first, n, bytes);
+    ch->nops = n;
+    ch->prepared = n || aborting;
+    return ch->prepared;
+}
+
+/* --- Copy ---------------------------------------------------------------- */
+
+static void loopdma_fifo_push(LoopdmaFifo *fifo, const uint8_t *src, size_t n)
+{
+    uint32_t tail = (fifo->head + fifo->count) & (fifo->depth - 1);
+    size_t first = MIN(n, fifo->depth - tail);
+
+    memcpy(fifo->data + tail, src, first);
+    memcpy(fifo->data, src + first, n - first);
+    fifo->count += n;
+}
+
+static void loopdma_fifo_pop(LoopdmaFifo *fifo, uint8_t *dst, size_t n)
+{
+    size_t first = MIN(n, fifo->depth - fifo->head);
+
+    memcpy(dst, fifo->data + fifo->head, first);
+    memcpy(dst + first, fifo->data, n - first);
+    fifo->head = (fifo->head + n) & (fifo->depth - 1);
+    fifo->count -= n;
+}
+
+/* Forget a channel's received bytes, and let its peer send again. */
+void loopdma_fifo_clear(LoopdmaChannel *ch)
+{
+    LoopdmaFifo *fifo = &ch->fifo;
+    bool wake;
+
+    if (!fifo->depth) {
+        return;
+    }
+    WITH_QEMU_LOCK_GUARD(&fifo->lock) {
+        fifo->head = 0;
+        fifo->count = 0;
+        fifo->rx_waits = false;
+        wake = fifo->tx_waits;
+        fifo->tx_waits = false;
+    }
+    if (wake) {
+        loopdma_kick(loopdma_peer(ch));
+    }
+}
+
+/*
+ * Move one burst of @op, whose next byte is in segment *@seg.  Returns false if
+ * it has to wait for the peer.
+ */
+static bool loopdma_copy_burst(LoopdmaChannel *ch, LoopdmaOp *op,
+                               LoopdmaSegment **seg)
+{
+    bool tx = loopdma_opcode(op) == LOOPDMA_OP_TX;
+    LoopdmaFifo *fifo = tx ? &loopdma_peer(ch)->fifo : &ch->fifo;
+    uint32_t left = MIN(loopdma_burst_bytes(op), op->end - op->moved);
+    bool wake;
+
+    WITH_QEMU_LOCK_GUARD(&fifo->lock) {
+        if ((tx ? fifo->depth - fifo->count : fifo->count) < left) {
+            if (tx) {
+                fifo->tx_waits = true;
+            } else {
+                fifo->rx_waits = true;
+            }
+            return false;
+        }
+        while (left) {
+            uint32_t n = MIN(left, (*seg)->len - (*seg)->moved);
+
+            if (tx) {
+                loopdma_fifo_push(fifo, (*seg)->src + (*seg)->moved, n);
+            } else {
+                loopdma_fifo_pop(fifo, (*seg)->dst + (*seg)->moved, n);
+            }
+            (*seg)->moved += n;
+            op->moved += n;
+            left -= n;
+            if ((*seg)->moved == (*seg)->len) {
+                (*seg)++;
+            }
+        }
+        wake = tx ? fifo->rx_waits : fifo->tx_waits;
+        if (tx) {
+            fifo->rx_waits = false;
+        } else {
+            fifo->tx_waits = false;
+        }
+    }
+    if (wake) {
+        loopdma_kick(loopdma_peer(ch));
+    }
+    return true;
+}
+
+static void loopdma_copy_chunk(LoopdmaOp *op, LoopdmaSegment **seg)
+{
+    LoopdmaSegment *piece = *seg;
+    uint32_t n = MIN(LOOPDMA_CHUNK_BYTES, piece->len - piece->moved);
+
+    /* The guest may let source and destination overlap. */
+    memmove(piece->dst + piece->moved, piece->src + piece->moved, n);
+    piece->moved += n;
+    op->moved += n;
+    if (piece->moved == piece->len) {
+        (*seg)++;
+    }
+}
+
+/**
+ * loopdma_copy: the second step of a turn
+ * @ch: a prepared channel
+ *
+ * Needs neither the BQL nor anything that the guest controls, only what
+ * prepare has resolved.  Ends at the next chunk edge after ch->cut is set.
+ */
+void loopdma_copy(LoopdmaChannel *ch)
+{
+    unsigned i;
+
+    for (i = 0; i < ch->nops; i++) {
+        LoopdmaOp *op = &ch->op[i];
+        LoopdmaSegment *seg = &ch->seg[op->seg];
+
+        while (op->moved < op->end) {
+            if (qatomic_read(&ch->cut)) {
+                return;
+            }
+            if (!loopdma_is_periph(op)) {
+                loopdma_copy_chunk(op, &seg);
+            } else if (!loopdma_copy_burst(ch, op, &seg)) {
+                ch->held = true;
+                return;
+            }
+        }
+    }
+}
+
+/* --- Retire -------------------------------------------------------------- */
+
+/* Let go of the memory of a turn; ops that are not through begin anew. */
+void loopdma_release(LoopdmaChannel *ch)
+{
+    unsigned i;
+
+    for (i = 0; i < ch->nsegs; i++) {
+        LoopdmaSegment *seg = &ch->seg[i];
+
+        if (seg->src) {
+            loopdma_unmap(ch->dev, seg->src, 0);
+        }
+        if (seg->dst) {
+            loopdma_unmap(ch->dev, seg->dst, seg->moved);
+        }
+        ch->bytes += seg->moved;
+    }
+    ch->nsegs = 0;
+}
+
+/* Forget a turn and the op that was carried over to it. */
+void loopdma_discard(LoopdmaChannel *ch)
+{
+    loopdma_release(ch);
+    ch->bytes = 0;
+    ch->nops = 0;
+    ch->prepared = false;
+    ch->carried = false;
+    ch->held = false;
+}
+
+static bool loopdma_write_status(LoopdmaChannel *ch, uint32_t count,
+                                 const LoopdmaOp *op)
+{
+    struct loopdma_hw_desc desc = {
+        .status = cpu_to_le32(op->status),
+        .residue = cpu_to_le32(op->len - op->moved),
+        .fault_addr = cpu_to_le64(op->fault),
+    };
+    const size_t start = offsetof(struct loopdma_hw_desc, status);
+
+    return loopdma_write(ch->dev, loopdma_desc_addr(ch, count) + start,
+                         (uint8_t *)&desc + start, sizeof(desc) - start);
+}
+
+/*
+ * A request for the channel's interrupt: is one to be sent?  Called with the
+ * lock held.
+ */
+static bool loopdma_judge(LoopdmaChannel *ch, uint32_t arm)
+{
+    if (ch->raised && ch->token == arm) {
+        return false;
+    }
+    ch->raised = true;
+    ch->token = arm;
+    if (ch->tc_drop_irq) {
+        ch->tc_drop_irq--;
+        return false;
+    }
+    ch->dev->irq_channels |= 1U << ch->index;
+    return true;
+}
+
+/* Write the statuses of the ops that are through; returns how many. */
+static bool loopdma_write_statuses(LoopdmaChannel *ch, unsigned *count,
+                                   unsigned *executed, bool *request)
+{
+    unsigned n;
+
+    *executed = 0;
+    *request = false;
+    for (n = 0; n < ch->nops; n++) {
+        const LoopdmaOp *op = &ch->op[n];
+
+        if (!op->final || op->moved < op->end) {
+            break;
+        }
+        if (!loopdma_write_status(ch, ch->retired + n, op)) {
+            return false;
+        }
+        trace_loopdma_retire(ch->index, ch->retired + n, op->status,
+                             op->len - op->moved, op->fault);
+        *executed += op->executed;
+        *request |= op->ctrl & LOOPDMA_CTRL_INT;
+        ch->skip = op->skip;
+    }
+    *count = n;
+    return true;
+}
+
+/**
+ * loopdma_retire: the last step of a turn
+ * @ch: a prepared channel
+ *
+ * Ops that are not through are dropped, and found again by the next turn;
+ * the first of them has started, and is carried over.
+ */
+void loopdma_retire(LoopdmaChannel *ch)
+{
+    LoopdmaState *s = ch->dev;
+    unsigned count, executed;
+    uint32_t done, arm;
+    bool request, interrupt = false;
+
+    /*
+     * Before the guest can know that its memory was written, because this
+     * invalidates what was translated from it.
+     */
+    loopdma_release(ch);
+
+    if (!loopdma_write_statuses(ch, &count, &executed, &request)) {
+        goto fail;
+    }
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        /*
+         * Before the completion record: the driver may answer it with a
+         * doorbell that the old count would refuse.
+         */
+        ch->retired += count;
+        ch->cnt_descriptors += executed;
+        ch->cnt_bytes += ch->bytes;
+        ch->bytes = 0;
+        if (ch->aborting && (int32_t)(ch->retired - ch->abort_to) >= 0) {
+            ch->aborting = false;
+            if (ch->retired == ch->abort_to) {
+                ch->skip = false;
+            }
+            request = true;
+        }
+        done = ch->retired;
+        if (count) {
+            done += ch->tc_lie;
+            ch->tc_lie = 0;
+        }
+    }
+
+    if (count || request) {
+        if (!loopdma_publish(ch, count, done, &arm)) {
+            goto fail;
+        }
+        WITH_QEMU_LOCK_GUARD(&s->lock) {
+            ch->published = ch->retired;
+            interrupt = request && loopdma_judge(ch, arm);
+        }
+        if (interrupt) {
+            qemu_bh_schedule(s->irq_bh);
+        }
+    }
+
+    ch->carried = count < ch->nops;
+    if (ch->carried) {
+        ch->op[0] = ch->op[count];
+    }
+    ch->nops = 0;
+    ch->prepared = false;
+    return;
+
+fail:
+    loopdma_fail(ch, LOOPDMA_CHERR_WRITEBACK);
+    loopdma_discard(ch);
+}

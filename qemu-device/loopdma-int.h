@@ -1,0 +1,416 @@
+/*
+ * loopdma: a PCI DMA engine for testing DMA drivers, internal definitions
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef LOOPDMA_INT_H
+#define LOOPDMA_INT_H
+
+#include "qemu/queue.h"
+#include "qemu/thread.h"
+#include "qemu/units.h"
+#include "compat.h"
+#include "loopdma/hw.h"
+
+#define TYPE_LOOPDMA "loopdma"
+OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
+
+/* Descriptors that one turn of a channel takes in. */
+#define LOOPDMA_BATCH 32
+
+/* Pieces of directly accessible memory that one turn resolves. */
+#define LOOPDMA_SEGMENTS 256
+
+/* Bytes that one turn moves, and bytes moved between looks at @cut. */
+#define LOOPDMA_TURN_BYTES (1 * MiB)
+#define LOOPDMA_CHUNK_BYTES (64 * KiB)
+
+/*
+ * Threads and locks
+ * -----------------
+ *
+ * The work of a channel is done in turns of three steps:
+ *
+ *   prepare  read descriptors, check them, resolve their addresses
+ *   copy     move the bytes
+ *   retire   write statuses and the completion record, judge the interrupt
+ *
+ * Exactly one context owns a channel's turn, see LoopdmaSched.  Without an
+ * IOMMU an engine does all three steps.  Behind an IOMMU, where a translation
+ * may fault and a fault interrupts, prepare and retire run in the channel's
+ * bottom half, which holds the BQL, and only copy runs in an engine.  In
+ * synchronous mode the bottom half does all.
+ *
+ * Engines never take the BQL, and never call what may take it; so whoever
+ * holds the BQL may wait for an engine.  The engine leaves at the next chunk
+ * edge once @cut is set.
+ *
+ * Locks, in the order in which they are taken:
+ *
+ *   BQL                   configuration registers, PCI state, main loop turns
+ *   LoopdmaState.lock     scheduling, channel state, counts, test controls,
+ *                         counters, interrupt state
+ *   LoopdmaFifo.lock      the bytes of one FIFO and who waits for them
+ *
+ * The last two are never held together.  Under them nothing blocks, apart from
+ * waiting for an engine with LoopdmaState.left, which releases the lock; and
+ * nothing outside of the device is called but to schedule a bottom half, to
+ * log and to trace.
+ */
+
+/**
+ * LoopdmaSched - who owns a channel's turn
+ * @LOOPDMA_SCHED_IDLE: nobody; it is to be kicked when there may be work
+ * @LOOPDMA_SCHED_MAIN: the channel's bottom half, which is scheduled
+ * @LOOPDMA_SCHED_READY: the first engine that is free
+ * @LOOPDMA_SCHED_ENGINE: an engine, at this moment
+ */
+typedef enum LoopdmaSched {
+    LOOPDMA_SCHED_IDLE,
+    LOOPDMA_SCHED_MAIN,
+    LOOPDMA_SCHED_READY,
+    LOOPDMA_SCHED_ENGINE,
+} LoopdmaSched;
+
+/**
+ * LoopdmaOp - a descriptor being executed
+ * @ctrl: of the descriptor, as are @len, @src, @dst and @periph
+ * @limit: bytes to move, below @len if the test controls cut it short
+ * @moved: bytes moved so far
+ * @end: bytes moved when this turn is through
+ * @final: it is through then; else it goes on with the next turn
+ * @executed: it counts as executed, not as skipped or aborted
+ * @status: enum loopdma_hw_status once it is through
+ * @fail: the test controls have chosen the outcome, @fail_status
+ * @fail_status: that outcome
+ * @skip: the rest of the transaction is to be skipped
+ * @fault: bus address of a READ or WRITE error
+ * @seg: first of the op's segments in LoopdmaChannel.seg
+ */
+typedef struct LoopdmaOp {
+    uint32_t ctrl;
+    uint32_t len;
+    uint64_t src;
+    uint64_t dst;
+    uint32_t periph;
+    uint32_t limit;
+    uint32_t moved;
+    uint32_t end;
+    bool final;
+    bool executed;
+    uint8_t status;
+    bool fail;
+    uint8_t fail_status;
+    bool skip;
+    uint64_t fault;
+    unsigned seg;
+} LoopdmaOp;
+
+/**
+ * LoopdmaSegment - a piece of an op that is contiguous in host memory
+ * @src: where to read, NULL for RX; holds a reference to its memory region
+ * @dst: where to write, NULL for TX; likewise
+ * @len: bytes
+ * @moved: bytes moved so far
+ */
+typedef struct LoopdmaSegment {
+    uint8_t *src;
+    uint8_t *dst;
+    uint32_t len;
+    uint32_t moved;
+} LoopdmaSegment;
+
+/**
+ * LoopdmaFifo - the receive FIFO of a channel
+ * @lock: protects all of it but @depth
+ * @depth: its size in bytes, a power of two, or 0
+ * @head: offset of the oldest byte
+ * @count: bytes in it
+ * @data: the bytes, a ring
+ * @tx_waits: the sender found too little room since the last byte left
+ * @rx_waits: the receiver found too few bytes since the last byte came
+ */
+typedef struct LoopdmaFifo {
+    QemuMutex lock;
+    uint32_t depth;
+    uint32_t head;
+    uint32_t count;
+    uint8_t *data;
+    bool tx_waits;
+    bool rx_waits;
+} LoopdmaFifo;
+
+typedef struct LoopdmaChannel LoopdmaChannel;
+
+/**
+ * LoopdmaChannel - a channel
+ * @dev: the device
+ * @index: its number
+ * @bh: its bottom half, guarded against re-entrancy
+ * @fifo: its receive FIFO
+ *
+ * Registers that only change while the channel is disabled, under the BQL;
+ * a turn may read them at any time:
+ *
+ * @ring: bus address of the ring
+ * @comp: bus address of the completion record
+ * @ring_log2: log2 of the number of descriptors
+ * @vector: interrupt vector
+ * @in_main: prepare and retire run in the main loop
+ * @enabled: CH_CONTROL.ENABLE, which no turn looks at
+ *
+ * Protected by LoopdmaState.lock:
+ *
+ * @sched: who owns the turn
+ * @again: kicked while somebody owned the turn
+ * @stop: no turn may begin, somebody waits for the last to end
+ * @next: link in LoopdmaState.ready
+ * @state: enum loopdma_hw_state, CH_STATUS.STATE
+ * @error: enum loopdma_hw_chan_error, CH_STATUS.ERROR
+ * @tail: last doorbell value
+ * @retired: descriptors retired
+ * @published: @retired as the completion record tells it.  It lags behind
+ *     for a moment: the driver may act on what it reads there at once, and
+ *     finds that @retired knows already
+ * @aborting: an abort is pending
+ * @abort_to: its count
+ * @tc_hold: CH_TC_HOLD
+ * @tc_credits: what CH_TC_STEP has given and nobody has used
+ * @tc_fail: CH_TC_FAIL
+ * @tc_fail_bytes: CH_TC_FAIL_BYTES
+ * @tc_drop_irq: CH_TC_DROP_IRQ
+ * @tc_lie: CH_TC_LIE
+ * @cnt_doorbells: counter, as are @cnt_descriptors, @cnt_bytes and
+ *     @cnt_interrupts
+ *
+ * Atomic:
+ *
+ * @cut: leave the turn at the next chunk edge; cleared by the next turn
+ *
+ * Belong to whoever owns the turn, and to who holds the BQL while nobody does:
+ *
+ * @skip: the transaction in progress is being skipped
+ * @raised: has interrupted since it was enabled
+ * @token: the arm word when it last interrupted
+ * @prepared: @op and @seg are those of a turn; else only of @carried
+ * @carried: @op[0] is an op that the last turn left unfinished
+ * @held: the last turn stopped for want of the peer
+ * @bytes: bytes moved and not in @cnt_bytes yet
+ * @nops: number of valid @op
+ * @nsegs: number of valid @seg
+ * @op: ops of the turn, in order
+ * @seg: segments of the turn, in order
+ */
+struct LoopdmaChannel {
+    LoopdmaState *dev;
+    unsigned index;
+    QEMUBH *bh;
+    LoopdmaFifo fifo;
+
+    uint64_t ring;
+    uint64_t comp;
+    uint32_t ring_log2;
+    uint32_t vector;
+    bool in_main;
+    bool enabled;
+
+    LoopdmaSched sched;
+    bool again;
+    bool stop;
+    QTAILQ_ENTRY(LoopdmaChannel) next;
+    uint8_t state;
+    uint8_t error;
+    uint32_t tail;
+    uint32_t retired;
+    uint32_t published;
+    bool aborting;
+    uint32_t abort_to;
+    uint32_t tc_hold;
+    uint32_t tc_credits;
+    uint32_t tc_fail;
+    uint32_t tc_fail_bytes;
+    uint32_t tc_drop_irq;
+    uint32_t tc_lie;
+    uint32_t cnt_doorbells;
+    uint32_t cnt_descriptors;
+    uint64_t cnt_bytes;
+    uint32_t cnt_interrupts;
+
+    bool cut;
+
+    bool skip;
+    bool raised;
+    uint32_t token;
+    bool prepared;
+    bool carried;
+    bool held;
+    uint64_t bytes;
+    unsigned nops;
+    unsigned nsegs;
+    LoopdmaOp op[LOOPDMA_BATCH];
+    LoopdmaSegment seg[LOOPDMA_SEGMENTS];
+};
+
+/**
+ * LoopdmaIommu - a notifier for what the guest takes out of an IOMMU
+ * @dev: the device
+ * @mr: the IOMMU's memory region
+ * @offset: from addresses in @mr to bus addresses
+ * @notifier: called for each range that is unmapped
+ * @next: link in LoopdmaState.iommus
+ */
+typedef struct LoopdmaIommu {
+    LoopdmaState *dev;
+    MemoryRegion *mr;
+    hwaddr offset;
+    IOMMUNotifier notifier;
+    QLIST_ENTRY(LoopdmaIommu) next;
+} LoopdmaIommu;
+
+/**
+ * LoopdmaState - the device
+ * @parent_obj: the PCI function
+ * @bar: BAR 0, with MSI-X table and pending bits on top
+ * @caps: CAPS, fixed when realized
+ * @sync: everything is done in the main loop
+ * @has_msix: the function has MSI-X, and @has_msi: MSI
+ * @vmstate_handler: tells when the VM stops and goes on
+ *
+ * Protected by the BQL:
+ *
+ * @listener: watches the function's address space
+ * @topology_changed: it has changed in this transaction
+ * @iommus: the notifiers
+ * @event_vector: EVENT_VECTOR
+ * @irq_bh: sends what @irq_channels and @irq_event ask for
+ *
+ * @lock: protects the following, and the channels' fields that say so
+ * @work: there may be work for an engine
+ * @left: an engine has left a channel
+ * @ready: channels for the next free engine, in turn
+ * @nready: their number; written under @lock, read by a spinning engine
+ * @sleeping: engines that wait for @work
+ * @spinning: an engine looks at @nready
+ * @quit: engines have to end; written under @lock, read by a spinning engine
+ * @running: the VM runs
+ * @int_status: INT_STATUS
+ * @event: EVENT
+ * @irq_channels: channels that have an interrupt to send
+ * @irq_event: so have events
+ * @cnt_mmio_reads: CNT_MMIO_READS
+ * @cnt_interrupts: CNT_INTERRUPTS
+ *
+ * @threads: the engines
+ * @ch: the channels
+ *
+ * The rest are properties.
+ */
+struct LoopdmaState {
+    PCIDevice parent_obj;
+
+    MemoryRegion bar;
+    uint32_t caps;
+    bool sync;
+    bool has_msix;
+    bool has_msi;
+    VMChangeStateEntry *vmstate_handler;
+
+    MemoryListener listener;
+    bool topology_changed;
+    QLIST_HEAD(, LoopdmaIommu) iommus;
+    uint32_t event_vector;
+    QEMUBH *irq_bh;
+
+    QemuMutex lock;
+    QemuCond work;
+    QemuCond left;
+    QTAILQ_HEAD(, LoopdmaChannel) ready;
+    unsigned nready;
+    unsigned sleeping;
+    bool spinning;
+    bool quit;
+    bool running;
+    uint32_t int_status;
+    uint32_t event;
+    uint32_t irq_channels;
+    bool irq_event;
+    uint32_t cnt_mmio_reads;
+    uint32_t cnt_interrupts;
+
+    QemuThread *threads;
+    LoopdmaChannel *ch;
+
+    uint32_t channels;
+    uint32_t engines;
+    uint32_t ring_max;
+    uint32_t max_len;
+    uint32_t copy_align;
+    uint32_t addr_bits;
+    uint32_t fifo_depth;
+    uint32_t fifo_widths;
+    uint32_t fifo_max_burst;
+    uint32_t spin_us;
+    char *irq_mode;
+    OnOffAuto sync_mode;
+    bool test_controls;
+    uint16_t vendor_id;
+    uint16_t device_id;
+    uint32_t x_version;
+    uint32_t x_id;
+    uint32_t x_caps_mask;
+    uint32_t x_bar_size;
+};
+
+/* Only log2 of the smallest ring is fixed, the largest is a property. */
+#define LOOPDMA_RING_LOG2_MIN 1
+
+/**
+ * loopdma_last_address: the highest bus address of the device
+ * @s: the device
+ */
+static inline uint64_t loopdma_last_address(const LoopdmaState *s)
+{
+    return MAKE_64BIT_MASK(0, s->addr_bits);
+}
+
+/**
+ * loopdma_peer: the other side of a channel's FIFOs
+ * @ch: a channel that has one
+ */
+static inline LoopdmaChannel *loopdma_peer(const LoopdmaChannel *ch)
+{
+    return &ch->dev->ch[ch->index ^ 1];
+}
+
+/* --- loopdma.c: registers, interrupts, PCI --- */
+
+uint32_t loopdma_channel_caps(const LoopdmaChannel *ch);
+bool loopdma_config_good(const LoopdmaChannel *ch);
+void loopdma_set_event(LoopdmaState *s, uint32_t bits);
+void loopdma_flush_interrupts(LoopdmaState *s);
+
+/* --- loopdma-engine.c: who does what when --- */
+
+bool loopdma_runnable(const LoopdmaChannel *ch);
+void loopdma_kick(LoopdmaChannel *ch);
+void loopdma_pause(LoopdmaChannel *ch);
+void loopdma_resume(LoopdmaChannel *ch);
+void loopdma_fail(LoopdmaChannel *ch, enum loopdma_hw_chan_error error);
+void loopdma_choose_context(LoopdmaChannel *ch);
+void loopdma_stop_all(LoopdmaState *s);
+void loopdma_start_all(LoopdmaState *s);
+void loopdma_engines_init(LoopdmaState *s);
+void loopdma_engines_exit(LoopdmaState *s);
+
+/* --- loopdma-exec.c: the three steps of a turn --- */
+
+uint64_t loopdma_burst_bytes(const LoopdmaOp *op);
+uint8_t loopdma_check(const LoopdmaChannel *ch, const LoopdmaOp *op);
+bool loopdma_prepare(LoopdmaChannel *ch);
+void loopdma_copy(LoopdmaChannel *ch);
+void loopdma_retire(LoopdmaChannel *ch);
+void loopdma_release(LoopdmaChannel *ch);
+void loopdma_discard(LoopdmaChannel *ch);
+void loopdma_fifo_clear(LoopdmaChannel *ch);
+
+#endif /* LOOPDMA_INT_H */

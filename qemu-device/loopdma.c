@@ -1,0 +1,1179 @@
+/*
+ * loopdma: a PCI DMA engine for testing DMA drivers
+ *
+ * The contract with the driver is include/loopdma/hw.h, in words
+ * Documentation/hardware.rst.  This file is the PCI function: registers,
+ * interrupts, reset, migration, properties.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "qemu/error-report.h"
+#include "qemu/host-utils.h"
+#include "qemu/lockable.h"
+#include "qemu/log.h"
+#include "qemu/module.h"
+#include "qapi/error.h"
+#include "migration/vmstate.h"
+#include "trace/trace-hw_misc.h"
+#include "loopdma-int.h"
+
+/* The most messages that the MSI capability can ask for. */
+#define LOOPDMA_MSI_MAX 32
+
+static void G_GNUC_PRINTF(1, 2) loopdma_guest_error(const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    if (!qemu_loglevel_mask(LOG_GUEST_ERROR)) {
+        return;
+    }
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    qemu_log("loopdma: %s\n", text);
+}
+
+/* --- Interrupts ---------------------------------------------------------- */
+
+static bool loopdma_messages(LoopdmaState *s)
+{
+    PCIDevice *pci = PCI_DEVICE(s);
+
+    return msix_enabled(pci) || msi_enabled(pci);
+}
+
+/* Send the message of a vector.  BQL, and no lock, as it is a bus access. */
+static void loopdma_send(LoopdmaState *s, unsigned vector)
+{
+    PCIDevice *pci = PCI_DEVICE(s);
+
+    trace_loopdma_interrupt(vector);
+    if (msix_enabled(pci)) {
+        msix_notify(pci, vector);
+    } else {
+        msi_notify(pci, vector % msi_nr_vectors_allocated(pci));
+    }
+}
+
+static void loopdma_update_intx(LoopdmaState *s)
+{
+    bool level;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        level = s->int_status || s->event;
+    }
+    pci_set_irq(PCI_DEVICE(s), level && !loopdma_messages(s));
+}
+
+/**
+ * loopdma_flush_interrupts: send what channels and events have asked for
+ * @s: the device
+ *
+ * With the BQL held.
+ */
+void loopdma_flush_interrupts(LoopdmaState *s)
+{
+    bool messages = loopdma_messages(s);
+    uint32_t channels;
+    bool event;
+    unsigned i;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        channels = s->irq_channels;
+        event = s->irq_event;
+        s->irq_channels = 0;
+        s->irq_event = false;
+
+        if (!messages) {
+            s->int_status |= channels;
+        }
+        if (s->event_vector > s->channels && messages) {
+            event = false;
+        }
+        for (i = 0; i < s->channels; i++) {
+            s->ch[i].cnt_interrupts += extract32(channels, i, 1);
+        }
+        s->cnt_interrupts += ctpop32(channels) + event;
+    }
+
+    if (messages) {
+        for (i = 0; i < s->channels; i++) {
+            if (channels & (1U << i)) {
+                loopdma_send(s, s->ch[i].vector);
+            }
+        }
+        if (event) {
+            loopdma_send(s, s->event_vector);
+        }
+    }
+    loopdma_update_intx(s);
+}
+
+static void loopdma_irq_bh(void *opaque)
+{
+    loopdma_flush_interrupts(opaque);
+}
+
+/**
+ * loopdma_set_event: set bits of EVENT
+ * @s: the device
+ * @bits: LOOPDMA_EVENT_*
+ *
+ * With the lock held.  Under MSI(-X), only a bit that was clear interrupts.
+ */
+void loopdma_set_event(LoopdmaState *s, uint32_t bits)
+{
+    if (bits & ~s->event) {
+        s->event |= bits;
+        s->irq_event = true;
+        qemu_bh_schedule(s->irq_bh);
+    }
+}
+
+static void loopdma_raise(LoopdmaState *s, uint32_t vector)
+{
+    if (vector > s->channels) {
+        loopdma_guest_error("RAISE: no vector %" PRIu32, vector);
+        return;
+    }
+    if (loopdma_messages(s)) {
+        WITH_QEMU_LOCK_GUARD(&s->lock) {
+            s->cnt_interrupts++;
+        }
+        loopdma_send(s, vector);
+    } else {
+        WITH_QEMU_LOCK_GUARD(&s->lock) {
+            loopdma_set_event(s, LOOPDMA_EVENT_RAISED);
+        }
+        loopdma_flush_interrupts(s);
+    }
+}
+
+/* --- Channel states, all with the BQL held ------------------------------- */
+
+/**
+ * loopdma_channel_caps: CH_CAPS of a channel
+ * @ch: the channel
+ */
+uint32_t loopdma_channel_caps(const LoopdmaChannel *ch)
+{
+    const LoopdmaState *s = ch->dev;
+    uint32_t caps = 0;
+
+    if (s->caps & LOOPDMA_CAPS_COPY) {
+        caps |= LOOPDMA_CH_CAPS_COPY;
+    }
+    if ((s->caps & LOOPDMA_CAPS_LOOPBACK) && (ch->index | 1) < s->channels) {
+        caps |= LOOPDMA_CH_CAPS_TX | LOOPDMA_CH_CAPS_RX;
+    }
+    return caps;
+}
+
+static bool loopdma_area_good(const LoopdmaState *s, uint64_t addr,
+                              uint64_t size, uint64_t align)
+{
+    return !(addr & (align - 1)) && addr <= loopdma_last_address(s) &&
+           size - 1 <= loopdma_last_address(s) - addr;
+}
+
+/**
+ * loopdma_config_good: may a channel run with the registers it has?
+ * @ch: the channel
+ */
+bool loopdma_config_good(const LoopdmaChannel *ch)
+{
+    const LoopdmaState *s = ch->dev;
+
+    return ch->ring_log2 >= LOOPDMA_RING_LOG2_MIN &&
+           ch->ring_log2 <= ctz32(s->ring_max) &&
+           loopdma_area_good(s, ch->ring,
+                             (uint64_t)LOOPDMA_DESC_SIZE << ch->ring_log2,
+                             LOOPDMA_DESC_SIZE) &&
+           loopdma_area_good(s, ch->comp, LOOPDMA_COMP_SIZE,
+                             LOOPDMA_COMP_SIZE) &&
+           ch->vector <= s->channels;
+}
+
+static void loopdma_set_state(LoopdmaChannel *ch, enum loopdma_hw_state state)
+{
+    QEMU_LOCK_GUARD(&ch->dev->lock);
+    trace_loopdma_state(ch->index, state);
+    ch->state = state;
+    ch->error = LOOPDMA_CHERR_NONE;
+}
+
+static void loopdma_enable(LoopdmaChannel *ch)
+{
+    ch->enabled = true;
+    if (!loopdma_config_good(ch)) {
+        loopdma_guest_error("channel %u: enabled with a bad configuration",
+                            ch->index);
+        loopdma_fail(ch, LOOPDMA_CHERR_CONFIG);
+        return;
+    }
+
+    loopdma_choose_context(ch);
+    ch->tail = 0;
+    ch->retired = 0;
+    ch->published = 0;
+    ch->aborting = false;
+    ch->skip = false;
+    ch->raised = false;
+    loopdma_set_state(ch, LOOPDMA_STATE_RUNNING);
+}
+
+/*
+ * After this the device touches no memory of the channel.  What was copied by
+ * now is retired, unless the bus the device is on is being reset as well.
+ */
+static void loopdma_disable(LoopdmaChannel *ch, bool retire)
+{
+    loopdma_pause(ch);
+    if (ch->prepared && retire) {
+        loopdma_retire(ch);
+    }
+    loopdma_discard(ch);
+    ch->enabled = false;
+    loopdma_set_state(ch, LOOPDMA_STATE_DISABLED);
+    loopdma_resume(ch);
+    loopdma_fifo_clear(ch);
+}
+
+static void loopdma_reset_channel(LoopdmaChannel *ch)
+{
+    LoopdmaState *s = ch->dev;
+
+    loopdma_disable(ch, false);
+
+    ch->ring = 0;
+    ch->comp = 0;
+    ch->ring_log2 = 0;
+    ch->vector = 0;
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        ch->tc_hold = 0;
+        ch->tc_credits = 0;
+        ch->tc_fail = 0;
+        ch->tc_fail_bytes = 0;
+        ch->tc_drop_irq = 0;
+        ch->tc_lie = 0;
+        ch->cnt_doorbells = 0;
+        ch->cnt_descriptors = 0;
+        ch->cnt_bytes = 0;
+        ch->cnt_interrupts = 0;
+        s->irq_channels &= ~(1U << ch->index);
+        s->int_status &= ~(1U << ch->index);
+    }
+    loopdma_update_intx(s);
+}
+
+static void loopdma_reset_device(LoopdmaState *s)
+{
+    unsigned i;
+
+    trace_loopdma_reset();
+    for (i = 0; i < s->channels; i++) {
+        loopdma_reset_channel(&s->ch[i]);
+    }
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        s->event = 0;
+        s->irq_event = false;
+        s->event_vector = 0;
+        s->cnt_mmio_reads = 0;
+        s->cnt_interrupts = 0;
+    }
+    loopdma_update_intx(s);
+}
+
+/* The driver has written something that stops the channel. */
+static void loopdma_guest_fail(LoopdmaChannel *ch, const char *name,
+                               uint32_t val, enum loopdma_hw_chan_error error)
+{
+    loopdma_guest_error("channel %u: bad %s 0x%" PRIx32, ch->index, name, val);
+    loopdma_pause(ch);
+    loopdma_discard(ch);
+    if (ch->state == LOOPDMA_STATE_RUNNING) {
+        loopdma_fail(ch, error);
+    }
+    loopdma_resume(ch);
+}
+
+static void loopdma_doorbell(LoopdmaChannel *ch, uint32_t val)
+{
+    bool good = true;
+
+    WITH_QEMU_LOCK_GUARD(&ch->dev->lock) {
+        uint32_t size = 1U << ch->ring_log2;
+
+        if (ch->state != LOOPDMA_STATE_RUNNING) {
+            loopdma_guest_error("channel %u: doorbell while not running",
+                                ch->index);
+            return;
+        }
+        good = val - ch->retired <= size && val - ch->tail <= size;
+        if (good) {
+            ch->cnt_doorbells++;
+            ch->tail = val;
+        }
+    }
+    if (good) {
+        loopdma_kick(ch);
+    } else {
+        loopdma_guest_fail(ch, "doorbell", val, LOOPDMA_CHERR_DOORBELL);
+    }
+}
+
+static void loopdma_abort(LoopdmaChannel *ch, uint32_t val)
+{
+    bool good = true;
+
+    WITH_QEMU_LOCK_GUARD(&ch->dev->lock) {
+        if (ch->state != LOOPDMA_STATE_RUNNING) {
+            loopdma_guest_error("channel %u: abort while not running",
+                                ch->index);
+            return;
+        }
+        /* The driver may know less than we do, but not more. */
+        good = val - ch->published <= ch->tail - ch->published;
+        if (good) {
+            /* Of two counts the later is in force. */
+            if (!ch->aborting || (int32_t)(val - ch->abort_to) > 0) {
+                ch->abort_to = val;
+            }
+            ch->aborting = true;
+            qatomic_set(&ch->cut, true);
+        }
+    }
+    if (good) {
+        loopdma_kick(ch);
+    } else {
+        loopdma_guest_fail(ch, "abort", val, LOOPDMA_CHERR_ABORT);
+    }
+}
+
+static void loopdma_control(LoopdmaChannel *ch, uint32_t val)
+{
+    bool enable = val & LOOPDMA_CH_CONTROL_ENABLE;
+
+    if (val & ~(LOOPDMA_CH_CONTROL_ENABLE | LOOPDMA_CH_CONTROL_RESET)) {
+        loopdma_guest_error("channel %u: reserved bits in CONTROL 0x%" PRIx32,
+                            ch->index, val);
+    }
+    if (val & LOOPDMA_CH_CONTROL_RESET) {
+        loopdma_reset_channel(ch);
+    } else if (enable && !ch->enabled) {
+        loopdma_enable(ch);
+    } else if (!enable && ch->enabled) {
+        loopdma_disable(ch, true);
+    }
+}
+
+/* --- Registers ----------------------------------------------------------- */
+
+static uint32_t loopdma_channel_errors(const LoopdmaState *s)
+{
+    uint32_t errors = 0;
+    unsigned i;
+
+    for (i = 0; i < s->channels; i++) {
+        if (s->ch[i].state == LOOPDMA_STATE_ERROR) {
+            errors |= 1U << i;
+        }
+    }
+    return errors;
+}
+
+static bool loopdma_is_counter(hwaddr addr)
+{
+    if (addr < LOOPDMA_CH_BASE) {
+        return addr == LOOPDMA_CNT_MMIO_READS || addr == LOOPDMA_CNT_INTERRUPTS;
+    }
+    addr %= LOOPDMA_CH_STRIDE;
+    return addr >= LOOPDMA_CH_CNT_DOORBELLS &&
+           addr <= LOOPDMA_CH_CNT_INTERRUPTS;
+}
+
+static bool loopdma_is_test_control(hwaddr addr)
+{
+    return addr >= LOOPDMA_CH_TC_HOLD && addr <= LOOPDMA_CH_TC_LIE;
+}
+
+/* With the lock held, as is the next. */
+static uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr)
+{
+    const LoopdmaState *s = ch->dev;
+
+    if ((loopdma_is_counter(LOOPDMA_CH_BASE + addr) &&
+         !(s->caps & LOOPDMA_CAPS_COUNTERS)) ||
+        (loopdma_is_test_control(addr) && !(s->caps & LOOPDMA_CAPS_TESTCTL))) {
+        return 0;
+    }
+
+    switch (addr) {
+    case LOOPDMA_CH_CAPS:
+        return loopdma_channel_caps(ch);
+    case LOOPDMA_CH_CONTROL:
+        return ch->enabled ? LOOPDMA_CH_CONTROL_ENABLE : 0;
+    case LOOPDMA_CH_STATUS:
+        return ch->state | ch->error << 8;
+    case LOOPDMA_CH_RING_LO:
+        return extract64(ch->ring, 0, 32);
+    case LOOPDMA_CH_RING_HI:
+        return extract64(ch->ring, 32, 32);
+    case LOOPDMA_CH_RING_SIZE:
+        return ch->ring_log2;
+    case LOOPDMA_CH_VECTOR:
+        return ch->vector;
+    case LOOPDMA_CH_COMP_LO:
+        return extract64(ch->comp, 0, 32);
+    case LOOPDMA_CH_COMP_HI:
+        return extract64(ch->comp, 32, 32);
+    case LOOPDMA_CH_CNT_DOORBELLS:
+        return ch->cnt_doorbells;
+    case LOOPDMA_CH_CNT_DESCRIPTORS:
+        return ch->cnt_descriptors;
+    case LOOPDMA_CH_CNT_BYTES_LO:
+        return extract64(ch->cnt_bytes, 0, 32);
+    case LOOPDMA_CH_CNT_BYTES_HI:
+        return extract64(ch->cnt_bytes, 32, 32);
+    case LOOPDMA_CH_CNT_INTERRUPTS:
+        return ch->cnt_interrupts;
+    case LOOPDMA_CH_TC_HOLD:
+        return ch->tc_hold;
+    case LOOPDMA_CH_TC_FAIL:
+        return ch->tc_fail;
+    case LOOPDMA_CH_TC_FAIL_BYTES:
+        return ch->tc_fail_bytes;
+    case LOOPDMA_CH_TC_DROP_IRQ:
+        return ch->tc_drop_irq;
+    case LOOPDMA_CH_TC_LIE:
+        return ch->tc_lie;
+    case LOOPDMA_CH_DOORBELL:
+    case LOOPDMA_CH_ABORT:
+    case LOOPDMA_CH_TC_STEP:
+        return 0;
+    }
+    loopdma_guest_error("read of unknown channel register 0x%" HWADDR_PRIx,
+                        addr);
+    return 0;
+}
+
+static uint32_t loopdma_read_device(const LoopdmaState *s, hwaddr addr)
+{
+    bool loopback = s->caps & LOOPDMA_CAPS_LOOPBACK;
+
+    switch (addr) {
+    case LOOPDMA_ID:
+        return s->x_id;
+    case LOOPDMA_VERSION:
+        return s->x_version;
+    case LOOPDMA_CAPS:
+        return s->caps;
+    case LOOPDMA_TOPOLOGY:
+        return s->channels | (s->sync ? 0 : s->engines << 8);
+    case LOOPDMA_RING_LIMITS:
+        return LOOPDMA_RING_LOG2_MIN | ctz32(s->ring_max) << 8;
+    case LOOPDMA_COPY_LIMITS:
+        return s->copy_align | s->addr_bits << 8;
+    case LOOPDMA_MAX_LEN:
+        return s->max_len;
+    case LOOPDMA_FIFO_DEPTH:
+        return loopback ? s->fifo_depth : 0;
+    case LOOPDMA_FIFO_LIMITS:
+        return loopback ? s->fifo_widths | s->fifo_max_burst << 16 : 0;
+    case LOOPDMA_INT_STATUS:
+        return s->int_status;
+    case LOOPDMA_EVENT:
+        return s->event;
+    case LOOPDMA_EVENT_VECTOR:
+        return s->event_vector;
+    case LOOPDMA_CHANNEL_ERRORS:
+        return loopdma_channel_errors(s);
+    case LOOPDMA_CNT_MMIO_READS:
+        return s->caps & LOOPDMA_CAPS_COUNTERS ? s->cnt_mmio_reads : 0;
+    case LOOPDMA_CNT_INTERRUPTS:
+        return s->caps & LOOPDMA_CAPS_COUNTERS ? s->cnt_interrupts : 0;
+    case LOOPDMA_CONTROL:
+    case LOOPDMA_RAISE:
+        return 0;
+    }
+    loopdma_guest_error("read of unknown register 0x%" HWADDR_PRIx, addr);
+    return 0;
+}
+
+static LoopdmaChannel *loopdma_channel_at(LoopdmaState *s, hwaddr addr)
+{
+    uint64_t index = (addr - LOOPDMA_CH_BASE) / LOOPDMA_CH_STRIDE;
+
+    return addr >= LOOPDMA_CH_BASE && index < s->channels ? &s->ch[index]
+                                                          : NULL;
+}
+
+static bool loopdma_access_good(hwaddr addr, unsigned size)
+{
+    if (size == 4 && !(addr & 3)) {
+        return true;
+    }
+    loopdma_guest_error("access of %u bytes at 0x%" HWADDR_PRIx, size, addr);
+    return false;
+}
+
+static uint64_t loopdma_mmio_read(void *opaque, hwaddr addr, unsigned size)
+{
+    LoopdmaState *s = opaque;
+    LoopdmaChannel *ch = loopdma_channel_at(s, addr);
+    uint32_t val;
+
+    if (!loopdma_access_good(addr, size)) {
+        return 0;
+    }
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        if (ch) {
+            val = loopdma_read_channel(ch, addr % LOOPDMA_CH_STRIDE);
+        } else {
+            val = loopdma_read_device(s, addr);
+        }
+        if (!loopdma_is_counter(addr)) {
+            s->cnt_mmio_reads++;
+        }
+    }
+    trace_loopdma_read(addr, val);
+    return val;
+}
+
+/* A register that may be written while the channel is disabled only. */
+static void loopdma_write_config(LoopdmaChannel *ch, hwaddr addr, uint32_t val)
+{
+    WITH_QEMU_LOCK_GUARD(&ch->dev->lock) {
+        if (ch->state != LOOPDMA_STATE_DISABLED) {
+            loopdma_guest_error("channel %u: register 0x%" HWADDR_PRIx
+                                " written while enabled", ch->index, addr);
+            return;
+        }
+    }
+
+    switch (addr) {
+    case LOOPDMA_CH_RING_LO:
+        ch->ring = deposit64(ch->ring, 0, 32, val);
+        break;
+    case LOOPDMA_CH_RING_HI:
+        ch->ring = deposit64(ch->ring, 32, 32, val);
+        break;
+    case LOOPDMA_CH_RING_SIZE:
+        ch->ring_log2 = val;
+        break;
+    case LOOPDMA_CH_VECTOR:
+        ch->vector = val;
+        break;
+    case LOOPDMA_CH_COMP_LO:
+        ch->comp = deposit64(ch->comp, 0, 32, val);
+        break;
+    case LOOPDMA_CH_COMP_HI:
+        ch->comp = deposit64(ch->comp, 32, 32, val);
+        break;
+    }
+}
+
+static void loopdma_write_test_control(LoopdmaChannel *ch, hwaddr addr,
+                                       uint32_t val)
+{
+    const uint32_t fail = LOOPDMA_CH_TC_FAIL_AFTER | LOOPDMA_CH_TC_FAIL_STATUS;
+
+    if (!(ch->dev->caps & LOOPDMA_CAPS_TESTCTL)) {
+        return;
+    }
+
+    WITH_QEMU_LOCK_GUARD(&ch->dev->lock) {
+        switch (addr) {
+        case LOOPDMA_CH_TC_HOLD:
+            if (val > 1) {
+                loopdma_guest_error("TC_HOLD: neither 0 nor 1");
+            }
+            ch->tc_hold = val & 1;
+            if (!ch->tc_hold) {
+                ch->tc_credits = 0;
+            }
+            break;
+        case LOOPDMA_CH_TC_STEP:
+            if (ch->tc_hold) {
+                ch->tc_credits += val;
+            }
+            break;
+        case LOOPDMA_CH_TC_FAIL:
+            if (val & ~fail) {
+                loopdma_guest_error("TC_FAIL: reserved bits");
+            }
+            ch->tc_fail = val & fail;
+            break;
+        case LOOPDMA_CH_TC_FAIL_BYTES:
+            ch->tc_fail_bytes = val;
+            break;
+        case LOOPDMA_CH_TC_DROP_IRQ:
+            ch->tc_drop_irq = val;
+            break;
+        case LOOPDMA_CH_TC_LIE:
+            ch->tc_lie = val;
+            break;
+        default:
+            loopdma_guest_error("write to unknown channel register 0x%"
+                                HWADDR_PRIx, addr);
+            return;
+        }
+    }
+    loopdma_kick(ch);
+}
+
+static void loopdma_write_channel(LoopdmaChannel *ch, hwaddr addr,
+                                  uint32_t val)
+{
+    switch (addr) {
+    case LOOPDMA_CH_CONTROL:
+        loopdma_control(ch, val);
+        break;
+    case LOOPDMA_CH_DOORBELL:
+        loopdma_doorbell(ch, val);
+        break;
+    case LOOPDMA_CH_ABORT:
+        loopdma_abort(ch, val);
+        break;
+    case LOOPDMA_CH_RING_LO:
+    case LOOPDMA_CH_RING_HI:
+    case LOOPDMA_CH_RING_SIZE:
+    case LOOPDMA_CH_VECTOR:
+    case LOOPDMA_CH_COMP_LO:
+    case LOOPDMA_CH_COMP_HI:
+        loopdma_write_config(ch, addr, val);
+        break;
+    default:
+        if (loopdma_is_test_control(addr)) {
+            loopdma_write_test_control(ch, addr, val);
+            break;
+        }
+        loopdma_guest_error("write to read-only or unknown channel register "
+                            "0x%" HWADDR_PRIx, addr);
+    }
+}
+
+/* Bits to clear with a write of @val, of which @valid are not reserved. */
+static uint32_t loopdma_w1c(const char *name, uint32_t val, uint32_t valid)
+{
+    if (val & ~valid) {
+        loopdma_guest_error("%s: reserved bits in 0x%" PRIx32, name, val);
+    }
+    return val & valid;
+}
+
+static void loopdma_write_device(LoopdmaState *s, hwaddr addr, uint32_t val)
+{
+    switch (addr) {
+    case LOOPDMA_CONTROL:
+        if (val & ~LOOPDMA_CONTROL_RESET) {
+            loopdma_guest_error("CONTROL: reserved bits in 0x%" PRIx32, val);
+        }
+        if (val & LOOPDMA_CONTROL_RESET) {
+            loopdma_reset_device(s);
+        }
+        break;
+    case LOOPDMA_INT_STATUS:
+        WITH_QEMU_LOCK_GUARD(&s->lock) {
+            s->int_status &= ~loopdma_w1c("INT_STATUS", val,
+                                          MAKE_64BIT_MASK(0, s->channels));
+        }
+        loopdma_update_intx(s);
+        break;
+    case LOOPDMA_EVENT:
+        WITH_QEMU_LOCK_GUARD(&s->lock) {
+            s->event &= ~loopdma_w1c("EVENT", val,
+                                     LOOPDMA_EVENT_CHANNEL_ERROR |
+                                     LOOPDMA_EVENT_RAISED);
+        }
+        loopdma_update_intx(s);
+        break;
+    case LOOPDMA_EVENT_VECTOR:
+        if (val > s->channels) {
+            loopdma_guest_error("EVENT_VECTOR: no vector %" PRIu32, val);
+        }
+        s->event_vector = val;
+        break;
+    case LOOPDMA_RAISE:
+        loopdma_raise(s, val);
+        break;
+    default:
+        loopdma_guest_error("write to read-only or unknown register 0x%"
+                            HWADDR_PRIx, addr);
+    }
+}
+
+static void loopdma_mmio_write(void *opaque, hwaddr addr, uint64_t val,
+                               unsigned size)
+{
+    LoopdmaState *s = opaque;
+    LoopdmaChannel *ch = loopdma_channel_at(s, addr);
+
+    if (!loopdma_access_good(addr, size)) {
+        return;
+    }
+    trace_loopdma_write(addr, val);
+    if (ch) {
+        loopdma_write_channel(ch, addr % LOOPDMA_CH_STRIDE, val);
+    } else {
+        loopdma_write_device(s, addr, val);
+    }
+}
+
+/*
+ * All accesses come here as they are: the memory core would divide a large one
+ * into several that are valid.
+ */
+static const MemoryRegionOps loopdma_mmio_ops = {
+    .read = loopdma_mmio_read,
+    .write = loopdma_mmio_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = {
+        .min_access_size = 1,
+        .max_access_size = 8,
+        .unaligned = true,
+    },
+    .impl = {
+        .min_access_size = 1,
+        .max_access_size = 8,
+        .unaligned = true,
+    },
+};
+
+/* --- Migration ----------------------------------------------------------- */
+
+static bool loopdma_op_good(const LoopdmaChannel *ch)
+{
+    const LoopdmaOp *op = &ch->op[0];
+
+    return loopdma_check(ch, op) == LOOPDMA_ST_OK &&
+           op->limit <= op->len && op->moved <= op->limit &&
+           (op->fail || op->limit == op->len) &&
+           op->moved % loopdma_burst_bytes(op) == 0;
+}
+
+static const char *loopdma_channel_bad(const LoopdmaChannel *ch)
+{
+    uint32_t size;
+
+    switch (ch->state) {
+    case LOOPDMA_STATE_DISABLED:
+        return ch->enabled || ch->error || ch->carried ? "state" : NULL;
+    case LOOPDMA_STATE_ERROR:
+        return !ch->enabled || !ch->error ||
+               ch->error > LOOPDMA_CHERR_ABORT || ch->carried ? "error" : NULL;
+    case LOOPDMA_STATE_RUNNING:
+        if (!ch->enabled || ch->error) {
+            return "state";
+        }
+        break;
+    default:
+        return "state";
+    }
+
+    if (!loopdma_config_good(ch)) {
+        return "configuration";
+    }
+    size = 1U << ch->ring_log2;
+    if (ch->tail - ch->retired > size ||
+        (ch->aborting && ch->abort_to - ch->retired > size)) {
+        return "counts";
+    }
+    if (ch->carried && (ch->tail == ch->retired || !loopdma_op_good(ch))) {
+        return "descriptor in progress";
+    }
+    return NULL;
+}
+
+static int loopdma_post_load(void *opaque, int version_id)
+{
+    LoopdmaState *s = opaque;
+    unsigned i;
+
+    if ((s->int_status | s->irq_channels) & ~MAKE_64BIT_MASK(0, s->channels) ||
+        s->event & ~(LOOPDMA_EVENT_CHANNEL_ERROR | LOOPDMA_EVENT_RAISED)) {
+        error_report("loopdma: bad interrupt status in the migration stream");
+        return -EINVAL;
+    }
+    for (i = 0; i < s->channels; i++) {
+        LoopdmaChannel *ch = &s->ch[i];
+        const char *bad = loopdma_channel_bad(ch);
+
+        if (!bad && (ch->fifo.count > ch->fifo.depth ||
+                     (ch->fifo.head && ch->fifo.head >= ch->fifo.depth))) {
+            bad = "FIFO";
+        }
+        if (!bad && ch->tc_hold > 1) {
+            bad = "test controls";
+        }
+        if (bad) {
+            error_report("loopdma: channel %u: bad %s in the migration stream",
+                         i, bad);
+            return -EINVAL;
+        }
+        loopdma_choose_context(ch);
+        ch->published = ch->retired;
+        ch->op[0].executed = true;
+    }
+    return 0;
+}
+
+static const VMStateDescription vmstate_loopdma_op = {
+    .name = "loopdma/op",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_UINT32(ctrl, LoopdmaOp),
+        VMSTATE_UINT32(len, LoopdmaOp),
+        VMSTATE_UINT64(src, LoopdmaOp),
+        VMSTATE_UINT64(dst, LoopdmaOp),
+        VMSTATE_UINT32(periph, LoopdmaOp),
+        VMSTATE_UINT32(limit, LoopdmaOp),
+        VMSTATE_UINT32(moved, LoopdmaOp),
+        VMSTATE_BOOL(fail, LoopdmaOp),
+        VMSTATE_UINT8(fail_status, LoopdmaOp),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription vmstate_loopdma_fifo = {
+    .name = "loopdma/fifo",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_UINT32_EQUAL(depth, LoopdmaFifo, "fifo-depth differs"),
+        VMSTATE_UINT32(head, LoopdmaFifo),
+        VMSTATE_UINT32(count, LoopdmaFifo),
+        VMSTATE_VBUFFER_UINT32(data, LoopdmaFifo, 1, NULL, depth),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription vmstate_loopdma_channel = {
+    .name = "loopdma/channel",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_UINT64(ring, LoopdmaChannel),
+        VMSTATE_UINT64(comp, LoopdmaChannel),
+        VMSTATE_UINT32(ring_log2, LoopdmaChannel),
+        VMSTATE_UINT32(vector, LoopdmaChannel),
+        VMSTATE_BOOL(enabled, LoopdmaChannel),
+        VMSTATE_UINT8(state, LoopdmaChannel),
+        VMSTATE_UINT8(error, LoopdmaChannel),
+        VMSTATE_UINT32(tail, LoopdmaChannel),
+        VMSTATE_UINT32(retired, LoopdmaChannel),
+        VMSTATE_BOOL(aborting, LoopdmaChannel),
+        VMSTATE_UINT32(abort_to, LoopdmaChannel),
+        VMSTATE_UINT32(tc_hold, LoopdmaChannel),
+        VMSTATE_UINT32(tc_credits, LoopdmaChannel),
+        VMSTATE_UINT32(tc_fail, LoopdmaChannel),
+        VMSTATE_UINT32(tc_fail_bytes, LoopdmaChannel),
+        VMSTATE_UINT32(tc_drop_irq, LoopdmaChannel),
+        VMSTATE_UINT32(tc_lie, LoopdmaChannel),
+        VMSTATE_UINT32(cnt_doorbells, LoopdmaChannel),
+        VMSTATE_UINT32(cnt_descriptors, LoopdmaChannel),
+        VMSTATE_UINT64(cnt_bytes, LoopdmaChannel),
+        VMSTATE_UINT32(cnt_interrupts, LoopdmaChannel),
+        VMSTATE_BOOL(skip, LoopdmaChannel),
+        VMSTATE_BOOL(raised, LoopdmaChannel),
+        VMSTATE_UINT32(token, LoopdmaChannel),
+        VMSTATE_BOOL(carried, LoopdmaChannel),
+        VMSTATE_STRUCT(op[0], LoopdmaChannel, 1, vmstate_loopdma_op,
+                       LoopdmaOp),
+        VMSTATE_STRUCT(fifo, LoopdmaChannel, 1, vmstate_loopdma_fifo,
+                       LoopdmaFifo),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static bool loopdma_has_msix(void *opaque, int version_id)
+{
+    LoopdmaState *s = opaque;
+
+    return s->has_msix;
+}
+
+static const VMStateDescription vmstate_loopdma = {
+    .name = "loopdma",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .post_load = loopdma_post_load,
+    .fields = (VMStateField[]) {
+        VMSTATE_PCI_DEVICE(parent_obj, LoopdmaState),
+        VMSTATE_MSIX_TEST(parent_obj, LoopdmaState, loopdma_has_msix),
+        VMSTATE_UINT32_EQUAL(channels, LoopdmaState, "channels differs"),
+        VMSTATE_UINT32_EQUAL(caps, LoopdmaState, "CAPS differs"),
+        VMSTATE_UINT32(int_status, LoopdmaState),
+        VMSTATE_UINT32(event, LoopdmaState),
+        VMSTATE_UINT32(event_vector, LoopdmaState),
+        VMSTATE_UINT32(irq_channels, LoopdmaState),
+        VMSTATE_BOOL(irq_event, LoopdmaState),
+        VMSTATE_UINT32(cnt_mmio_reads, LoopdmaState),
+        VMSTATE_UINT32(cnt_interrupts, LoopdmaState),
+        VMSTATE_STRUCT_VARRAY_POINTER_UINT32(ch, LoopdmaState, channels,
+                                             vmstate_loopdma_channel,
+                                             LoopdmaChannel),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static void loopdma_vm_state_change(void *opaque, bool running, RunState state)
+{
+    LoopdmaState *s = opaque;
+
+    if (running) {
+        loopdma_start_all(s);
+    } else {
+        loopdma_stop_all(s);
+    }
+}
+
+/* --- PCI function -------------------------------------------------------- */
+
+static bool loopdma_check_range(const char *name, uint64_t val, uint64_t min,
+                                uint64_t max, bool power_of_2, Error **errp)
+{
+    if (val >= min && val <= max && (!power_of_2 || is_power_of_2(val))) {
+        return true;
+    }
+    error_setg(errp, "loopdma: %s=%" PRIu64 " is not %s from %" PRIu64
+               " to %" PRIu64, name, val,
+               power_of_2 ? "a power of two" : "a number", min, max);
+    return false;
+}
+
+static bool loopdma_check_properties(LoopdmaState *s, Error **errp)
+{
+    static const char *const modes[] = { "auto", "msix", "msi", "intx", NULL };
+
+    if (!loopdma_check_range("channels", s->channels, 1,
+                             LOOPDMA_MAX_CHANNELS, false, errp) ||
+        !loopdma_check_range("engines", s->engines, 1, 16, false, errp) ||
+        !loopdma_check_range("ring-max", s->ring_max, 2, 65536, true, errp) ||
+        !loopdma_check_range("copy-align", s->copy_align, 0, 12, false,
+                             errp) ||
+        !loopdma_check_range("max-len", s->max_len,
+                             MAX(128, 1U << s->copy_align), 1 * GiB, false,
+                             errp) ||
+        !loopdma_check_range("addr-bits", s->addr_bits, 32, 64, false, errp) ||
+        !loopdma_check_range("fifo-depth", s->fifo_depth, 64, 64 * KiB, true,
+                             errp) ||
+        !loopdma_check_range("fifo-widths", s->fifo_widths, 1, 0x7f, false,
+                             errp) ||
+        !loopdma_check_range("fifo-max-burst", s->fifo_max_burst, 1, 65535,
+                             false, errp) ||
+        !loopdma_check_range("spin-us", s->spin_us, 0, 1000, false, errp) ||
+        !loopdma_check_range("x-bar-size", s->x_bar_size, 4 * KiB, 1 * MiB,
+                             true, errp)) {
+        return false;
+    }
+    if (!s->irq_mode) {
+        s->irq_mode = g_strdup("auto");
+    }
+    if (!g_strv_contains(modes, s->irq_mode)) {
+        error_setg(errp, "loopdma: irq-mode=%s is not one of auto, msix, msi, "
+                   "intx", s->irq_mode);
+        return false;
+    }
+    return true;
+}
+
+static void loopdma_configure(LoopdmaState *s)
+{
+    s->caps = LOOPDMA_CAPS_COPY | LOOPDMA_CAPS_COUNTERS;
+    if (s->channels > 1) {
+        s->caps |= LOOPDMA_CAPS_LOOPBACK;
+    }
+    if (s->test_controls) {
+        s->caps |= LOOPDMA_CAPS_TESTCTL;
+    }
+    s->caps &= ~s->x_caps_mask;
+
+    /* Threads would make a deterministic machine less so. */
+    s->sync = s->sync_mode == ON_OFF_AUTO_ON ||
+              (s->sync_mode == ON_OFF_AUTO_AUTO &&
+               (qtest_enabled() || icount_enabled()));
+}
+
+static bool loopdma_init_messages(LoopdmaState *s, Error **errp)
+{
+    PCIDevice *pci = PCI_DEVICE(s);
+    unsigned vectors = s->channels + 1;
+    bool any = !strcmp(s->irq_mode, "auto");
+    unsigned i;
+
+    /* A BAR that was made too small for the table is to fail in the driver. */
+    s->has_msix = (any || !strcmp(s->irq_mode, "msix")) &&
+                  s->x_bar_size >= LOOPDMA_BAR_SIZE;
+    s->has_msi = any || !strcmp(s->irq_mode, "msi");
+
+    if (s->has_msix) {
+        if (msix_init(pci, vectors, &s->bar, LOOPDMA_BAR, LOOPDMA_MSIX_TABLE,
+                      &s->bar, LOOPDMA_BAR, LOOPDMA_MSIX_PBA, 0, errp) < 0) {
+            return false;
+        }
+        for (i = 0; i < vectors; i++) {
+            msix_vector_use(pci, i);
+        }
+    }
+    /* At most 32 messages: with 32 channels, two share the last. */
+    return !s->has_msi ||
+           msi_init(pci, 0, MIN(pow2ceil(vectors), LOOPDMA_MSI_MAX), true,
+                    false, errp) == 0;
+}
+
+static void loopdma_uninit_messages(LoopdmaState *s)
+{
+    PCIDevice *pci = PCI_DEVICE(s);
+
+    msi_uninit(pci);
+    if (s->has_msix) {
+        msix_unuse_all_vectors(pci);
+        msix_uninit(pci, &s->bar, &s->bar);
+    }
+}
+
+static void loopdma_realize(PCIDevice *pci, Error **errp)
+{
+    LoopdmaState *s = LOOPDMA(pci);
+    DeviceState *dev = DEVICE(pci);
+
+    if (!loopdma_check_properties(s, errp)) {
+        return;
+    }
+    loopdma_configure(s);
+
+    pci_config_set_vendor_id(pci->config, s->vendor_id);
+    pci_config_set_device_id(pci->config, s->device_id);
+    pci_config_set_interrupt_pin(pci->config, 1);
+
+    memory_region_init_io(&s->bar, OBJECT(s), &loopdma_mmio_ops, s, "loopdma",
+                          s->x_bar_size);
+    pci_register_bar(pci, LOOPDMA_BAR, PCI_BASE_ADDRESS_SPACE_MEMORY |
+                     PCI_BASE_ADDRESS_MEM_TYPE_64, &s->bar);
+
+    if (pci_bus_is_express(pci_get_bus(pci))) {
+        if (pcie_endpoint_cap_init(pci, 0) < 0) {
+            error_setg(errp, "loopdma: no room for the PCIe capability");
+            return;
+        }
+        pcie_cap_flr_init(pci);
+    }
+    if (!loopdma_init_messages(s, errp)) {
+        loopdma_uninit_messages(s);
+        return;
+    }
+
+    s->irq_bh = qemu_bh_new_guarded(loopdma_irq_bh, s,
+                                    &dev->mem_reentrancy_guard);
+    loopdma_engines_init(s);
+    s->vmstate_handler =
+        qdev_add_vm_change_state_handler(dev, loopdma_vm_state_change, s);
+}
+
+static void loopdma_exit(PCIDevice *pci)
+{
+    LoopdmaState *s = LOOPDMA(pci);
+
+    qemu_del_vm_change_state_handler(s->vmstate_handler);
+    loopdma_engines_exit(s);
+    qemu_bh_delete(s->irq_bh);
+    loopdma_uninit_messages(s);
+    if (pci->exp.exp_cap) {
+        pcie_cap_exit(pci);
+    }
+}
+
+static void loopdma_config_write(PCIDevice *pci, uint32_t addr, uint32_t val,
+                                 int len)
+{
+    pci_default_write_config(pci, addr, val, len);
+    if (pci->exp.exp_cap) {
+        pcie_cap_flr_write_config(pci, addr, val, len);
+    }
+    /* The kind of interrupt may be another now. */
+    loopdma_update_intx(LOOPDMA(pci));
+}
+
+static void loopdma_reset(DeviceState *dev)
+{
+    loopdma_reset_device(LOOPDMA(dev));
+}
+
+static void loopdma_instance_init(Object *obj)
+{
+    /*
+     * Config space large enough for an express bus; whether the function is on
+     * one is known, and the capability added, when it is realized.
+     */
+    PCI_DEVICE(obj)->cap_present |= QEMU_PCI_CAP_EXPRESS;
+}
+
+static LOOPDMA_PROP_CONST Property loopdma_properties[] = {
+    DEFINE_PROP_UINT32("channels", LoopdmaState, channels, 8),
+    DEFINE_PROP_UINT32("engines", LoopdmaState, engines, 2),
+    DEFINE_PROP_SIZE32("ring-max", LoopdmaState, ring_max, 65536),
+    DEFINE_PROP_SIZE32("max-len", LoopdmaState, max_len, 4 * MiB),
+    DEFINE_PROP_UINT32("copy-align", LoopdmaState, copy_align, 0),
+    DEFINE_PROP_UINT32("addr-bits", LoopdmaState, addr_bits, 64),
+    DEFINE_PROP_SIZE32("fifo-depth", LoopdmaState, fifo_depth, 4 * KiB),
+    DEFINE_PROP_UINT32("fifo-widths", LoopdmaState, fifo_widths, 0x7f),
+    DEFINE_PROP_UINT32("fifo-max-burst", LoopdmaState, fifo_max_burst, 256),
+    DEFINE_PROP_UINT32("spin-us", LoopdmaState, spin_us, 10),
+    DEFINE_PROP_STRING("irq-mode", LoopdmaState, irq_mode),
+    DEFINE_PROP_ON_OFF_AUTO("sync", LoopdmaState, sync_mode, ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_BOOL("test-controls", LoopdmaState, test_controls, false),
+    DEFINE_PROP_UINT16("vendor-id", LoopdmaState, vendor_id,
+                       LOOPDMA_PCI_VENDOR_ID),
+    DEFINE_PROP_UINT16("device-id", LoopdmaState, device_id,
+                       LOOPDMA_PCI_DEVICE_ID),
+    DEFINE_PROP_UINT32("x-version", LoopdmaState, x_version,
+                       LOOPDMA_VERSION_1_0),
+    DEFINE_PROP_UINT32("x-id", LoopdmaState, x_id, LOOPDMA_ID_MAGIC),
+    DEFINE_PROP_UINT32("x-caps-mask", LoopdmaState, x_caps_mask, 0),
+    DEFINE_PROP_SIZE32("x-bar-size", LoopdmaState, x_bar_size,
+                       LOOPDMA_BAR_SIZE),
+    LOOPDMA_PROP_END
+};
+
+static void loopdma_class_init(ObjectClass *klass,
+                               LOOPDMA_CLASS_CONST void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    PCIDeviceClass *k = PCI_DEVICE_CLASS(klass);
+
+    k->realize = loopdma_realize;
+    k->exit = loopdma_exit;
+    k->config_write = loopdma_config_write;
+    k->vendor_id = LOOPDMA_PCI_VENDOR_ID;
+    k->device_id = LOOPDMA_PCI_DEVICE_ID;
+    k->revision = LOOPDMA_PCI_REVISION;
+    k->class_id = PCI_CLASS_SYSTEM_DMA;
+
+    dc->desc = "DMA engine for testing DMA drivers";
+    dc->vmsd = &vmstate_loopdma;
+    device_class_set_legacy_reset(dc, loopdma_reset);
+    device_class_set_props(dc, loopdma_properties);
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+}
+
+static const TypeInfo loopdma_types[] = {
+    {
+        .name = TYPE_LOOPDMA,
+        .parent = TYPE_PCI_DEVICE,
+        .instance_size = sizeof(LoopdmaState),
+        .instance_init = loopdma_instance_init,
+        .class_init = loopdma_class_init,
+        .interfaces = (LOOPDMA_CLASS_CONST InterfaceInfo[]) {
+            { INTERFACE_PCIE_DEVICE },
+            { INTERFACE_CONVENTIONAL_PCI_DEVICE },
+            { },
+        },
+    },
+};
+
+DEFINE_TYPES(loopdma_types)

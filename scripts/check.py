@@ -1,0 +1,441 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs all tests and checks, in lanes, and counts what passed.
+
+Lanes:
+  lint        checkpatch, kernel-doc, shellcheck, licences, per file
+  scripts     bad input to the scripts, and the judge of guest logs
+  build       modules for each stock kernel, W=1 and sparse, no warning
+  kunit       KUnit on user-mode Linux, driver dropped into a kernel tree
+  kunit-live  KUnit in a guest with KASAN, lockdep, DMA API debugging and more,
+              on the QEMU device and over the simulated one
+  dmatest     the kernel's dmatest on stock kernels: interrupt and IOMMU modes
+  reload      loading and unloading the driver 100 times
+  qtest       the device by itself
+
+The last line is the sum: N passed, N failed, N skipped.  Exit status 0 only if
+nothing failed.  Results as JSON in build/reports/check.json.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+import common
+import guest
+import kernel
+import kunit
+import lint
+import modules
+import selftest
+from common import Fail
+
+
+@dataclasses.dataclass
+class Case:
+    """One thing that was tested."""
+    name: str
+    status: str         # PASS, FAIL or SKIP
+    reason: str = ""
+
+
+def verdict(name, reason):
+    return Case(name, "FAIL" if reason else "PASS", reason)
+
+
+# --- lanes: each gives tasks, a task gives cases ------------------------------
+
+def lint_lane():
+    return {"lint": lambda: [verdict(*pair) for pair in lint.run()]}
+
+
+def scripts_lane():
+    return {"scripts": lambda: [Case(*result) for result in selftest.run()]}
+
+
+def build_lane():
+    def task(cell):
+        top, told = None, []
+        reason = ""
+        try:
+            top, told = modules.build(kernel.kdir(cell), "-check", [
+                "W=1e", "C=2", "CF=-D__CHECK_ENDIAN__"])
+        except Fail as e:
+            reason = str(e)
+        log = f"(log: build/logs/modules-{cell.kver}-check.log)"
+        sparse = next((f"{line} {log}" for line in told if "warning:" in line or
+                       "error:" in line), reason and f"not reached: {reason}")
+        return [verdict(f"{cell.name} W=1", reason), verdict(f"{cell.name} sparse", sparse)]
+
+    return {cell.name: lambda cell=cell: task(cell) for cell in kernel.cells()}
+
+
+def kunit_cases(lane, counts, problem, cases):
+    found = [Case(f"{lane} {name}", status, problem if status == "FAIL" else "")
+             for name, status in cases.items()]
+    if problem and not counts.failed:
+        # A log that complains, too few cases, no results at all.
+        found.append(Case(f"{lane} run", "FAIL", problem))
+    return found
+
+
+def kunit_lane():
+    return {"uml": lambda: kunit_cases("uml", *kunit.uml())}
+
+
+def kunit_live_lane():
+    def task():
+        return [case for lane, r in kunit.live().items() for case in kunit_cases(lane, *r)]
+
+    return {"guest": task}
+
+
+# Every value of every column meets every stock kernel; interrupts that an IOMMU
+# remaps and those that it does not are different paths, so both meet all modes.
+DMATEST_CELLS = [
+    # irq-mode, IOMMU, swiotlb=force
+    ("msix", "strict", False),
+    ("msix", "off", True),
+    ("msi", "strict", False),
+    ("msi", "off", False),
+    ("intx", "strict", False),
+    ("intx", "off", True),
+]
+
+DMATEST_JOB = """\
+fail() { echo "$*"; exit 1; }
+insmod /loopdma.ko || fail "loopdma does not load"
+device=$(ls -d /sys/bus/pci/drivers/loopdma/0000:*) || fail "no device was bound"
+mode=intx
+for irq in $device/msi_irqs/*; do
+	[ -e $irq ] && mode=$(cat $irq)
+done
+[ $mode = @MODE@ ] || fail "the interrupts are $mode, not @MODE@"
+iommu=off
+if [ -e $device/iommu_group/type ]; then
+	iommu=$(cat $device/iommu_group/type)
+fi
+[ $iommu = @IOMMU@ ] || fail "the IOMMU is $iommu, not @IOMMU@"
+channels=$(ls /sys/class/dma | wc -l)
+[ $channels -gt 0 ] || fail "no channel was registered"
+grep -q loopdma /proc/interrupts || fail "no interrupt is requested"
+
+insmod /dmatest.ko || fail "dmatest does not load"
+cd /sys/module/dmatest/parameters || exit
+echo 60000 >timeout
+# With swiotlb=force the kernel must be seen to bounce the device's buffers.
+trace=/sys/kernel/tracing
+if [ @SWIOTLB@ = force ]; then
+	mount -t tracefs trace $trace || fail "no tracefs, to see buffers bounced"
+	echo 1 >$trace/events/swiotlb/swiotlb_bounced/enable
+fi
+bounced() {
+	[ @SWIOTLB@ = force ] || return 0
+	grep -q "swiotlb_bounced: dev_name: ${device##*/} " $trace/trace ||
+		fail "nothing is bounced with swiotlb=force"
+	echo 0 >$trace/events/swiotlb/swiotlb_bounced/enable
+}
+run() { # iterations, buffer size, polled
+	echo $1 >iterations
+	echo $2 >test_buf_size
+	echo $3 >polled
+	for channel in /sys/class/dma/*; do
+		echo ${channel##*/} >channel || fail "dmatest refuses ${channel##*/}"
+	done
+	dmesg -c >/dev/null
+	echo 1 >run || fail "dmatest does not start"
+	cat wait >/dev/null
+	dmesg | sed -n "s/^.*dmatest: /dmatest: /p"
+	summaries=$(dmesg | grep -c "dmatest:.*: summary $1 tests, 0 failures")
+	[ $summaries = $channels ] ||
+		fail "dmatest, buffers of $2: $summaries of $channels channels without a failure"
+}
+run @ITERATIONS@ 16384 N
+bounced
+run 3 @LARGE@ N
+run 20 16384 Y
+rmmod dmatest || fail "dmatest does not unload"
+# Under INTx all channels share one line.
+raised=$(awk '/loopdma/ { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i }
+	END { print n + 0 }' /proc/interrupts)
+[ $raised -gt 0 ] || fail "no interrupt arrived"
+rmmod loopdma || fail "loopdma does not unload"
+echo "$channels channels, $raised interrupts"
+"""
+
+
+def dmatest_lane():
+    def task(cell, mode, iommu, swiotlb):
+        kdir = kernel.kdir(cell)
+        top, _ = modules.build(kdir)
+        files = guest.module_files(top)
+        files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
+        name = f"{cell.name} {mode} iommu={iommu}{' swiotlb=force' if swiotlb else ''}"
+        # "DMA" is strict, "DMA-FQ" would be the lazy mode.
+        settings = {"MODE": mode, "IOMMU": "DMA" if iommu == "strict" else "off",
+                    "SWIOTLB": "force" if swiotlb else "no", "ITERATIONS": "50",
+                    # The largest that a bounce buffer can be is 256 KiB.
+                    "LARGE": "131072" if swiotlb else "1048576"}
+        outcome = guest.run(guest.Guest(
+            kernel=kernel.image(cell), files=files, iommu=iommu, swiotlb=swiotlb,
+            job=re.sub(r"@(\w+)@", lambda m: settings[m[1]], DMATEST_JOB),
+            device=f"irq-mode={mode}", name="dmatest-" + re.sub(r"[ =]", "-", name)))
+        return [verdict(name, outcome.reason)]
+
+    return {f"{cell.name} {mode} {iommu}{' swiotlb' if swiotlb else ''}":
+            lambda options=(cell, mode, iommu, swiotlb): task(*options)
+            for cell in kernel.cells() for mode, iommu, swiotlb in DMATEST_CELLS}
+
+
+RELOAD_JOB = """\
+fail() { echo "$*"; exit 1; }
+i=0
+while [ $i -lt @TIMES@ ]; do
+	i=$((i + 1))
+	insmod /loopdma.ko || fail "load $i failed"
+	[ $(ls /sys/class/dma | wc -l) -gt 0 ] || fail "no channels at load $i"
+	rmmod loopdma || fail "unload $i failed"
+	[ $(ls /sys/class/dma | wc -l) = 0 ] || fail "channels stay after unload $i"
+done
+"""
+
+
+def reload_lane():
+    def task(name, image, kdir, variant, debug):
+        top, _ = modules.build(kdir, variant)
+        outcome = guest.run(guest.Guest(
+            kernel=image, files=guest.module_files(top), debug_kernel=debug,
+            job=RELOAD_JOB.replace("@TIMES@", "100"), mem=1024 if debug else 512,
+            name=f"reload-{name}"))
+        return [verdict(f"100 times on {name}", outcome.reason)]
+
+    def stock(cell):
+        return task(cell.name, kernel.image(cell), kernel.kdir(cell), "", False)
+
+    def debug():
+        kdir = kunit.x86_kernel()
+        return task("kunit", kdir / "arch/x86/boot/bzImage", kdir, "-kunit", True)
+
+    return {"kunit": debug} | {cell.name: lambda cell=cell: stock(cell)
+                               for cell in kernel.cells()}
+
+
+def qtest_lane():
+    def task():
+        log = common.new_log("qtest")
+        command = [sys.executable, common.ROOT / "scripts" / "qtest.py", "--qemu",
+                   common.qemu()]
+        # A failure is in its results, which say more than its status.
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              encoding="utf-8", errors="replace")
+        log.write_text(done.stdout, encoding="utf-8")
+        cases = ktap_cases(done.stdout)
+        if done.returncode and not any(case.status == "FAIL" for case in cases):
+            cases.append(Case("run", "FAIL", f"status {done.returncode}: "
+                              f"{common.reason_in(done.stdout)} "
+                              f"(log: {common.relative(log)})"))
+        return cases
+
+    return {"qtest": task}
+
+
+def ktap_cases(text):
+    """The cases of a flat KTAP document; those that are missing fail."""
+    found = []
+    # The lines that explain a failure follow it.
+    for block in re.split(r"^(?=(?:not )?ok )", text, flags=re.MULTILINE):
+        result = re.match(r"(ok|not ok) \d+ (?:- )?(.*?)( # SKIP.*)?$", block, re.MULTILINE)
+        if not result:
+            continue
+        said = re.search(r"^# (.*)", block, re.MULTILINE)
+        status = "SKIP" if result[3] else "PASS" if result[1] == "ok" else "FAIL"
+        found.append(Case(result[2], status, "" if status == "PASS" else
+                          said[1] if said else (result[3] or "no reason given").strip(" #")))
+    plan = re.search(r"^1\.\.(\d+)$", text, re.MULTILINE)
+    if plan and int(plan[1]) != len(found):
+        found.append(Case("plan", "FAIL", f"{len(found)} of {plan[1]} cases reported"))
+    return found
+
+
+LANES = {
+    # In this order they start: the long ones first.
+    "kunit": kunit_lane,
+    "kunit-live": kunit_live_lane,
+    "dmatest": dmatest_lane,
+    "reload": reload_lane,
+    "build": build_lane,
+    "qtest": qtest_lane,
+    "lint": lint_lane,
+    "scripts": scripts_lane,
+}
+
+
+# --- running them -------------------------------------------------------------
+
+def prepare(lanes):
+    """Builds, one after the other with all cores, what lanes wait for."""
+    if lanes & {"kunit-live", "dmatest", "reload", "qtest", "lint"}:
+        common.qemu()
+    if lanes & {"kunit", "kunit-live", "reload", "lint"}:
+        kernel.source()
+    if lanes & {"kunit-live", "reload"}:
+        kunit.x86_kernel()
+    if lanes & {"build", "dmatest", "reload"}:
+        for cell in kernel.cells():
+            kernel.fetch(cell)
+            if "dmatest" in lanes:
+                kernel.dmatest(cell)
+    if lanes & {"kunit-live", "dmatest", "reload"}:
+        guest.busybox()
+
+
+class Lane:
+    """A lane and what came out of it."""
+
+    def __init__(self, name):
+        self.name = name
+        self.cases = []
+        self.seconds = 0.0
+        self.open = 0
+
+    def count(self, status):
+        return sum(1 for case in self.cases if case.status == status)
+
+
+class Runner:
+    """Runs the tasks of all lanes on all cores, and says how far it is."""
+
+    def __init__(self, names):
+        self.lanes = {name: Lane(name) for name in names}
+        self.lock = threading.Lock()
+        self.running = []
+
+    def task(self, lane, name, function):
+        title = f"{lane.name} {name}" if name != lane.name else name
+        start = time.monotonic()
+        with self.lock:
+            self.running.append(title)
+        log = common.LOGS / "check" / (re.sub(r"[^\w.-]+", "-", title) + ".log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "w", encoding="utf-8") as stream, common.output_to(stream):
+            try:
+                cases = function()
+                if not cases:
+                    cases = [Case(name, "FAIL", "nothing was tested")]
+            except Fail as e:
+                cases = [Case(name, "FAIL", str(e))]
+            except OSError as e:
+                cases = [Case(name, "FAIL", f"{e.strerror}: {e.filename or ''}")]
+            except Exception as e:      # one lane's bug must not hide the others' results
+                traceback.print_exc(file=stream)
+                cases = [Case(name, "FAIL", f"{type(e).__name__}: {e} "
+                              f"(log: {common.relative(log)})")]
+        with self.lock:
+            self.running.remove(title)
+            lane.cases += cases
+            lane.seconds += time.monotonic() - start
+            lane.open -= 1
+            bad = [case for case in cases if case.status == "FAIL"]
+            self.clear()
+            for case in bad[:5]:
+                common.say(f"  FAIL {lane.name}: {case.name}: {case.reason}")
+            if len(bad) > 5:
+                common.say(f"  FAIL {lane.name}: {len(bad) - 5} more")
+            common.say(f"  {title}: {'failed' if bad else 'done'}, "
+                       f"{time.monotonic() - start:.1f} s")
+
+    def clear(self):
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr)
+
+    def clock(self, stop):
+        start = time.monotonic()
+        while not stop.wait(common.TICK):
+            with self.lock:
+                self.clear()
+                print(f"  {', '.join(self.running)} ... "
+                      f"{time.monotonic() - start:.0f} s", end="", file=sys.stderr,
+                      flush=True)
+
+    def run(self):
+        stop = threading.Event()
+        ticker = threading.Thread(target=self.clock, args=(stop,), daemon=True)
+        if sys.stderr.isatty():
+            ticker.start()
+        try:
+            with concurrent.futures.ThreadPoolExecutor(max(2, common.jobs())) as pool:
+                for name, lane in self.lanes.items():
+                    tasks = LANES[name]()
+                    lane.open = len(tasks)
+                    for title, function in tasks.items():
+                        pool.submit(self.task, lane, title, function)
+        finally:
+            stop.set()
+            if ticker.is_alive():
+                ticker.join()
+            self.clear()
+
+
+def report(lanes, seconds):
+    print(f"{'lane':<12} {'passed':>7} {'failed':>7} {'skipped':>8} {'time':>8}")
+    for lane in lanes:
+        print(f"{lane.name:<12} {lane.count('PASS'):>7} {lane.count('FAIL'):>7} "
+              f"{lane.count('SKIP'):>8} {lane.seconds:>6.0f} s")
+    print()
+    for lane in lanes:
+        for case in lane.cases:
+            if case.status != "PASS":
+                print(f"{case.status} {lane.name}: {case.name}: {case.reason}")
+    totals = [sum(lane.count(status) for lane in lanes)
+              for status in ("PASS", "FAIL", "SKIP")]
+    common.REPORTS.mkdir(parents=True, exist_ok=True)
+    common.write_atomically(common.REPORTS / "check.json", json.dumps({
+        "passed": totals[0], "failed": totals[1], "skipped": totals[2],
+        "seconds": round(seconds, 1),
+        "lanes": {lane.name: {"seconds": round(lane.seconds, 1), "cases": [
+            dataclasses.asdict(case) for case in lane.cases]} for lane in lanes},
+    }, indent=1) + "\n")
+    print(f"time {seconds:.0f} s, reports in build/reports/, logs in build/logs/")
+    summary = f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped"
+    common.write_atomically(common.REPORTS / "summary.txt", summary + "\n")
+    print(summary, flush=True)
+    return 1 if totals[1] or not totals[0] else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lanes", metavar="NAME,...", help="only these lanes")
+    parser.add_argument("--list", action="store_true", help="list the lanes and leave")
+    args = parser.parse_args()
+    if args.list:
+        print("\n".join(LANES))
+        return 0
+    names = re.split(r"[,\s]+", args.lanes.strip()) if args.lanes else list(LANES)
+    unknown = [name for name in names if name not in LANES]
+    if unknown:
+        parser.error(f"no lane '{unknown[0]}': choose from {', '.join(LANES)}")
+    start = time.monotonic()
+    shutil.rmtree(common.LOGS / "check", ignore_errors=True)
+    common.say(f"stock kernels of {' '.join(kernel.release())}: "
+               f"{', '.join(cell.kver for cell in kernel.cells())}")
+    if "6.1" not in (cell.name for cell in kernel.cells()):
+        common.say("this release has no 6.1 kernel: nothing is tested on 6.1")
+    prepare(set(names))
+    runner = Runner([name for name in LANES if name in names])
+    runner.run()
+    return report(runner.lanes.values(), time.monotonic() - start)
+
+
+if __name__ == "__main__":
+    common.main(main)

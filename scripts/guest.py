@@ -1,0 +1,464 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots a guest with a loopdma device, runs a job in it, judges its log.
+
+The guest is a kernel, a BusyBox initramfs made on the spot, and a job: a shell
+script.  Its kernel log goes to a file; what the job prints goes to standard
+output.  The exit status is 0 only if the job ended with 0 and nothing in the
+kernel log is a complaint.
+
+  guest.py --cell 6.1 --modules -- 'insmod /loopdma.ko && lspci'
+  guest.py --kunit --modules --script job.sh
+"""
+
+import argparse
+import dataclasses
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import common
+import kernel
+from common import Fail
+
+INIT = common.ROOT / "scripts" / "guest" / "init"
+
+# A job is over in seconds.  This only ends a guest that hangs, so it allows for
+# a machine many times slower than any that this was measured on.
+HANG = 600
+
+
+# --- what a kernel log must not contain ---------------------------------------
+
+COMPLAINTS = re.compile(
+    r"BUG:|BUG |WARNING:|KASAN:|UBSAN:|DMA-API:|INFO: (possible|task|rcu|suspicious|"
+    r"lockdep|trying)|suspicious RCU|Call Trace|Oops|general protection|Kernel panic|"
+    r"Disabling lock debugging|[Ll]ockdep.*(disabled|turned off)|BUG_ON|ODEBUG:|"
+    r"refcount_t:|list_(add|del) corruption|nobody cared|rcu: INFO|soft lockup|"
+    r"hard LOCKUP|DMAR:.*fault|DMAR:.*(failed|Failed|error)|AER:.*(error|Error)|"
+    r"segfault at|double fault|stack-protector:|page allocation failure|"
+    r"Module has invalid|disagrees about version|Unknown symbol|scheduling while atomic")
+
+# Lines that look like a complaint and are none, with the reason.
+HARMLESS = [
+    (r"DMA-API: preallocated \d+ debug entries", "its memory, said at every boot"),
+    (r"DMA-API: debugging enabled by kernel config", "what we asked for"),
+]
+
+# Bits of /proc/sys/kernel/tainted that a test guest may have.
+TAINT = {"out-of-tree module": 1 << 12, "unsigned module": 1 << 13}
+TAINT_TEST = 1 << 18    # set by a KUnit suite that runs
+
+
+def complaints(log, allowed=()):
+    """Lines of a kernel log that say that something went wrong.
+
+    `allowed` has pairs of a pattern and the reason why it is expected.
+    """
+    harmless = re.compile("|".join(f"(?:{pattern})" for pattern, _ in
+                                   [*HARMLESS, *allowed]))
+    return [line for line in log.splitlines()
+            if COMPLAINTS.search(line) and not harmless.search(line)]
+
+
+# --- initramfs ----------------------------------------------------------------
+
+def busybox():
+    """A static BusyBox: fetched, since as a package it displaces the dynamic one."""
+    final = common.cache() / "busybox"
+    with common.lock("busybox"):
+        if not final.exists():
+            log = common.new_log("busybox")
+            with common.filling(final) as part:
+                kernel.download(["busybox-static"], part, log)
+                deb = next(part.glob("*.deb"))
+                kernel.unpack(deb, part)
+                deb.unlink()
+                found = next(p for p in (part / "bin/busybox", part / "usr/bin/busybox")
+                             if p.exists())
+                shutil.copy2(found, part / "busybox")
+    return final / "busybox"
+
+
+def shared(program):
+    """A program of this machine and the libraries it needs, as guest files."""
+    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if not path:
+        raise Fail(f"{program} is missing: run 'make deps'")
+    libraries = re.findall(r"(?:=> |^\s*)(/\S+) \(0x", common.run(["ldd", path]),
+                           re.MULTILINE)
+    return {f"usr/bin/{program}": Path(path)} | {
+        library.lstrip("/"): Path(library) for library in libraries}
+
+
+PCI_IDS = """\
+8086  Intel Corporation
+\t29c0  82G33/G31/P35/P31 Express DRAM Controller
+\t2918  82801IB (ICH9) LPC Interface Controller
+\t2922  82801IR/IO/IH (ICH9R/DO/DH) 6 port SATA Controller [AHCI mode]
+\t2930  82801I (ICH9 Family) SMBus Controller
+1af4  Red Hat, Inc.
+\t10f0  loopdma virtual DMA engine
+C 01  Mass storage controller
+\t06  SATA controller
+C 06  Bridge
+\t00  Host bridge
+\t01  ISA bridge
+C 08  Generic system peripheral
+\t01  DMA controller
+\t80  System peripheral
+C 0c  Serial bus controller
+\t05  SMBus
+"""
+
+
+def lspci():
+    """lspci for the guest, with the few names that a guest needs."""
+    names = common.BUILD / "guest" / "pci.ids"
+    names.parent.mkdir(parents=True, exist_ok=True)
+    common.write_atomically(names, PCI_IDS)
+    return shared("lspci") | {"usr/share/misc/pci.ids": names}
+
+
+def initramfs(files):
+    """A cpio archive of {guest path: host path or bytes}, as bytes."""
+    archive = io.BytesIO()
+    numbers = iter(range(1, 1 << 16))
+
+    def add(name, mode, data=b"", device=(0, 0)):
+        encoded = name.encode() + b"\0"
+        fields = [next(numbers), mode, 0, 0, 1, 0, len(data), 0, 0, *device,
+                  len(encoded), 0]
+        archive.write(b"070701" + b"".join(b"%08x" % field for field in fields))
+        for part in (encoded, data):
+            archive.write(part)
+            archive.write(b"\0" * (-archive.tell() % 4))
+
+    directories = {str(parent) for name in files for parent in Path(name).parents}
+    for name in sorted(directories | {"dev"} - {"."}):
+        if name != ".":
+            add(name, 0o040755)
+    # Without it the kernel has nowhere to say that /init failed.
+    add("dev/console", 0o020600, device=(5, 1))
+    for name, content in files.items():
+        data = content if isinstance(content, bytes) else Path(content).read_bytes()
+        add(name, 0o100755, data)
+    add("TRAILER!!!", 0)
+    return archive.getvalue()
+
+
+# --- the machine --------------------------------------------------------------
+
+# TCG executes the string instructions element by element, up to 30 times slower
+# than the loop of moves that the kernel's memcpy() is without them.  This CPU
+# leaves the kernel no reason to use them, so that DMA is compared with the best
+# that the guest can do.
+TCG_CPU = "qemu64,vendor=GenuineIntel"
+
+
+def accelerator():
+    """KVM where it works.
+
+    Inside a virtual machine without nested virtualisation /dev/kvm can exist
+    and open, and a guest then hangs: the CPU's flags tell.
+    """
+    flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    if re.search(r"^flags\s*:.*\b(vmx|svm)\b", flags, re.MULTILINE):
+        try:
+            os.close(os.open("/dev/kvm", os.O_RDWR))
+            return "kvm"
+        except OSError:
+            pass
+    return "tcg"
+
+
+@dataclasses.dataclass
+class Guest:
+    """A guest to be booted once."""
+    kernel: Path
+    job: str
+    name: str = "guest"             # of its logs
+    files: dict = dataclasses.field(default_factory=dict)
+    append: str = ""
+    smp: int = 2
+    mem: int = 512                  # MiB
+    prealloc: bool = False          # touch it all first, for measurements
+    steady: bool = True             # a clock that no load of the host disturbs
+    iommu: str = "strict"           # or "off"
+    swiotlb: bool = False           # force
+    device: str = ""                # properties of the device, "channels=8"; None: no device
+    interactive: bool = False
+    timeout: float = HANG
+    debug_kernel: bool = False      # must prove that its checks are on
+    allowed: tuple = ()             # complaints expected, with the reason
+
+    @property
+    def log(self):
+        return common.LOGS / f"{self.name}.log"
+
+    @property
+    def results(self):
+        return common.LOGS / f"{self.name}.out"
+
+    def command(self, initrd):
+        kvm = accelerator() == "kvm"
+        # Memory on both sides of 4 GiB, without having to have that much of it.
+        machine = "q35,max-ram-below-4g=256M"
+        if kvm:
+            # Interrupt remapping needs the I/O APIC in QEMU under KVM.
+            machine += ",accel=kvm,kernel-irqchip=split"
+        append = ["console=ttyS0", "panic=-1", "oops=panic",
+                  "quiet" if self.interactive else "loglevel=7"]
+        if not kvm:
+            # An emulated CPU can stand still for seconds on a loaded host, which
+            # is neither a dead timer nor a lockup.
+            append += ["no_timer_check", "rcupdate.rcu_cpu_stall_timeout=60",
+                       "watchdog_thresh=60"]
+            if self.steady and not self.prealloc:
+                # HPET: slow to read, but never calibrated wrongly.
+                append += ["tsc=unstable"]
+        devices = []
+        if self.iommu == "strict":
+            append += ["intel_iommu=on", "iommu.strict=1"]
+            devices += ["-device", "intel-iommu,intremap=on"]
+        if self.swiotlb:
+            append += ["swiotlb=force"]
+        if self.device is not None:
+            devices += ["-device", ",".join(filter(None, ["loopdma", self.device]))]
+        if self.interactive:
+            serial = ["-chardev", "stdio,id=console,mux=on,signal=off",
+                      "-mon", "chardev=console", "-serial", "chardev:console"]
+        else:
+            serial = ["-chardev", f"file,id=console,path={self.log}",
+                      "-serial", "chardev:console",
+                      "-chardev", "stdio,id=results,signal=off",
+                      "-serial", "chardev:results"]
+        memory = ["-m", str(self.mem)]
+        if self.prealloc:
+            memory += ["-object", f"memory-backend-ram,id=ram,size={self.mem}M,prealloc=on",
+                       "-machine", "memory-backend=ram"]
+        return [common.qemu(), "-nodefaults", "-no-user-config", "-display", "none",
+                "-no-reboot", "-machine", machine,
+                *([] if kvm else ["-accel", "tcg,thread=multi"]),
+                "-cpu", "host" if kvm else TCG_CPU, "-smp", str(self.smp), *memory,
+                "-kernel", str(self.kernel), "-initrd", str(initrd),
+                "-append", " ".join([*append, self.append]).strip(),
+                *serial, *devices]
+
+
+@dataclasses.dataclass
+class Outcome:
+    """How a guest ended."""
+    reason: str         # empty: well
+    lines: list         # what the job printed
+    log: str            # kernel log
+    seconds: float
+
+    @property
+    def ok(self):
+        return not self.reason
+
+
+def prepare(guest):
+    """Makes a guest's initramfs; returns its directory and the QEMU command."""
+    directory = common.BUILD / "guest" / guest.name
+    directory.mkdir(parents=True, exist_ok=True)
+    initrd = directory / "initramfs"
+    initrd.write_bytes(initramfs({"init": INIT, "bin/busybox": busybox(),
+                                  "job": guest.job.encode(), **guest.files}))
+    command = guest.command(initrd)
+    # To be run again by hand.
+    (directory / "command").write_text(shlex.join(command) + "\n", encoding="utf-8")
+    return directory, command
+
+
+def interact(guest):
+    """Hands the terminal to a guest until it ends; returns QEMU's status."""
+    guest.interactive = True
+    guest.files = guest.files | {"interactive": b""}
+    _, command = prepare(guest)
+    try:
+        return subprocess.run(command, check=False).returncode
+    except FileNotFoundError:
+        raise Fail(f"{command[0]} is missing: run 'make qemu'") from None
+
+
+def run(guest, on_line=None):
+    """Boots a guest, waits for its end, judges it.
+
+    on_line is called with each line the job prints, as it comes.
+    """
+    # Two guests of one name would write to the same logs.
+    with common.lock(f"guest-{guest.name}-{common.digest(common.ROOT)}"):
+        return run_alone(guest, on_line)
+
+
+def run_alone(guest, on_line):
+    common.LOGS.mkdir(parents=True, exist_ok=True)
+    for path in (guest.log, guest.results):
+        path.write_text("", encoding="utf-8")
+    directory, command = prepare(guest)
+    errors = directory / "qemu.err"
+    start = time.monotonic()
+    hung = threading.Event()
+    lines = []
+    with open(errors, "w", encoding="utf-8") as err, \
+            open(guest.results, "w", encoding="utf-8") as results:
+        try:
+            qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=err,
+                                    stdout=subprocess.PIPE, encoding="utf-8",
+                                    errors="replace")
+        except FileNotFoundError:
+            raise Fail(f"{command[0]} is missing: run 'make qemu'") from None
+
+        def end():
+            hung.set()
+            qemu.kill()
+
+        timer = threading.Timer(guest.timeout, end)
+        timer.start()
+        try:
+            for line in qemu.stdout:
+                line = line.rstrip("\r\n")
+                results.write(line + "\n")
+                lines.append(line)
+                if on_line and not line.startswith("@@ "):
+                    on_line(line)
+            status = qemu.wait()
+        finally:
+            timer.cancel()
+            if qemu.poll() is None:
+                qemu.kill()
+                qemu.wait()
+    log = guest.log.read_text(encoding="utf-8", errors="replace")
+    reason = judge(guest, lines, log, status, hung.is_set(),
+                   errors.read_text(encoding="utf-8", errors="replace"))
+    return Outcome(reason, [l for l in lines if not l.startswith("@@ ")], log,
+                   time.monotonic() - start)
+
+
+def facts_in(lines):
+    """What /init said about the guest at the end of its run."""
+    return dict(line[3:].partition(" ")[::2] for line in lines if line.startswith("@@ "))
+
+
+def judge(guest, lines, log, status, hung, errors):
+    """Why a guest's run is not good, in one line; empty if it is."""
+    where = f" (log: {common.relative(guest.log)})"
+    facts = facts_in(lines)
+    found = complaints(log, guest.allowed)
+    first = f": {found[0].strip()}" if found else ""
+    if hung:
+        return f"guest hangs, ended after {guest.timeout:.0f} s{first}{where}"
+    if status < 0:
+        return f"QEMU crashed, signal {-status}{where}"
+    if status > 0:
+        return f"QEMU failed, status {status}: {common.reason_in(errors)}"
+    if "Kernel panic" in log:
+        return f"guest panic{first}{where}"
+    if "exit" not in facts:
+        return f"guest ended before its job{first}{where}"
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        return f"kernel log{first}{more}{where}"
+    allowed = sum(TAINT.values()) | (TAINT_TEST if guest.debug_kernel else 0)
+    if int(facts["taint"]) & ~allowed:
+        return f"kernel tainted: {facts['taint']}{where}"
+    if facts.get("dma-api-errors", "0") != "0":
+        return f"DMA API: {facts['dma-api-errors']} errors{where}"
+    if guest.debug_kernel:
+        if facts.get("debug-locks") != "1":
+            return f"lockdep is off at the end of the run{where}"
+        if facts.get("dma-api-disabled") != "N":
+            return f"the check of the DMA API is off at the end of the run{where}"
+        if "KernelAddressSanitizer initialized" not in log:
+            return f"KASAN is not on{where}"
+    if facts["exit"] != "0":
+        said = [line for line in lines if line.strip() and not line.startswith("@@ ")]
+        return f"job failed, status {facts['exit']}: {said[-1] if said else 'silent'}{where}"
+    return ""
+
+
+# --- command line -------------------------------------------------------------
+
+def module_files(top):
+    """The modules below a directory, as guest files /NAME.ko."""
+    return {path.name: path for path in sorted(Path(top).rglob("*.ko"))}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--cell", metavar="NAME", help="stock kernel to boot, as listed "
+                       "by kernel.py list (default: the release's own)")
+    which.add_argument("--kunit", action="store_true", help="boot the KUnit kernel")
+    which.add_argument("--kernel", type=Path, help="boot this kernel image")
+    parser.add_argument("--modules", action="store_true", help="build the modules for "
+                        "the kernel, and dmatest, and put them in / of the guest")
+    parser.add_argument("--file", action="append", default=[], type=Path, metavar="PATH",
+                        help="put a file in / of the guest")
+    parser.add_argument("--smp", type=int, default=2, metavar="N", help="CPUs")
+    parser.add_argument("--mem", type=int, metavar="MIB", help="memory")
+    parser.add_argument("--prealloc", action="store_true",
+                        help="touch all memory first, for measurements")
+    parser.add_argument("--iommu", choices=["strict", "off"], default="strict")
+    parser.add_argument("--swiotlb", choices=["force"])
+    parser.add_argument("--device-opts", default="", metavar="PROP=VALUE,...",
+                        help="properties of the loopdma device")
+    parser.add_argument("--no-device", action="store_true")
+    parser.add_argument("--append", default="", help="for the kernel's command line")
+    parser.add_argument("--timeout", type=float, default=HANG, metavar="S",
+                        help="ends a guest that hangs")
+    parser.add_argument("--name", default="guest", help="of the logs, build/logs/NAME.log "
+                        "(kernel) and NAME.out (job)")
+    parser.add_argument("--script", type=Path, help="file with the job")
+    parser.add_argument("job", nargs="*", help="the job itself, a shell command")
+    args = parser.parse_args()
+    if bool(args.script) == bool(args.job):
+        parser.error("give a job: either --script FILE, or a command after --")
+    if args.smp < 1 or args.timeout <= 0 or (args.mem is not None and args.mem < 64):
+        parser.error("--smp must be 1 or more, --mem 64 or more, --timeout positive")
+    for path in [*args.file, *filter(None, [args.script, args.kernel])]:
+        if not path.is_file():
+            parser.error(f"no file {path}")
+
+    files = {path.name: path for path in args.file} | lspci()
+    image, kdir, cell = args.kernel, None, None
+    if args.kunit:
+        import kunit
+        kdir = kunit.x86_kernel()
+        image = kdir / "arch/x86/boot/bzImage"
+    elif not image:
+        cell = kernel.cell(args.cell) if args.cell else kernel.cells()[0]
+        image, kdir = kernel.image(cell), kernel.kdir(cell)
+    if args.modules:
+        import modules
+        if not kdir:
+            parser.error("--modules needs --cell or --kunit")
+        files |= module_files(modules.build(kdir)[0])
+        if cell:
+            files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
+        else:
+            files["dmatest.ko"] = kdir / "drivers/dma/dmatest.ko"
+    outcome = run(Guest(
+        kernel=image, job=args.script.read_text(encoding="utf-8") if args.script
+        else " ".join(args.job), name=args.name, files=files, append=args.append,
+        smp=args.smp, mem=args.mem or (1024 if args.kunit else 512),
+        prealloc=args.prealloc, iommu=args.iommu, swiotlb=bool(args.swiotlb),
+        device=None if args.no_device else args.device_opts, timeout=args.timeout,
+        debug_kernel=args.kunit), on_line=lambda line: print(line, flush=True))
+    common.say(f"guest: {outcome.reason or 'ok'}, {outcome.seconds:.1f} s, "
+               f"kernel log {common.LOGS / args.name}.log")
+    return 0 if outcome.ok else 1
+
+
+if __name__ == "__main__":
+    common.main(main)

@@ -1,0 +1,387 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Stock kernels, their headers and their source, fetched but not installed.
+
+Installing a distribution's headers can drag in a kernel image and a new
+initramfs for the machine itself, and needs root.  So the packages are
+downloaded with apt-get and unpacked into the cache; the absolute paths in the
+headers are made to fit.
+
+  kernel.py list             the stock kernels of this release, one per line:
+                             name, kernel version, package version
+  kernel.py default          the name of the one that `make run` boots
+  kernel.py image NAME       prints the path of its kernel image
+  kernel.py kdir NAME        prints a KDIR to build modules against
+  kernel.py dmatest NAME     prints the path of its drivers/dma/dmatest.c
+  kernel.py source           prints the tree that the KUnit kernels come from
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import common
+from common import Fail
+
+# What no kernel that we build compiles, nor its configuration reads: leaving
+# it out saves a third of the time and most of the space.  Kconfig files and
+# makefiles stay, since kconfig and kbuild read those of every directory.
+NOT_NEEDED = [
+    "*/Documentation/*/*",
+    *(f"*/arch/{arch}/*.{suffix}" for suffix in ("[chS]", "dts", "dtsi") for arch in (
+        "alpha arc arm arm64 csky hexagon loongarch m68k microblaze mips nios2 "
+        "openrisc parisc powerpc riscv s390 sh sparc xtensa").split()),
+    *(f"*/drivers/{directory}/*.[ch]" for directory in (
+        "gpu infiniband media net/ethernet net/wireless scsi staging").split()),
+    "*/sound/*.[ch]",
+    "*/tools/perf/*",
+    "*/tools/testing/selftests/*",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A stock kernel of this release."""
+    name: str       # "6.1"
+    kver: str       # "6.1.0-56-amd64"
+    version: str    # "6.1.192-2"
+    headers: tuple  # the packages that make up its headers
+    source: str     # "linux-source-6.1"
+
+    @property
+    def directory(self):
+        return common.cache() / "kernels" / f"{self.kver}_{self.version}"
+
+
+# --- apt ----------------------------------------------------------------------
+
+# A download by root would otherwise warn that user _apt cannot write the cache.
+APT = ["-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2",
+       "-o", "Acquire::http::Timeout=30", "-o", "Acquire::https::Timeout=30"]
+
+
+def private_lists():
+    """apt options for package lists of our own, which need no root."""
+    base = common.cache() / "apt"
+    (base / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    (base / "archives" / "partial").mkdir(parents=True, exist_ok=True)
+    return ["-o", f"Dir::State::Lists={base}/lists", "-o", f"Dir::Cache={base}"]
+
+
+def lists_in_use():
+    """Our own lists once there was a need to make them, else the system's."""
+    own = common.cache() / "apt" / "lists.used"
+    system = Path("/var/lib/apt/lists")
+    if own.exists() and system.exists() and \
+            system.stat().st_mtime > own.stat().st_mtime:
+        # The machine's have been updated since.
+        return []
+    return private_lists() if own.exists() else []
+
+
+def update_private_lists(log):
+    options = private_lists()
+    with common.step("updating package lists (in the cache, not the machine's)"):
+        common.run(["apt-get", *APT, *options, "-o", "APT::Update::Error-Mode=any",
+                    "update"], log, "apt-get update (is there a network?)")
+    write = common.cache() / "apt" / "lists.used"
+    common.write_atomically(write, "")
+
+
+def show(packages, log):
+    """The control fields of packages; those that do not exist are left out."""
+    command = ["apt-cache", *lists_in_use(), "show", "--no-all-versions", *packages]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=False,
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                              encoding="utf-8", env=dict(os.environ, LC_ALL="C"))
+    except FileNotFoundError:
+        raise Fail("apt-cache is missing: stock kernels are fetched from Debian or "
+                   "Ubuntu packages, run on one of these") from None
+    with open(log, "a", encoding="utf-8") as f:
+        f.write(f"$ {' '.join(command)}\n{done.stderr}")
+    found = {}
+    for paragraph in done.stdout.split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Version|Depends): (.*)$", paragraph,
+                                 re.MULTILINE))
+        if "Package" in fields:
+            found.setdefault(fields["Package"], fields)
+    return found
+
+
+def depends(fields, pattern):
+    return [name for name in re.findall(r"(?:^|, )([^ ,|]+)", fields.get("Depends", ""))
+            if re.fullmatch(pattern, name)]
+
+
+def download(packages, directory, log):
+    """Downloads packages ("name=version"), with fresh lists if it must."""
+    def fetch():
+        common.run(["apt-get", *APT, *lists_in_use(), "download", *packages], log,
+                   f"downloading {packages[0].split('=')[0]} (is there a network?)",
+                   cwd=directory)
+
+    with common.step(f"downloading {', '.join(p.split('=')[0] for p in packages)}"):
+        try:
+            fetch()
+            return
+        except Fail:
+            # The mirror may have moved on since the lists were made.
+            pass
+    update_private_lists(log)
+    fetch()
+
+
+# --- what there is ------------------------------------------------------------
+
+def release():
+    """ID and VERSION_ID of the distribution."""
+    fields = {}
+    try:
+        text = Path("/etc/os-release").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        text = ""
+    for key, value in re.findall(r'^(\w+)="?(.*?)"?$', text, re.MULTILINE):
+        fields[key] = value
+    return fields.get("ID", "unknown"), fields.get("VERSION_ID", "")
+
+
+def meta_packages():
+    """The packages that name the newest kernel of a series, default first."""
+    if release()[0] == "ubuntu":
+        return ["linux-image-generic"]
+    # Debian 12 carries a second series beside its own.
+    return ["linux-image-amd64", "linux-image-6.12-amd64"]
+
+
+def resolve(log):
+    metas = show(meta_packages(), log)
+    images = {}
+    for meta in meta_packages():
+        for image in depends(metas.get(meta, {}), r"linux-image-\d.*"):
+            images.setdefault(image.removeprefix("linux-image-"), metas[meta])
+    headers = show([f"linux-headers-{kver}" for kver in images], log) if images else {}
+    cells = []
+    for kver, meta in images.items():
+        fields = headers.get(f"linux-headers-{kver}")
+        if not fields:
+            continue
+        name = re.match(r"\d+\.\d+", kver).group()
+        packages = (f"linux-headers-{kver}={fields['Version']}",
+                    *depends(fields, r"linux-(headers|kbuild)-.*"))
+        source = f"linux-source-{name}"
+        if release()[0] == "ubuntu":
+            source += ".0"
+        cells.append(Cell(name, kver, meta["Version"], packages, source))
+    return cells
+
+
+def cells():
+    """The stock kernels of this release, its default first."""
+    stamp_file = common.cache() / "kernels.json"
+
+    # Asking apt takes seconds, its lists change once a day.
+    def stamp():
+        lists = [Path("/var/lib/apt/lists"), common.cache() / "apt" / "lists.used"]
+        return [path.stat().st_mtime_ns if path.exists() else 0 for path in lists] + [
+            "/".join(release())]
+
+    with common.lock("kernels"):
+        try:
+            known = json.loads(stamp_file.read_text(encoding="utf-8"))
+            if known["stamp"] == stamp():
+                return [Cell(**dict(c, headers=tuple(c["headers"])))
+                        for c in known["cells"]]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            pass
+        log = common.new_log("kernels")
+        found = resolve(log)
+        if not found:
+            update_private_lists(log)
+            found = resolve(log)
+        if not found:
+            raise Fail(f"no stock kernel found in the package lists of "
+                       f"{' '.join(release())}: Debian 12 or 13, or Ubuntu 24.04, "
+                       "on amd64 is needed")
+        common.write_atomically(stamp_file, json.dumps(
+            {"stamp": stamp(), "cells": [dataclasses.asdict(c) for c in found]},
+            indent=1))
+        return found
+
+
+def cell(name):
+    known = cells()
+    for c in known:
+        if name in (c.name, c.kver):
+            return c
+    raise Fail(f"no stock kernel '{name}' on {' '.join(release())}: choose one of "
+               f"{', '.join(c.name for c in known)}")
+
+
+# --- fetching -----------------------------------------------------------------
+
+def unpack(deb, directory, patterns=()):
+    """Unpacks a package, or what of it matches the patterns."""
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) \
+            as stream:
+        select = ["--wildcards", "--no-anchored", *patterns] if patterns else []
+        common.run(["tar", "-x", "-C", directory, *select],
+                   what=f"unpacking {Path(deb).name}", stdin=stream.stdout)
+
+
+def fetch(c):
+    """The directory of a cell, with vmlinuz, config and kdir."""
+    final = c.directory
+    if final.exists():
+        return final
+    with common.lock(f"kernel-{c.kver}"):
+        if final.exists():
+            return final
+        log = common.new_log(f"kernel-{c.name}")
+        with common.filling(final) as part:
+            debs = part / "debs"
+            debs.mkdir()
+            image = f"linux-image-{c.kver}"
+            download([f"{image}={c.version}", *c.headers], debs, log)
+            with common.step(f"unpacking {c.kver} and its headers"):
+                for deb in sorted(debs.glob("*.deb")):
+                    if deb.name.startswith(image):
+                        # No module of the stock kernel is needed: DMA engine
+                        # core, IOMMU, PCI and serial port are built in.
+                        unpack(deb, part, ["boot/vmlinuz-*"])
+                    else:
+                        unpack(deb, part)
+            shutil.rmtree(debs)
+            shutil.move(next(part.glob("boot/vmlinuz-*")), part / "vmlinuz")
+            relocate(part, final, c)
+    return final
+
+
+def relocate(part, final, c):
+    """Makes headers unpacked under `part` work when it is called `final`."""
+    kdir = part / "usr" / "src" / f"linux-headers-{c.kver}"
+    for path in (kdir / "Makefile", kdir / ".kernelvariables"):
+        if path.exists() and not path.is_symlink():
+            text = path.read_text(encoding="utf-8")
+            path.write_text(re.sub(r"(?<=[\s=])/usr/(src|lib)/", rf"{final}/usr/\1/",
+                                   text), encoding="utf-8")
+    # There only to generate type information, which a test does not need and
+    # which would ask for one more tool.
+    (kdir / "vmlinux").unlink(missing_ok=True)
+    (part / "kdir").symlink_to(kdir.relative_to(part))
+
+
+def image(c):
+    return fetch(c) / "vmlinuz"
+
+
+def kdir(c):
+    return (fetch(c) / "kdir").resolve()
+
+
+def source_version(package, wanted, log):
+    """The version of a source package: the kernel's own if it is there."""
+    fields = show([f"{package}={wanted}"], log).get(package) or \
+        show([package], log).get(package)
+    if not fields:
+        update_private_lists(log)
+        fields = show([package], log).get(package)
+    if not fields:
+        raise Fail(f"package {package} is not in the package lists: run apt-get update")
+    return fields["Version"]
+
+
+def fetch_source(c, what, final, unpack_tar):
+    """Downloads the source package of a cell; unpack_tar(stream, part)."""
+    with common.lock(f"source-{c.name}"):
+        if final.exists():
+            return final
+        log = common.new_log(f"source-{c.name}")
+        with common.filling(final) as part:
+            package = part / ".package"
+            package.mkdir()
+            version = source_version(c.source, c.version, log)
+            download([f"{c.source}={version}"], package, log)
+            deb = next(package.glob("*.deb"))
+            with common.step(f"unpacking {what} of {c.source} {version}"):
+                unpack(deb, package, [f"{c.source}.tar.*"])
+                # Debian has it in /usr/src, Ubuntu one directory deeper.
+                archive = next(path for path in package.rglob(f"{c.source}.tar.*")
+                               if path.is_file() and not path.is_symlink())
+                unpack_tar(archive, part)
+                shutil.rmtree(package)
+    return final
+
+
+def dmatest(c):
+    """The path of dmatest.c of a stock kernel."""
+    def extract(archive, part):
+        # A stream can stop at the file, in the middle of the archive.
+        with tarfile.open(archive, "r|*") as stream:
+            for member in stream:
+                if member.name.endswith("/drivers/dma/dmatest.c"):
+                    data = stream.extractfile(member).read()
+                    (part / "dmatest.c").write_bytes(data)
+                    return
+        raise Fail(f"{archive.name} has no drivers/dma/dmatest.c")
+
+    whole = source_directory(c) / "drivers" / "dma" / "dmatest.c"
+    if whole.exists():
+        return whole
+    final = c.directory.with_name(f"{c.directory.name}_dmatest")
+    if final.exists():
+        return final / "dmatest.c"
+    return fetch_source(c, "dmatest.c", final, extract) / "dmatest.c"
+
+
+def source_directory(c):
+    return common.cache() / "source" / (
+        f"{c.name}_{c.version}-" + common.digest(*NOT_NEEDED))
+
+
+def source():
+    """The newest cell and the tree of its source, never to be written to."""
+    newest = max(cells(), key=lambda c: [int(n) for n in re.findall(r"\d+", c.name)])
+
+    def extract(archive, part):
+        common.run(["tar", "-xf", archive, "-C", part, "--strip-components=1",
+                    "--wildcards", *(f"--exclude={pattern}" for pattern in NOT_NEEDED)],
+                   what=f"unpacking {archive.name}")
+
+    final = source_directory(newest)
+    if final.exists():
+        return newest, final
+    return newest, fetch_source(newest, "the tree", final, extract)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", metavar="COMMAND", choices=[
+        "list", "default", "image", "kdir", "dmatest", "source"])
+    parser.add_argument("name", metavar="NAME", nargs="?")
+    args = parser.parse_args()
+    if (args.name is None) != (args.what in ("list", "default", "source")):
+        parser.error(f"{args.what} takes {'a' if args.name is None else 'no'} NAME")
+    if args.what == "list":
+        for c in cells():
+            print(c.name, c.kver, c.version)
+    elif args.what == "default":
+        print(cells()[0].name)
+    elif args.what == "source":
+        print(source()[1])
+    else:
+        print({"image": image, "kdir": kdir, "dmatest": dmatest}[args.what](
+            cell(args.name)))
+    return 0
+
+
+if __name__ == "__main__":
+    common.main(main)

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs the KUnit suites.
+
+  kunit.py uml     over the simulated device, on user-mode Linux, with the
+                   driver dropped into a kernel tree, through the kernel's own
+                   kunit.py
+  kunit.py live    on the QEMU device, in a guest with KASAN, lockdep, DMA API
+                   debugging and more, the modules loaded as a user would
+  kunit.py kernel  builds the kernel of that guest, prints its build directory
+
+Results as KTAP and JSON go to build/reports/.
+"""
+
+import argparse
+import collections
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import common
+import guest
+import kernel
+import modules
+from common import Fail
+
+CONFIG = common.ROOT / "scripts" / "configs" / "kunit-x86.config"
+FLOOR = common.ROOT / "scripts" / "kunit.floor"
+
+# Where the parts of the project go in a kernel tree.
+OVERLAY = {
+    "drivers/dma/loopdma": "drivers/dma/loopdma",
+    "tests/kunit": "drivers/dma/loopdma/kunit",
+    "include/loopdma": "include/loopdma",
+}
+
+Counts = collections.namedtuple("Counts", "passed failed skipped")
+
+
+# --- kernels ------------------------------------------------------------------
+
+def compiler():
+    return common.run(["gcc", "-dumpfullversion"]).strip()
+
+
+def x86_kernel():
+    """The build directory of the guest's KUnit kernel: built once, then cached."""
+    newest, tree = kernel.source()
+    wanted = CONFIG.read_text(encoding="ascii")
+    final = common.cache() / "kunit-x86" / (
+        f"{newest.version}-" + common.digest(wanted, compiler()))
+    if final.exists():
+        return final
+    with common.lock("kunit-x86"):
+        if final.exists():
+            return final
+        log = common.new_log("kernel-kunit-x86")
+        with common.filling(final) as part, \
+                common.step(f"building the KUnit guest kernel {newest.name} "
+                            "(once; 4 to 8 minutes)"):
+            make = ["nice", "-n", "5", "make", "-C", tree, "ARCH=x86_64", f"O={part}",
+                    f"-j{common.jobs()}"]
+            common.run([*make, "allnoconfig"], log, "configuring the KUnit kernel",
+                       env={"KCONFIG_ALLCONFIG": str(CONFIG)})
+            check_config(wanted, (part / ".config").read_text(encoding="ascii"))
+            common.run([*make, "bzImage", "modules"], log, "building the KUnit kernel")
+            prune(part)
+    return final
+
+
+def check_config(wanted, got):
+    """Fails by name if an option that was asked for did not take."""
+    have = set(got.splitlines())
+    missing = [line for line in wanted.splitlines()
+               if line.startswith("CONFIG_") and line not in have]
+    if missing:
+        raise Fail(f"this kernel cannot have {', '.join(missing)}: look at what it "
+                   f"depends on, and correct {common.relative(CONFIG)}")
+
+
+def prune(directory):
+    """Removes what a module build does not need, most of the space."""
+    for path in directory.rglob("*"):
+        if path.is_file() and not path.is_symlink() and (
+                path.suffix in (".o", ".a", ".cmd") or path.name.startswith("vmlinux")):
+            path.unlink()
+
+
+# --- user-mode Linux ----------------------------------------------------------
+
+def overlay(tree, linux):
+    """Drops driver and suites into a kernel tree, as a patch would."""
+    for source, target in OVERLAY.items():
+        wanted = {Path(path.name): path.read_bytes()
+                  for path in (common.ROOT / source).iterdir() if path.is_file()}
+        if source == "drivers/dma/loopdma" and not wanted:
+            raise Fail("drivers/dma/loopdma is empty: the checkout is not complete")
+        directory = linux / target
+        directory.mkdir(parents=True, exist_ok=True)
+        for path in directory.iterdir():
+            if path.is_file() and Path(path.name) not in wanted:
+                path.unlink()
+        modules.sync(wanted, directory, remove=False)
+    for name, lines in {
+            "Kconfig": 'source "drivers/dma/loopdma/Kconfig"\n'
+                       'source "drivers/dma/loopdma/kunit/Kconfig"\n',
+            "Makefile": "obj-$(CONFIG_LOOPDMA) += loopdma/\n"
+                        "obj-$(CONFIG_LOOPDMA_KUNIT_TEST) += loopdma/kunit/\n"}.items():
+        text = (tree / "drivers/dma" / name).read_text(encoding="utf-8")
+        if name == "Kconfig":
+            # Inside the menu, which ends with the file.
+            head, end, tail = text.rpartition("\nendif\n")
+            text = head + "\n" + lines + end + tail
+        else:
+            text += lines
+        modules.sync({Path(name): text.encode()}, linux / "drivers/dma", remove=False)
+
+
+def uml(stream=None):
+    newest, tree = kernel.source()
+    name = f"{newest.version}-{common.digest(compiler())}"
+    scratch = common.cache() / "kunit-uml" / name
+    linux, out = scratch / "linux", scratch / "out"
+    log = common.new_log("kunit-uml-build")
+    report = common.REPORTS / "kunit-uml.json"
+    ktap = common.REPORTS / "kunit-uml.ktap"
+    common.REPORTS.mkdir(parents=True, exist_ok=True)
+    with common.lock("kunit-uml"):
+        if not linux.exists():
+            with common.filling(linux) as part, \
+                    common.step("making a scratch kernel tree"):
+                # Hard links: files are only ever replaced, never written into.
+                common.run(["cp", "-al", f"{tree}/.", part])
+        overlay(tree, linux)
+        tool = [sys.executable, linux / "tools/testing/kunit/kunit.py"]
+        options = ["--build_dir", out, "--kunitconfig",
+                   linux / "drivers/dma/loopdma/kunit"]
+        (out / "test.log").unlink(missing_ok=True)
+        with common.step("building user-mode Linux with the suites"):
+            common.run([*tool, "config", *options], log, "configuring user-mode Linux",
+                       cwd=linux)
+            common.run([*tool, "build", *options, "--jobs", common.jobs()], log,
+                       "building user-mode Linux", cwd=linux)
+        with common.step("running the suites on user-mode Linux"):
+            common.run([*tool, "exec", "--build_dir", out, "--timeout", guest.HANG,
+                        "--raw_output=all"], log, "running user-mode Linux", cwd=linux)
+        text = (out / "test.log").read_text(encoding="utf-8", errors="replace")
+        (common.LOGS / "kunit-uml.log").write_text(text, encoding="utf-8")
+        ktap.write_text(text, encoding="utf-8")
+        problem = ""
+        found = guest.complaints(text)
+        if found:
+            problem = f"kernel log: {found[0].strip()} (log: build/logs/kunit-uml.log)"
+        return result("uml", tool, ktap, report, problem)
+
+
+# --- live ---------------------------------------------------------------------
+
+JOB = """\
+set -e
+insmod /loopdma.ko
+for dut in live fake; do
+	insmod /loopdma_kunit.ko dut=$dut $KUNIT_ARGS
+	for results in /sys/kernel/debug/kunit/*/results; do
+		echo "%% $dut"
+		cat $results
+	done
+	echo "%% end"
+	rmmod loopdma_kunit
+done
+rmmod loopdma
+"""
+
+
+def ktap_of(lines, dut):
+    """One KTAP document of the results of several suites."""
+    suites, current = [], None
+    for line in lines:
+        if line.startswith("%% "):
+            current = [] if line == f"%% {dut}" else None
+            if current is not None:
+                suites.append(current)
+        elif current is not None and not re.match(r"KTAP version|1\.\.1$|\s*$", line):
+            current.append(line)
+    text = [f"KTAP version 1\n1..{len(suites)}\n"]
+    for number, suite in enumerate(suites, 1):
+        text += [re.sub(r"^(not ok|ok) \d+", rf"\1 {number}", line) + "\n"
+                 for line in suite]
+    return "".join(text)
+
+
+def live(duts=("live", "fake")):
+    kdir = x86_kernel()
+    _, tree = kernel.source()
+    top, _ = modules.build(kdir, "-kunit")
+    files = guest.module_files(top)
+    if "loopdma_kunit.ko" not in files:
+        raise Fail("tests/kunit gave no loopdma_kunit.ko: look at its Makefile")
+    common.REPORTS.mkdir(parents=True, exist_ok=True)
+    tool = [sys.executable, tree / "tools/testing/kunit/kunit.py"]
+    with common.step("running the suites in a guest, on the QEMU device and simulated"):
+        outcome = guest.run(guest.Guest(
+            kernel=kdir / "arch/x86/boot/bzImage", name="kunit-live", mem=1024,
+            job=JOB.replace("$KUNIT_ARGS", os.environ.get("KUNIT_ARGS", "")),
+            device="test-controls=on", files=files, debug_kernel=True))
+    results = {}
+    for dut in duts:
+        lane = "live" if dut == "live" else "guest-fake"
+        ktap = common.REPORTS / f"kunit-{lane}.ktap"
+        text = ktap_of(outcome.lines, dut)
+        ktap.write_text(text, encoding="utf-8")
+        results[lane] = result(lane, tool, ktap, common.REPORTS / f"kunit-{lane}.json",
+                               outcome.reason)
+    return results
+
+
+# --- results ------------------------------------------------------------------
+
+def result(lane, tool, ktap, report, problem):
+    """Counts, and what is wrong or "", of a lane whose KTAP is at hand."""
+    report.unlink(missing_ok=True)
+    try:
+        common.run([*tool, "parse", f"--json={report}", ktap],
+                   common.new_log(f"kunit-{lane}-parse"), "kunit.py parse")
+        judged = ""
+    except Fail as e:
+        judged = str(e)
+    cases = cases_in(json.loads(report.read_text(encoding="utf-8"))) \
+        if report.exists() else {}
+    counts = Counts(*(sum(1 for status in cases.values() if status == wanted)
+                      for wanted in ("PASS", "FAIL", "SKIP")))
+    bad = [name for name, status in cases.items() if status == "FAIL"]
+    floor = floor_of(lane)
+    if bad:
+        problem = f"{', '.join(bad[:5])}{' ...' if len(bad) > 5 else ''} " \
+            f"(results: {common.relative(ktap)})" + (f"; {problem}" if problem else "")
+    elif not problem:
+        if counts.passed < floor:
+            problem = f"only {counts.passed} cases passed, at least {floor} must " \
+                f"(results: {common.relative(ktap)}, floor: {common.relative(FLOOR)})"
+        elif judged:
+            problem = judged
+    return counts, problem, cases
+
+
+def cases_in(tree):
+    """{suite.case: PASS, FAIL or SKIP} of kunit.py's JSON.
+
+    A case with parameters is a group of its own there, without a status.
+    """
+    def status_of(group):
+        all_of = [case["status"] for case in group["test_cases"]] + \
+            [status_of(sub) for sub in group["sub_groups"]]
+        if any(status not in ("PASS", "SKIP") for status in all_of):
+            return "FAIL"
+        return "PASS" if "PASS" in all_of else "SKIP"
+
+    cases = {}
+    for suite in tree["sub_groups"]:
+        for case in suite["test_cases"]:
+            status = case["status"]
+            cases[f"{suite['name']}.{case['name']}"] = \
+                status if status in ("PASS", "SKIP") else "FAIL"
+        for group in suite["sub_groups"]:
+            cases[f"{suite['name']}.{group['name']}"] = status_of(group)
+    return cases
+
+
+def floor_of(lane):
+    floors = dict(re.findall(r"^([\w-]+)\s+(\d+)", FLOOR.read_text(encoding="utf-8"),
+                             re.MULTILINE))
+    if lane not in floors:
+        raise Fail(f"{common.relative(FLOOR)} has no line for '{lane}': add one")
+    return int(floors[lane])
+
+
+def report_on(lane, counts, problem, cases):
+    suites = collections.Counter()
+    for name in cases:
+        suites[name.split(".")[0]] += 1
+    for suite, number in sorted(suites.items()):
+        passed = sum(1 for name, status in cases.items()
+                     if name.startswith(f"{suite}.") and status == "PASS")
+        print(f"  {suite:<24} {passed} of {number} cases passed")
+    print(f"kunit {lane}: {counts.passed} passed, {counts.failed} failed, "
+          f"{counts.skipped} skipped")
+    if problem:
+        print(f"kunit {lane}: FAIL: {problem}")
+    return 1 if problem else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["uml", "live", "kernel"])
+    args = parser.parse_args()
+    if args.what == "kernel":
+        print(x86_kernel())
+        return 0
+    if args.what == "uml":
+        return report_on("uml", *uml())
+    return max(report_on(lane, *r) for lane, r in live().items())
+
+
+if __name__ == "__main__":
+    common.main(main)

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks the style of every file with the tools of the project it resembles.
+
+checkpatch --strict and kernel-doc of the kernel for what could be in a kernel,
+QEMU's checkpatch for the device, shellcheck and Python's compiler for scripts;
+licences everywhere; and nothing committed that a build makes.
+"""
+
+import argparse
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import common
+import kernel
+from common import Fail
+
+KERNEL = ["include/*", "drivers/*", "tests/kunit/*", "tests/bench/*", "Kbuild"]
+# User-space programs are in the kernel's style too, but not for its headers.
+KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit")
+            for name in ("*.c", "*.h")]
+QEMU = ["qemu-device/*.c", "qemu-device/*.h"]
+# Texts and data that carry no licence line of their own.
+NO_SPDX = ["LICENSE*", "*.md", "*.rst", ".gitignore", "*.svg", "*.png",
+           "*.kunitconfig", "qemu-device/trace-events"]
+PRODUCTS = ["*.o", "*.ko", "*.mod", "*.mod.c", "*.cmd", "*.pyc", "*.a", "*.so",
+            "modules.order", "Module.symvers", "build/*", "*.orig", "*.rej"]
+
+# Not wanted from the kernel's checkpatch, with the reason.
+CHECKPATCH_IGNORE = [
+    # Two kernel series, which differ, are what this is built for.
+    "LINUX_VERSION_CODE",
+]
+
+
+def files():
+    """The files of the project: those committed, and those that would be."""
+    try:
+        text = common.run(["git", "ls-files", "-z", "--cached", "--others",
+                           "--exclude-standard"], cwd=common.ROOT)
+        names = set(text.split("\0")) - {""}
+    except Fail:
+        # A release archive has no git directory.
+        names = {str(path.relative_to(common.ROOT)) for path in common.ROOT.rglob("*")
+                 if not path.is_relative_to(common.BUILD)}
+    return sorted(name for name in names if (common.ROOT / name).is_file())
+
+
+def matching(names, patterns):
+    return [name for name in names
+            if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
+
+
+def complaint(command, cwd, log, pattern=None):
+    """What a checker says first, or "" if it is content."""
+    try:
+        text = common.run(command, log, cwd=cwd)
+    except Fail as e:
+        return str(e)
+    if pattern:
+        found = re.search(pattern, text, re.MULTILINE)
+        return f"{found.group()} (log: {common.relative(log)})" if found else ""
+    return ""
+
+
+def qemu_source():
+    found = sorted(common.cache().glob("qemu/*/src/scripts/checkpatch.pl"))
+    if not found:
+        common.qemu()
+        found = sorted(common.cache().glob("qemu/*/src/scripts/checkpatch.pl"))
+    if not found:
+        raise Fail("no source of QEMU in the cache: unset QEMU and run 'make qemu'")
+    return found[-1].parent.parent
+
+
+def spdx(name):
+    with open(common.ROOT / name, "rb") as f:
+        head = f.read(400)
+    if not head or b"SPDX-License-Identifier:" in head:
+        return ""
+    return f"{name}: no SPDX-License-Identifier in its first lines"
+
+
+def run():
+    """Yields (check, complaint or "")."""
+    names = files()
+    _, tree = kernel.source()
+    log = common.new_log("lint")
+    checkpatch = ["perl", tree / "scripts/checkpatch.pl", "--strict", "--terse",
+                  "--no-summary", "--show-types", "--ignore",
+                  ",".join(CHECKPATCH_IGNORE), "--file"]
+    for name in matching(names, KERNEL):
+        yield f"checkpatch {name}", complaint(
+            [*checkpatch, common.ROOT / name], tree, log)
+    for name in matching(names, KERNEL_C):
+        yield f"kernel-doc {name}", complaint(
+            ["perl", tree / "scripts/kernel-doc", "-none", "-Werror",
+             common.ROOT / name], tree, log, "warning: .*|error: .*")
+    device = matching(names, QEMU)
+    if device:
+        qemu = qemu_source()
+        for name in device:
+            yield f"checkpatch {name}", complaint(
+                ["perl", "scripts/checkpatch.pl", "--strict", "--terse",
+                 "--no-summary", "--file", common.ROOT / name], qemu, log)
+    for name in names:
+        with open(common.ROOT / name, "rb") as f:
+            first = f.readline(80)
+        if name.endswith(".sh") or re.match(rb"#!.*\bsh\b", first):
+            yield f"shellcheck {name}", complaint(
+                ["shellcheck", common.ROOT / name], common.ROOT, log)
+        if name.endswith(".py") or re.match(rb"#!.*python", first):
+            yield f"python {name}", python(name)
+        if not matching([name], NO_SPDX):
+            yield f"licence {name}", spdx(name)
+    made = matching(names, PRODUCTS)
+    yield "nothing that a build makes is committed", \
+        f"{made[0]} is a product: remove it, or add it to .gitignore" if made else ""
+
+
+def python(name):
+    try:
+        compile((common.ROOT / name).read_text(encoding="utf-8"), name, "exec",
+                dont_inherit=True)
+    except SyntaxError as e:
+        return f"{name}:{e.lineno}: {e.msg}"
+    return ""
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    bad = 0
+    for check, reason in run():
+        if reason:
+            bad += 1
+            print(f"FAIL {check}: {reason}")
+    print(f"lint: {'FAIL, ' + str(bad) + ' complaints' if bad else 'PASS'}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    common.main(main)

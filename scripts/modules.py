@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Builds the modules for a kernel, beside the sources, not among them.
+
+The sources are copied by content to build/modules/RELEASE/src, so that each
+kernel keeps its own objects, only what changed is compiled again, and the
+checkout stays clean.  (kbuild's own way to build a module elsewhere, MO=, is
+newer than the kernels supported.)
+
+Prints the directory that the modules are in.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import common
+import kernel
+from common import Fail
+
+SOURCES = ["Kbuild", "include", "drivers", "tests/kunit", "tests/bench"]
+NAMES = re.compile(r".*\.[chS]|Kbuild|Makefile|Kconfig")
+PRODUCTS = re.compile(r".*\.mod\.c")
+
+
+def source_files(top):
+    for name in SOURCES:
+        path = top / name
+        if path.is_file():
+            yield path.relative_to(top)
+        for directory, _, files in os.walk(path):
+            for file in files:
+                if NAMES.fullmatch(file) and not PRODUCTS.fullmatch(file):
+                    yield (Path(directory) / file).relative_to(top)
+
+
+def sync(wanted, top, remove=True):
+    """Makes the sources under `top` those of {relative path: content}.
+
+    A file whose content is right is not touched, so make does not see it as
+    new; a source that is no longer wanted goes, with `remove`.
+    """
+    for name, content in wanted.items():
+        path = top / name
+        if path.is_file() and path.read_bytes() == content:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(content)
+        part.rename(path)
+    for name in list(source_files(top)) if remove else []:
+        if name not in wanted:
+            (top / name).unlink()
+
+
+def sources():
+    return {name: (common.ROOT / name).read_bytes()
+            for name in source_files(common.ROOT)}
+
+
+def check_kdir(kdir):
+    """Resolves a KDIR, or says what is wrong with it; returns its release."""
+    if not kdir.is_dir():
+        raise Fail(f"no kernel headers in {kdir}: install those of your kernel "
+                   "(Debian, Ubuntu: apt-get install linux-headers-$(uname -r)), "
+                   "or give KDIR=<prepared kernel build directory>")
+    for name in ("Makefile", ".config", "Module.symvers", "include/config/auto.conf",
+                 "include/generated/utsrelease.h"):
+        if not (kdir / name).exists():
+            raise Fail(f"{kdir} is no kernel that modules can be built against, it "
+                       f"has no {name}: give KDIR=<headers of your kernel>, or "
+                       "build that kernel first")
+    config = (kdir / "include/config/auto.conf").read_text(encoding="utf-8")
+    for option in ("MODULES", "PCI", "DMA_ENGINE"):
+        if f"\nCONFIG_{option}=y" not in "\n" + config:
+            raise Fail(f"the kernel of {kdir} has CONFIG_{option} off: loopdma "
+                       "needs a kernel with it")
+    # Not kernel.release: Debian's package has a shorter name in that one.
+    text = (kdir / "include/generated/utsrelease.h").read_text(encoding="ascii")
+    return re.search(r'"(.+)"', text).group(1)
+
+
+def make(kdir, directory, variables, target, log):
+    """Runs kbuild on an external module directory."""
+    # Exported by a make above us, these belong to that make, not to kbuild.
+    env = {name: value for name, value in os.environ.items()
+           if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KDIR")}
+    env["LC_ALL"] = "C.UTF-8"
+    command = ["make", "-C", str(kdir), f"M={directory}", f"-j{common.jobs()}",
+               *variables, target]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=False, env=env,
+                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                              encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise Fail("make is missing: run 'make deps'") from None
+    # Messages should name the file that one edits.
+    text = done.stdout.replace(f"{directory}/", f"{common.ROOT}/")
+    with open(log, "a", encoding="utf-8") as f:
+        f.write(f"$ {' '.join(command)}\n{text}")
+    if done.returncode and common.lacks_space(text):
+        raise Fail(f"no space left for {common.relative(directory)}: free some")
+    return done.returncode, text
+
+
+NOISE = re.compile(r"^(make(\[\d+\])?:|  (CC|LD|AR|MODPOST|CHECK|BTF) |Skipping BTF|\s*$|"
+                   r"warning: the compiler differs|  (The kernel was built|You are using))")
+
+
+def begin(top, kdir):
+    """Makes a build directory ready for a kernel.
+
+    Objects of another kernel of the same release, one with other options say,
+    look up to date to make.
+    """
+    stamp = top / ".kdir"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != str(kdir):
+        shutil.rmtree(top, ignore_errors=True)
+        top.mkdir(parents=True)
+        stamp.write_text(str(kdir), encoding="utf-8")
+
+
+# What this run has built already: the lanes of a check ask for the same.
+_built = {}
+
+
+def build(kdir, variant="", variables=(), show=False):
+    """Builds the project's modules for a kernel.
+
+    Returns their directory, and what the build said beside its progress.  A
+    variant has its own objects: those of a build with other flags would
+    otherwise be compiled again and again.
+    """
+    if re.search(r"[\s:]", str(common.ROOT)):
+        raise Fail(f"kbuild cannot work in '{common.ROOT}': move the checkout to a "
+                   "path without spaces and colons")
+    kdir = kdir.absolute()
+    release = check_kdir(kdir)
+    top = common.BUILD / "modules" / f"{release}{variant}" / "src"
+    with common.lock(f"modules-{common.digest(top)}"):
+        if top in _built:
+            return _built[top]
+        log = common.new_log(f"modules-{release}{variant}")
+        begin(top, kdir)
+        sync(sources(), top)
+        with common.step(f"building modules for {release}"):
+            code, text = make(kdir, top, variables, "modules", log)
+        told = [line for line in text.splitlines() if not NOISE.match(line)]
+        if show:
+            for line in told if not any(v.startswith("V=") for v in variables) else \
+                    text.splitlines():
+                common.say(line)
+        if code:
+            reason = common.reason_in(text)
+            raise Fail(f"modules for {release} do not build: {reason} "
+                       f"(log: {common.relative(log)})")
+        _built[top] = top, told
+        return top, told
+
+
+def build_dmatest(kdir, source):
+    """Builds the kernel's own dmatest for a kernel; returns the module."""
+    kdir = kdir.absolute()
+    release = check_kdir(kdir)
+    top = common.BUILD / "modules" / release / "dmatest"
+    with common.lock(f"modules-{common.digest(top)}"):
+        if top in _built:
+            return _built[top]
+        log = common.new_log(f"dmatest-{release}")
+        begin(top, kdir)
+        for name, content in {"Kbuild": b"obj-m := dmatest.o\n",
+                              "dmatest.c": source.read_bytes()}.items():
+            if not (top / name).exists() or (top / name).read_bytes() != content:
+                (top / name).write_bytes(content)
+        with common.step(f"building dmatest for {release}"):
+            code, text = make(kdir, top, (), "modules", log)
+        if code:
+            raise Fail(f"dmatest for {release} does not build: "
+                       f"{common.reason_in(text)} (log: {common.relative(log)})")
+        _built[top] = top / "dmatest.ko"
+        return _built[top]
+
+
+def install(kdir, variables):
+    release = check_kdir(kdir)
+    top = common.BUILD / "modules" / release / "src"
+    if not list(top.rglob("*.ko")):
+        raise Fail(f"nothing built for {release} yet: run 'make modules' first")
+    variables = list(variables)
+    staged = any(v.startswith("INSTALL_MOD_PATH=") for v in variables)
+    if os.geteuid() and not staged:
+        raise Fail("modules_install needs root: run 'sudo make modules_install', or "
+                   "give INSTALL_MOD_PATH=<directory>")
+    log = common.new_log(f"install-{release}")
+    with common.step(f"installing modules for {release}"):
+        code, text = make(kdir, top, variables, "modules_install", log)
+    if code:
+        raise Fail(f"modules_install failed: {common.reason_in(text)} "
+                   f"(log: {common.relative(log)})")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--kdir", type=Path, help="kernel headers to build against; "
+                       "default: those of the running kernel")
+    which.add_argument("--cell", metavar="NAME",
+                       help="a stock kernel, as listed by kernel.py list")
+    parser.add_argument("--dmatest", action="store_true",
+                        help="build dmatest too (only with --cell)")
+    parser.add_argument("--install", action="store_true",
+                        help="install what was built before")
+    parser.add_argument("variables", nargs="*", metavar="VAR=VALUE",
+                        help="for kbuild: W, C, CF, V, LLVM, INSTALL_MOD_PATH, ...")
+    args = parser.parse_args()
+    for variable in args.variables:
+        if not re.fullmatch(r"\w+=.*", variable):
+            parser.error(f"'{variable}' is not VAR=VALUE")
+    if args.dmatest and not args.cell:
+        parser.error("--dmatest needs --cell, which has the source it is built from")
+    cell = kernel.cell(args.cell) if args.cell else None
+    kdir = kernel.kdir(cell) if cell else args.kdir or \
+        Path("/lib/modules") / os.uname().release / "build"
+    if args.install:
+        install(kdir, args.variables)
+        return 0
+    top, _ = build(kdir, variables=args.variables, show=True)
+    if args.dmatest:
+        build_dmatest(kdir, kernel.dmatest(cell))
+    print(top)
+    return 0
+
+
+if __name__ == "__main__":
+    common.main(main)

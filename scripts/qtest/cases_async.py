@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Engines at work beside the CPU: the acknowledgements are promises about memory."""
+
+import itertools
+
+from qtest.dma import DONE, INT, Channel, copy, nop, pattern, refused, rx, tx
+from qtest.hw import HW
+from qtest.pci import MESSAGE
+from qtest.qemu import MIB, expect, require
+from qtest.suite import ASYNC, bare, bare_each
+
+ENGINES = {"1": "engines=1", "2": "engines=2", "4": "engines=4", "16": "engines=16",
+           "sleepy": "engines=2,spin-us=0"}
+
+
+def begin(bench, properties="engines=2", **options):
+    return bench.device(properties, ASYNC, **options)
+
+
+@bare_each(ENGINES)
+def copies(bench, properties):
+    """Many copies of all sizes over all channels, whatever the number of engines."""
+    dev = begin(bench, properties)
+    places = []
+    channels = [Channel(dev, index, log2=7).enable() for index in range(8)]
+    for n in range(100):
+        for ch in channels:
+            seed = n * 8 + ch.index
+            data = pattern(seed * seed % 20011 + 1, seed)
+            src, dst = dev.m.buffer(data, align=1), dev.m.alloc(len(data), align=1)
+            ch.submit(copy(src, dst, len(data), INT if n % 3 else 0))
+            places.append((dst, data))
+    for ch in channels:
+        ch.wait()
+        ch.expect_results(0, *[DONE] * 100)
+    for dst, data in places:
+        require(dev.m.read(dst, len(data)) == data, f"data at {dst:#x} differs")
+
+
+@bare_each(ENGINES)
+def small(bench, properties):
+    """Rings that are filled again and again: each descriptor once, in order."""
+    dev = begin(bench, properties)
+    channels = [Channel(dev, index, log2=6).enable() for index in range(4)]
+    cells = [[dev.m.alloc(8, align=8) for _ in range(65)] for _ in channels]
+    for _ in range(40):
+        for ch, cell in zip(channels, cells):
+            dev.m.write(cell[0], pattern(8, ch.head))
+            ch.submit(*(copy(src, dst, 8) for src, dst in zip(cell, cell[1:])))
+        for ch, cell in zip(channels, cells):
+            ch.wait()
+            expect(dev.m.read(cell[-1], 8), pattern(8, ch.head - 64), "the last cell")
+    for ch in channels:
+        expect(ch.get(HW.CH_CNT_DESCRIPTORS), 40 * 64, "CH_CNT_DESCRIPTORS")
+
+
+@bare_each(ENGINES)
+def loopback(bench, properties):
+    """Both directions of all pairs at once, with bursts that do not match."""
+    dev = begin(bench, properties)
+    length = 100000
+    places = []
+    for index in range(8):
+        ch = Channel(dev, index).enable()
+        src, dst = dev.m.buffer(pattern(length, index)), dev.m.alloc(length)
+        # One sends and then receives, its peer the other way round.
+        pair = [tx(src, length, 0, 1 + 30 * index), rx(dst, length, 0, 256 - 30 * index)]
+        ch.post(*pair[::-1 if index % 2 else 1])
+        places.append((ch, dst))
+    for ch, _ in places:
+        ch.ring_bell()
+    for ch, dst in places:
+        ch.wait()
+        ch.expect_results(0, DONE, DONE)
+        require(dev.m.read(dst, length) == pattern(length, ch.index ^ 1), "data differs")
+
+
+@bare_each(ENGINES)
+def messages(bench, properties):
+    """When a message is here, so are data, status and done; none is lost."""
+    dev = begin(bench, properties)
+    dev.use_msix()
+    ch = Channel(dev, 0).enable()
+    src, dst = dev.m.alloc(64), dev.m.alloc(64)
+    for n in range(1, 200):
+        dev.m.write32(src, n)
+        ch.arm(n)
+        ch.submit(copy(src, dst, 64, INT))
+        dev.m.until(lambda: dev.m.read32(dev.messages) == MESSAGE, f"message {n}")
+        expect((ch.done(), dev.m.read32(dst), ch.result(n - 1)), (n, n, DONE),
+               "done, data and status when the message is here")
+        dev.m.write32(dev.messages, 0)
+
+
+def handle(ch, arms):
+    """What the specification has the driver do on its interrupt."""
+    while True:
+        seen = ch.done()
+        ch.arm(next(arms))
+        # A full barrier, and more.
+        ch.m.settle(1)
+        if ch.done() == seen:
+            return seen
+
+
+@bare_each(ENGINES)
+def suppression_race(bench, properties):
+    """An interrupt is not lost when arm is changed while the device judges a request."""
+    dev = begin(bench, properties)
+    dev.use_msix()
+    ch = Channel(dev, 0, log2=10).enable()
+    total, processed = 1000, 0
+    arms = itertools.count(1)
+    for _ in range(total):
+        ch.submit(nop(INT))
+        if dev.took(0):
+            processed = handle(ch, arms)
+    while processed < total:
+        dev.wait_message(0)
+        processed = handle(ch, arms)
+
+
+# --- acknowledgements ---------------------------------------------------------
+
+LENGTH = 4 * MIB
+COUNT = 60
+
+
+class Busy:
+    """Channels that copy for a good while, and are caught in the middle of it."""
+
+    def __init__(self, dev, count=4):
+        self.dev = dev
+        self.m = dev.m
+        self.src = dev.m.buffer(pattern(4096) * (LENGTH // 4096))
+        self.channels = [Channel(dev, index, log2=6) for index in range(count)]
+        self.dst = [dev.m.alloc(LENGTH) for _ in self.channels]
+
+    def start(self):
+        for ch, dst in zip(self.channels, self.dst):
+            self.m.write(dst, bytes(LENGTH))
+            ch.enable()
+            ch.submit(*[copy(self.src, dst, LENGTH)] * COUNT)
+        # The first bytes have been copied: they are at work.
+        self.m.until(lambda: all(self.m.read32(dst) for dst in self.dst), "the first bytes")
+
+    def untouched(self, which, when):
+        """The driver may use the memory for something else now."""
+        for n in which:
+            ch = self.channels[n]
+            self.m.write(self.dst[n], b"\x77" * LENGTH)
+            self.m.write(ch.ring, b"\x77" * (HW.DESC_SIZE << ch.log2))
+            self.m.write(ch.comp, b"\x77" * HW.COMP_SIZE)
+        self.m.settle(200)
+        for n in which:
+            ch = self.channels[n]
+            for at, size in ((self.dst[n], LENGTH), (ch.ring, HW.DESC_SIZE << ch.log2),
+                             (ch.comp, HW.COMP_SIZE)):
+                require(self.m.read(at, size) == b"\x77" * size,
+                        f"memory of channel {n} was touched after {when}")
+
+
+def by_disable(busy):
+    for ch in busy.channels:
+        ch.set(HW.CH_CONTROL, 0)
+        busy.m.until(lambda ch=ch: not ch.get(HW.CH_STATUS), "DISABLED")
+
+
+def by_channel_reset(busy):
+    for ch in busy.channels:
+        ch.set(HW.CH_CONTROL, HW.CH_CONTROL_RESET)
+        busy.m.until(lambda ch=ch: not ch.get(HW.CH_CONTROL), "end of the reset")
+
+
+def by_device_reset(busy):
+    busy.dev.write(HW.CONTROL, HW.CONTROL_RESET)
+    busy.m.until(lambda: not busy.dev.read(HW.CONTROL), "end of the reset")
+
+
+def by_function_reset(busy):
+    busy.dev.flr()
+
+
+def by_system_reset(busy):
+    busy.m.qmp.command("system_reset")
+    busy.m.until(lambda: busy.m.qmp.had("RESET"), "the reset of the machine")
+
+
+def by_bus_master(busy):
+    busy.dev.master(False)
+
+
+def by_error(busy):
+    for ch in busy.channels:
+        ch.set(HW.CH_DOORBELL, 0x10000)
+        ch.expect_error("DOORBELL")
+
+
+WAYS = (by_disable, by_channel_reset, by_device_reset, by_function_reset, by_system_reset,
+        by_bus_master, by_error)
+
+
+@bare_each({f"{way.__name__[3:]}": way for way in WAYS})
+def stopped(bench, way):
+    """When a stop is acknowledged no memory is touched any more."""
+    dev = begin(bench)
+    busy = Busy(dev)
+    for _ in range(3):
+        busy.start()
+        way(busy)
+        busy.untouched(range(4), way.__name__[3:].replace("_", " "))
+        dev.setup()
+        by_device_reset(busy)
+    Channel(dev, 0).enable().works()
+
+
+@bare
+def quit_busy(bench):
+    """QEMU can be ended while the engines work."""
+    for _ in range(3):
+        busy = Busy(begin(bench), 4)
+        busy.start()
+        busy.m.quit()
+        busy.m.gone = True
+
+
+@bare_each({"disable": by_disable, "channel_reset": by_channel_reset})
+def one_stopped(bench, way):
+    """Stopping a channel does not disturb the others."""
+    dev = begin(bench)
+    busy = Busy(dev)
+    busy.start()
+    others, busy.channels = busy.channels[2:], busy.channels[:2]
+    way(busy)
+    busy.untouched((0, 1), way.__name__[3:])
+    for ch, dst in zip(others, busy.dst[2:]):
+        ch.wait()
+        ch.expect_results(0, *[DONE] * COUNT)
+        require(dev.m.read(dst, LENGTH) == dev.m.read(busy.src, LENGTH), "data differs")
+
+
+@bare
+def aborted(bench):
+    """When done reaches n memory below n is not touched any more; the rest is executed."""
+    dev = begin(bench, "engines=2,max-len=16M")
+    length = 16 * MIB
+    ch = Channel(dev, 0).enable()
+    src = dev.m.buffer(pattern(4096) * (length // 4096))
+    dst, other = dev.m.alloc(length), dev.m.alloc(64)
+    for _ in range(4):
+        dev.m.write(dst, bytes(length))
+        # One descriptor starts, and is caught in the middle.
+        ch.set(HW.CH_TC_HOLD, 1)
+        ch.set(HW.CH_TC_STEP, 1)
+        first = ch.submit(*[copy(src, dst, length)] * 2, copy(src, other, 64))
+        dev.m.until(lambda: dev.m.read32(dst), "the first bytes")
+        ch.set(HW.CH_ABORT, first + 2)
+        ch.wait(first + 2)
+        dev.m.write(dst, b"\x77" * length)
+        dev.m.settle(200)
+        require(dev.m.read(dst, length) == b"\x77" * length,
+                "memory was touched after the abort")
+        result = ch.result(first)
+        require(result == DONE or result.status == HW.ST_ABORTED and
+                result.residue <= length, f"the descriptor in progress: {result}")
+        ch.expect_results(first + 1, refused(HW.ST_ABORTED, length))
+        ch.set(HW.CH_TC_HOLD, 0)
+        ch.wait()
+        ch.expect_results(first + 2, DONE)
+
+
+@bare_each({"start_stop": (1,), "with_work": (64,)})
+def again_and_again(bench, length):
+    """Enabling, working and disabling in quick succession."""
+    dev = begin(bench)
+    channels = [Channel(dev, index).enable() for index in range(4)]
+    src, dst = dev.m.buffer(pattern(length)), dev.m.alloc(length)
+    for n in range(100):
+        for ch in channels:
+            ch.submit(*[copy(src, dst, length)] * 8)
+            if (n + ch.index) % 3:
+                ch.wait()
+                ch.expect_results(0, *[DONE] * 8)
+            ch.disable()
+            ch.enable()

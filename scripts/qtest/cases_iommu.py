@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Behind an IOMMU: bus addresses are not those of the CPU."""
+
+from qtest.dma import DONE, INT, Channel, Result, copy, nop, pattern, rx, tx
+from qtest.hw import HW
+from qtest.iommu import ARGUMENTS, PAGE, READ, WRITE, Iommu
+from qtest.pci import BAR
+from qtest.qemu import MIB, expect, require
+from qtest.suite import ASYNC, SYNC, bare_each
+
+# Where the bus sees what a case uses of memory: the address of the CPU plus this.
+SHIFT = 0x4000000000
+
+MODES = {"sync": (SYNC,), "async": (ASYNC,)}
+
+
+class Behind:
+    """A device behind an IOMMU, with all memory mapped that a case will allocate."""
+
+    def __init__(self, bench, mode, size=4 * MIB, properties="engines=2"):
+        self.dev = bench.device(properties, mode=mode, extra=ARGUMENTS)
+        self.m = self.dev.m
+        self.iommu = Iommu(self.m)
+        for at in range(0, size, PAGE):
+            self.iommu.put(self.iommu.entry(SHIFT + MIB + at), MIB + at | READ | WRITE)
+        self.iommu.invalidate()
+
+    def channel(self, index, **options):
+        return Channel(self.dev, index, bus=SHIFT, **options).enable()
+
+    def buffer(self, data):
+        return self.m.buffer(data) + SHIFT
+
+    def alloc(self, size):
+        return self.m.alloc(size) + SHIFT
+
+    def read(self, bus, size):
+        return self.m.read(bus - SHIFT, size)
+
+
+@bare_each(MODES)
+def mapped(bench, mode):
+    """Everything goes through the IOMMU: ring, record and buffers."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    for length in (1, 4096, 5000, 300001):
+        ch.copies(pattern(length))
+
+
+@bare_each(MODES)
+def scattered(bench, mode):
+    """Pages that are next to each other on the bus may be anywhere in memory."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    count = 64
+    data = pattern(count * PAGE)
+    pages = made.m.buffer(data)
+    bus, dst = SHIFT + (1 << 30), made.alloc(count * PAGE)
+    for n in range(count):
+        made.iommu.put(made.iommu.entry(bus + n * PAGE),
+                       pages + (n * 37 % count) * PAGE | READ)
+    made.iommu.invalidate()
+    ch.outcome((copy(bus + 5, dst, count * PAGE - 5), DONE))
+    want = b"".join(data[n * 37 % count * PAGE:][:PAGE] for n in range(count))
+    require(made.read(dst, count * PAGE - 5) == want[5:], "data differs")
+
+
+@bare_each(MODES)
+def not_mapped(bench, mode):
+    """READ, WRITE: fault_addr is the bus address that the IOMMU refuses."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    src, dst = made.buffer(pattern(64)), made.alloc(64)
+    far = SHIFT + (1 << 32)
+    ch.outcome((copy(far, dst, 64), Result(HW.ST_READ, 64, far)),
+               (copy(src, far + 8, 64), Result(HW.ST_WRITE, 64, far + 8)),
+               # Addresses of the CPU mean nothing here.
+               (copy(src - SHIFT, dst, 64), Result(HW.ST_READ, 64, src - SHIFT)),
+               (copy(src, dst, 64), DONE))
+
+
+def partly(ch, data, status, length, fault, good):
+    result, = ch.run(data)
+    expect((result.status, result.fault), (status, fault), "status and fault_addr")
+    require(length - good <= result.residue <= length, f"residue {result.residue:#x}")
+    return length - result.residue
+
+
+@bare_each(MODES)
+def hole(bench, mode):
+    """A buffer with a page that is not mapped: what counts as moved was moved."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    length = 20 * PAGE
+    src, dst = made.buffer(pattern(length)), made.buffer(b"\xee" * length)
+    made.iommu.unmap(src + 7 * PAGE)
+    good = 7 * PAGE - 100
+    moved = partly(ch, copy(src + 100, dst, length - 100), HW.ST_READ, length - 100,
+                   src + 7 * PAGE, good)
+    require(made.read(dst, moved) == pattern(length)[100:100 + moved], "data differs")
+    require(made.read(dst + good, PAGE) == b"\xee" * PAGE, "moved beyond the fault")
+    made.iommu.map(src + 7 * PAGE, src + 7 * PAGE - SHIFT)
+    made.iommu.unmap(dst + 3 * PAGE)
+    partly(ch, copy(src, dst, length), HW.ST_WRITE, length, dst + 3 * PAGE, 3 * PAGE)
+
+
+@bare_each(MODES)
+def rights(bench, mode):
+    """A page may be readable or writable only."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    one, two = made.buffer(pattern(PAGE)), made.buffer(pattern(PAGE, 1))
+    made.iommu.map(one, one - SHIFT, rights=READ)
+    made.iommu.map(two, two - SHIFT, rights=WRITE)
+    ch.outcome((copy(two, one, 64), Result(HW.ST_READ, 64, two)),
+               (copy(one, one + 64, 64), Result(HW.ST_WRITE, 64, one + 64)),
+               (copy(one, two, 64), DONE))
+    expect(made.read(one, PAGE), pattern(PAGE), "the page that is not writable")
+
+
+@bare_each(MODES)
+def not_ram(bench, mode):
+    """What the IOMMU maps to a device's registers is an error, too."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    bus, dst = SHIFT + (1 << 33), made.alloc(64)
+    made.iommu.map(bus, BAR)
+    ch.outcome((copy(bus, dst, 64), Result(HW.ST_READ, 64, bus)),
+               (copy(dst, bus, 64), Result(HW.ST_WRITE, 64, bus)))
+
+
+@bare_each(MODES)
+def ring(bench, mode):
+    """A ring that is not mapped: ERROR, FETCH; one that is read-only: WRITEBACK."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    ch.works()
+    made.iommu.unmap(ch.ring + SHIFT)
+    ch.submit(nop())
+    ch.expect_error("FETCH")
+    made.iommu.map(ch.ring + SHIFT, ch.ring, rights=READ)
+    ch.leave_error()
+    ch.submit(nop())
+    ch.expect_error("WRITEBACK")
+    made.iommu.map(ch.ring + SHIFT, ch.ring)
+    ch.leave_error()
+    ch.works()
+
+
+@bare_each(MODES)
+def record(bench, mode):
+    """A completion record that is not mapped: ERROR, WRITEBACK."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    ch.comp = made.m.alloc(PAGE)
+    ch.disable()
+    ch.enable().works()
+    made.iommu.unmap(ch.comp + SHIFT)
+    ch.submit(nop(INT))
+    ch.expect_error("WRITEBACK")
+    made.iommu.map(ch.comp + SHIFT, ch.comp)
+    ch.leave_error()
+    ch.works()
+
+
+@bare_each(MODES)
+def unmapped(bench, mode):
+    """What was unmapped is not touched any more."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    src, dst = made.buffer(pattern(PAGE)), made.buffer(bytes(PAGE))
+    ch.outcome((copy(src, dst, PAGE), DONE))
+    made.iommu.unmap(dst)
+    made.m.write(dst - SHIFT, bytes(PAGE))
+    ch.outcome((copy(src, dst, PAGE), Result(HW.ST_WRITE, PAGE, dst)))
+    expect(made.read(dst, PAGE), bytes(PAGE), "the page that was unmapped")
+    made.iommu.map(dst, dst - SHIFT)
+    ch.outcome((copy(src, dst, PAGE), DONE))
+
+
+@bare_each(MODES)
+def unmapped_page(bench, mode):
+    """A page is unmapped and invalidated by itself; its neighbours stay mapped."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    src, dst = made.buffer(pattern(4 * PAGE)), made.buffer(bytes(4 * PAGE))
+    for n in range(4):
+        ch.outcome((copy(src, dst, 4 * PAGE), DONE))
+        made.iommu.put(made.iommu.entry(dst + n * PAGE), 0)
+        made.iommu.invalidate_pages(dst + n * PAGE, 0)
+        at = dst + n * PAGE
+        ch.outcome((copy(src, at, PAGE), Result(HW.ST_WRITE, PAGE, at)))
+        ch.outcome(*((copy(src, dst + other * PAGE, PAGE), DONE)
+                     for other in range(4) if other != n))
+        made.iommu.map(at, at - SHIFT)
+
+
+@bare_each({f"{name}.{kind}": (mode, kind) for name, (mode,) in MODES.items()
+            for kind in ("all", "pages")})
+def unmapped_busy(bench, mode, kind):
+    """Unmapping while the device copies: when it is through, the page is not touched."""
+    # More channels than engines: some have been prepared, and wait for theirs.
+    made = Behind(bench, mode, 16 * MIB, "engines=1")
+    length, count = MIB // 2, 100
+    channels = [made.channel(index, log2=7) for index in range(8)]
+    src = made.buffer(pattern(length))
+    # Invalidations of several pages are for aligned ranges.
+    places = [made.m.alloc(length, align=length) + SHIFT for _ in channels]
+    for ch, dst in zip(channels, places):
+        ch.submit(*[copy(src, dst, length)] * count)
+    mark = b"\x77" * length
+    for ch, dst in zip(channels, places):
+        for offset in range(0, length, PAGE):
+            made.iommu.put(made.iommu.entry(dst + offset), 0)
+        if kind == "all":
+            made.iommu.invalidate_all()
+        else:
+            made.iommu.invalidate_pages(dst, 7)
+        made.m.write(dst - SHIFT, mark)
+    for ch, dst in zip(channels, places):
+        ch.wait()
+        require(made.read(dst, length) == mark, "memory was touched after the unmap")
+        results = [ch.result(n) for n in range(count)]
+        require(all(result == DONE or result.status == HW.ST_WRITE for result in results),
+                "a copy has another status than OK and WRITE")
+
+
+@bare_each(MODES)
+def loopback(bench, mode):
+    """TX and RX through the IOMMU, and their errors."""
+    made = Behind(bench, mode)
+    a, b = made.channel(0), made.channel(1)
+    src, dst = made.buffer(pattern(50000)), made.alloc(50000)
+    a.submit(tx(src, 50000, 0, 100))
+    b.submit(rx(dst, 50000, 0, 64))
+    a.wait()
+    b.wait()
+    require(made.read(dst, 50000) == pattern(50000), "data differs")
+    far = SHIFT + (1 << 35)
+    a.outcome((tx(far, 64), Result(HW.ST_READ, 64, far)), (tx(src, 64), DONE))
+    result, = b.run(rx(far, 64))
+    expect((result.status, result.fault), (HW.ST_WRITE, far), "status and fault_addr of RX")
+
+
+@bare_each(MODES)
+def interrupts(bench, mode):
+    """A message is a memory write of the device, and goes through the IOMMU, too."""
+    made = Behind(bench, mode)
+    made.dev.use_msix()
+    page = made.dev.messages & ~(PAGE - 1)
+    made.iommu.map(page, page)
+    ch = made.channel(2)
+    for n in range(20):
+        ch.arm(n)
+        ch.run(nop(INT))
+        made.dev.wait_message(2)
+
+
+STOPS = {
+    "disable": lambda ch: ch.disable(),
+    "channel_reset": lambda ch: ch.set(HW.CH_CONTROL, HW.CH_CONTROL_RESET),
+    "device_reset": lambda ch: ch.dev.write(HW.CONTROL, HW.CONTROL_RESET),
+    "function_reset": lambda ch: ch.dev.flr(),
+    "bus_master": lambda ch: ch.dev.master(False),
+}
+
+
+@bare_each(STOPS)
+def stopped_busy(bench, stop):
+    """The acknowledgements of a stop hold behind an IOMMU, too."""
+    made = Behind(bench, ASYNC)
+    ch = made.channel(0, log2=6)
+    length = MIB
+    src, dst = made.buffer(pattern(length)), made.alloc(length)
+    for _ in range(3):
+        made.m.write(dst - SHIFT, bytes(length))
+        ch.submit(*[copy(src, dst, length)] * 60)
+        made.m.until(lambda: made.m.read32(dst - SHIFT), "the first bytes")
+        stop(ch)
+        made.m.write(dst - SHIFT, b"\x77" * length)
+        made.m.settle(100)
+        require(made.read(dst, length) == b"\x77" * length, "memory was touched")
+        made.dev.setup()
+        made.dev.write(HW.CONTROL, HW.CONTROL_RESET)
+        ch.enable()
+
+
+@bare_each(MODES)
+def held_and_stopped(bench, mode):
+    """A channel that is held goes on after the machine was stopped."""
+    made = Behind(bench, mode)
+    a, b = made.channel(0), made.channel(1)
+    src, dst = made.buffer(pattern(10000)), made.alloc(10000)
+    a.submit(tx(src, 10000, 0, 10))
+    made.m.settle()
+    made.m.qmp.command("stop")
+    made.m.qmp.command("cont")
+    b.outcome((rx(dst, 10000, 0, 10), DONE))
+    a.wait()
+    require(made.read(dst, 10000) == pattern(10000), "data differs")
+
+
+@bare_each(MODES)
+def function_reset(bench, mode):
+    """FLR is the way out of IOMMU faults."""
+    made = Behind(bench, mode)
+    for index in range(4):
+        ch = made.channel(index)
+        made.iommu.unmap(ch.ring + SHIFT)
+        ch.submit(nop())
+        if index % 2:
+            ch.expect_error("FETCH")
+        made.dev.flr()
+        made.dev.setup()
+        expect(ch.get(HW.CH_STATUS), 0, "CH_STATUS after the FLR")
+        made.iommu.map(ch.ring + SHIFT, ch.ring)
+        ch.enable().works()
+
+
+@bare_each(MODES)
+def translation_off_and_on(bench, mode):
+    """Before the IOMMU translates, bus addresses are those of the CPU."""
+    dev = bench.device(mode=mode, extra=ARGUMENTS)
+    ch = Channel(dev, 0).enable()
+    ch.works()
+    iommu = Iommu(dev.m)
+    ch.submit(nop())
+    ch.expect_error("FETCH")
+    iommu.map(0, 0, 8 * MIB)
+    ch.leave_error()
+    ch.works()

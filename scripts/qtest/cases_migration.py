@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Migration: everything goes on, and a bad stream is refused."""
+
+from qtest import hw, migration
+from qtest.dma import (CHAIN, DONE, INT, Channel, Result, copy, descriptor, nop, pattern,
+                       refused, rx, tx)
+from qtest.hw import HW
+from qtest.pci import Device
+from qtest.qemu import Failed, expect, require
+from qtest.suite import ASYNC, SYNC, bare, bare_each
+
+ONES = 0xffffffff
+
+
+# All memory goes through each stream.
+MEMORY = 8
+
+
+def begin(bench, properties="", mode=SYNC, memory=MEMORY):
+    return bench.device(properties, mode, memory=memory)
+
+
+def migrate(bench, dev, memory=MEMORY, **options):
+    """The same device in another machine."""
+    path = bench.directory / f"stream{len(bench.machines)}"
+    migration.save(dev.m, path)
+    return migration.load(bench, path, dev, memory=memory, **options)
+
+
+def receive(bench, name, properties="channels=2"):
+    """A machine that begins with a stream, whatever becomes of it."""
+    return bench.boot(properties, extra=migration.incoming(bench.directory / name),
+                      memory=MEMORY)
+
+
+def registers(dev):
+    """All that can be read, by name, but for the counter of what is read."""
+    found = {name: dev.read(getattr(HW, name)) for name in hw.DEVICE
+             if name != "CNT_MMIO_READS"}
+    for index in range(dev.channels()):
+        found |= {f"{name} of channel {index}":
+                  dev.read(HW.CH_BASE + index * HW.CH_STRIDE + getattr(HW, name))
+                  for name in hw.CHANNEL}
+    return found
+
+
+def same(before, after):
+    for name, value in before.items():
+        expect(after[name], value, f"{name} after migration")
+
+
+@bare
+def registers_kept(bench):
+    """Migration: all registers have the values that they had."""
+    dev = begin(bench, "channels=4")
+    for index in range(4):
+        ch = Channel(dev, index)
+        for i, name in enumerate(hw.CH_CONFIG + hw.CH_TEST[1:]):
+            ch.set(getattr(HW, name), 0x01010101 * i + index & 0xffffff)
+    ch = Channel(dev, 2)
+    ch.set(HW.CH_TC_LIE, 0)
+    ch.enable().run(nop(INT), nop())
+    dev.write(HW.EVENT_VECTOR, 3)
+    dev.write(HW.RAISE, 0)
+    dev.m.settle()
+    before = registers(dev)
+    same(before, registers(migrate(bench, dev, properties="channels=4")))
+
+
+@bare_each({"sync": (SYNC, SYNC), "async": (ASYNC, ASYNC), "sync_to_async": (SYNC, ASYNC)})
+def transmission_half_way(bench, mode, other_mode):
+    """Migration: a TX with a part of it in the FIFO goes on where it was."""
+    dev = begin(bench, mode=mode)
+    ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
+    src, dst = dev.m.buffer(pattern(20000)), dev.m.alloc(20000)
+    peer.outcome((nop(), DONE))
+    ch.submit(tx(src, 20000, 2, 100), nop(INT))
+    peer.submit(rx(dst, 5000, 0, 100))
+    peer.wait()
+    dev.m.settle()
+    there = migrate(bench, dev, mode=other_mode)
+    ch, peer = ch.moved_to(there), peer.moved_to(there)
+    expect(ch.state(), HW.STATE_RUNNING, "state")
+    peer.outcome((rx(dst + 5000, 15000, 0, 100), DONE))
+    ch.wait()
+    ch.expect_results(0, DONE, DONE)
+    require(there.m.read(dst, 20000) == pattern(20000), "data differs")
+
+
+@bare
+def reception_half_way(bench):
+    """Migration: an RX that waits for its peer goes on where it was."""
+    dev = begin(bench)
+    ch, peer = Channel(dev, 2).enable(), Channel(dev, 3).enable()
+    src, dst = dev.m.buffer(pattern(1000)), dev.m.alloc(1000)
+    peer.submit(rx(dst, 1000, 0, 16))
+    ch.run(tx(src, 333))
+    there = migrate(bench, dev)
+    ch, peer = ch.moved_to(there), peer.moved_to(there)
+    peer.stuck(0, "333 bytes of 1000")
+    ch.outcome((tx(src + 333, 667), DONE))
+    peer.wait()
+    require(there.m.read(dst, 1000) == pattern(1000), "data differs")
+
+
+@bare
+def held_by_test_control(bench):
+    """Migration: credits, failures to come, and skipping are kept."""
+    dev = begin(bench)
+    ch, skipping = Channel(dev, 0).enable(), Channel(dev, 1).enable()
+    ch.set(HW.CH_TC_HOLD, 1)
+    ch.submit(*[nop()] * 6)
+    ch.set(HW.CH_TC_STEP, 2)
+    ch.wait(2)
+    ch.set(HW.CH_TC_FAIL, HW.ST_LENGTH << 16 | 3)
+    skipping.run(descriptor(CHAIN))
+    there = migrate(bench, dev)
+    ch, skipping = ch.moved_to(there), skipping.moved_to(there)
+    ch.stuck(2, "held")
+    skipping.outcome((nop(CHAIN), refused(HW.ST_SKIPPED, 0)),
+                     (nop(), refused(HW.ST_SKIPPED, 0)), (nop(), DONE))
+    ch.set(HW.CH_TC_STEP, 1)
+    ch.wait(3)
+    ch.set(HW.CH_TC_HOLD, 0)
+    ch.wait(6)
+    ch.expect_results(0, DONE, DONE, DONE, DONE, refused(HW.ST_LENGTH, 0), DONE)
+
+
+@bare
+def failure_half_way(bench):
+    """Migration: a descriptor that CH_TC_FAIL has chosen fails where it was to."""
+    dev = begin(bench, "fifo-depth=64")
+    ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
+    src, dst = dev.m.buffer(pattern(200)), dev.m.alloc(200)
+    ch.set(HW.CH_TC_FAIL_BYTES, 100)
+    ch.set(HW.CH_TC_FAIL, HW.ST_READ << 16 | 1)
+    ch.submit(tx(src, 200))
+    dev.m.settle()
+    there = migrate(bench, dev, properties="fifo-depth=64")
+    ch, peer = ch.moved_to(there), peer.moved_to(there)
+    peer.outcome((rx(dst, 64), DONE), (rx(dst + 64, 36), DONE))
+    ch.wait()
+    ch.expect_results(0, Result(HW.ST_READ, 100, src + 100))
+    expect(there.m.read(dst, 100), pattern(100), "data received")
+
+
+@bare
+def credits_left(bench):
+    """Migration: credits that nobody has used yet are kept."""
+    dev = begin(bench)
+    ch = Channel(dev, 0).enable()
+    ch.set(HW.CH_TC_HOLD, 1)
+    ch.set(HW.CH_TC_STEP, 3)
+    there = migrate(bench, dev)
+    ch = ch.moved_to(there)
+    ch.submit(*[nop()] * 6)
+    ch.wait(3)
+    ch.stuck(3, "3 credits")
+
+
+@bare
+def error_kept(bench):
+    """Migration: a channel in ERROR stays there, and can be used again."""
+    dev = begin(bench)
+    ch = Channel(dev, 5).enable()
+    ch.set(HW.CH_DOORBELL, 0x100)
+    ch.expect_error("DOORBELL")
+    there = migrate(bench, dev)
+    ch = ch.moved_to(there)
+    ch.expect_error("DOORBELL")
+    ch.leave_error()
+    ch.works()
+
+
+@bare
+def interrupts(bench):
+    """Migration: MSI-X, the suppression protocol and CH_TC_DROP_IRQ go on."""
+    dev = begin(bench)
+    dev.use_msix()
+    ch, drop = Channel(dev, 0).enable(), Channel(dev, 1).enable()
+    ch.arm(5)
+    ch.run(nop(INT))
+    dev.wait_message(0)
+    drop.set(HW.CH_TC_DROP_IRQ, 1)
+    there = migrate(bench, dev)
+    ch, drop = ch.moved_to(there), drop.moved_to(there)
+    ch.run(nop(INT))
+    there.no_message(0, "arm has not changed")
+    ch.arm(1)
+    ch.run(nop(INT))
+    there.wait_message(0)
+    drop.run(nop(INT))
+    there.no_message(1, "CH_TC_DROP_IRQ 1")
+
+
+@bare
+def line_kept(bench):
+    """Migration: an asserted INTx line stays asserted, and W1C lowers it."""
+    dev = begin(bench)
+    Channel(dev, 0).enable().run(nop(INT))
+    dev.m.until(lambda: dev.read(HW.INT_STATUS), "INT_STATUS")
+    there = migrate(bench, dev)
+    there.watch_line()
+    expect(there.read(HW.INT_STATUS), 1, "INT_STATUS")
+    dev.write(HW.INT_STATUS, 1)
+    there.write(HW.INT_STATUS, 1)
+    require(not there.line(), "the line is up")
+
+
+@bare_each({"sync": (SYNC,), "async": (ASYNC,)})
+def busy(bench, mode):
+    """Migration while the device works: nothing is lost, nothing done twice."""
+    dev = begin(bench, mode=mode, memory=16)
+    ch = Channel(dev, 0, log2=8).enable()
+    src = dev.m.buffer(pattern(100000))
+    dst = [dev.m.alloc(100000) for _ in range(100)]
+    ch.submit(*(copy(src, to, 100000) for to in dst))
+    there = migrate(bench, dev, mode=mode, memory=16)
+    ch = ch.moved_to(there)
+    ch.wait()
+    ch.expect_results(0, *[DONE] * 100)
+    for to in dst:
+        require(there.m.read(to, 100000) == pattern(100000), f"data at {to:#x} differs")
+    expect(ch.get(HW.CH_CNT_BYTES_LO), 10000000, "CH_CNT_BYTES_LO")
+
+
+@bare
+def twice(bench):
+    """Migration, again and again."""
+    dev = begin(bench)
+    ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
+    src, dst = dev.m.buffer(pattern(10000)), dev.m.alloc(10000)
+    ch.submit(tx(src, 10000, 0, 10))
+    at = 0
+    for part in (1000, 3500, 5500):
+        dev.m.settle()
+        dev = migrate(bench, dev)
+        ch, peer = ch.moved_to(dev), peer.moved_to(dev)
+        peer.outcome((rx(dst + at, part, 0, 10), DONE))
+        at += part
+    ch.wait()
+    require(dev.m.read(dst, 10000) == pattern(10000), "data differs")
+
+
+# --- counts that wrap ---------------------------------------------------------
+
+@bare_each({"sync": (SYNC,), "async": (ASYNC,)})
+def counts_wrap(bench, mode):
+    """Counts run through 2^32: the stream of a channel is made to be just before."""
+    dev = begin(bench, mode=mode)
+    ch = Channel(dev, 0, log2=3).enable()
+    migration.save(dev.m, bench.directory / "stream")
+    stream = migration.Stream(bench.directory / "stream")
+    start = ONES - 11
+    stream.set("ch[0].tail", start).set("ch[0].retired", start)
+    there = migration.load(bench, stream.save(bench.directory / "edited"), dev, mode=mode,
+                           memory=MEMORY)
+    ch = ch.moved_to(there)
+    ch.head = start
+    there.m.write32(ch.comp, start)
+    for _ in range(3):
+        ch.outcome(*[(nop(), DONE)] * 5)
+        ch.works()
+    expect(ch.done(), 6, "done")
+    ch.set(HW.CH_TC_HOLD, 1)
+    ch.submit(nop(), nop())
+    there.m.settle()
+    ch.set(HW.CH_ABORT, 8)
+    ch.wait()
+    ch.set(HW.CH_DOORBELL, ONES)
+    ch.expect_error("DOORBELL")
+
+
+@bare
+def counts_wrap_full(bench):
+    """A ring that is full, and aborted, across 2^32."""
+    dev = begin(bench)
+    ch = Channel(dev, 0, log2=3).enable()
+    ch.set(HW.CH_TC_HOLD, 1)
+    migration.save(dev.m, bench.directory / "stream")
+    stream = migration.Stream(bench.directory / "stream")
+    stream.set("ch[0].tail", ONES - 3).set("ch[0].retired", ONES - 3)
+    there = migration.load(bench, stream.save(bench.directory / "edited"), dev,
+                           memory=MEMORY)
+    ch = ch.moved_to(there)
+    ch.head = ONES - 3
+    there.m.write32(ch.comp, ch.head)
+    first = ch.submit(*[nop()] * 8)
+    ch.stuck(ONES - 3, "held")
+    ch.set(HW.CH_ABORT, 2)
+    ch.wait(2)
+    ch.set(HW.CH_TC_HOLD, 0)
+    ch.wait(4)
+    ch.expect_results(first, *[refused(HW.ST_ABORTED, 0)] * 6, DONE, DONE)
+
+
+# --- bad streams --------------------------------------------------------------
+
+def busy_stream(bench):
+    """A stream with a descriptor in progress in channel 0, and a FIFO with bytes in it."""
+    dev = begin(bench, "channels=2")
+    ch = Channel(dev, 0, log2=3).enable()
+    Channel(dev, 1).enable()
+    ch.submit(tx(dev.m.buffer(pattern(8000)), 8000, 0, 16), nop())
+    dev.m.settle()
+    migration.save(dev.m, bench.directory / "stream")
+    return migration.Stream(bench.directory / "stream")
+
+
+DAMAGE = {
+    "ring_log2_large": ("ch[0].ring_log2", 17), "ring_log2_32": ("ch[0].ring_log2", 32),
+    "ring_log2_ones": ("ch[0].ring_log2", ONES), "ring_log2_zero": ("ch[0].ring_log2", 0),
+    "ring_unaligned": ("ch[0].ring", 0x100020), "ring_end": ("ch[0].ring", -0x40),
+    "comp_unaligned": ("ch[0].comp", 0x100040), "vector": ("ch[0].vector", 3),
+    "tail_far": ("ch[0].tail", 9), "tail_behind": ("ch[0].tail", ONES),
+    "retired": ("ch[0].retired", 3), "state": ("ch[0].state", 4),
+    "state_stopping": ("ch[0].state", HW.STATE_STOPPING),
+    "state_disabled": ("ch[0].state", HW.STATE_DISABLED),
+    "error_in_running": ("ch[0].error", 1), "error": ("ch[0].error", 6),
+    "fifo_count": ("ch[1].fifo.count", 4097), "fifo_count_ones": ("ch[1].fifo.count", ONES),
+    "fifo_head": ("ch[1].fifo.head", 4096), "fifo_head_ones": ("ch[1].fifo.head", ONES),
+    "fifo_depth": ("ch[1].fifo.depth", 8192), "op_moved": ("ch[0].op[0].moved", 8001),
+    "op_moved_ones": ("ch[0].op[0].moved", ONES), "op_len_zero": ("ch[0].op[0].len", 0),
+    "op_len_large": ("ch[0].op[0].len", ONES), "op_limit": ("ch[0].op[0].limit", ONES),
+    "op_code": ("ch[0].op[0].ctrl", 0), "op_periph": ("ch[0].op[0].periph", 0xffff0000),
+    "op_moved_in_a_burst": ("ch[0].op[0].moved", 4097), "irq_channels": ("irq_channels", 4),
+    "int_status": ("int_status", 4), "event": ("event", 4), "channels": ("channels", 1),
+    "channels_more": ("channels", 33), "caps": ("caps", 7),
+}
+
+
+@bare_each(DAMAGE)
+def damaged(bench, field, value):
+    """A stream with state that cannot be is refused with a message."""
+    busy_stream(bench).set(field, value).save(bench.directory / "damaged")
+    message = receive(bench, "damaged").refuses()
+    require("loopdma" in message, f"the message does not name the device: {message}")
+
+
+@bare_each({"channels": ("channels=4",), "fifo_depth": ("channels=2,fifo-depth=8192",),
+            "test_controls": ("channels=2,test-controls=off",),
+            "ring_max": ("channels=2,ring-max=4",)})
+def other_configuration(bench, properties):
+    """A stream does not fit a device that is configured in another way."""
+    busy_stream(bench)
+    receive(bench, "stream", properties).refuses()
+
+
+def use(machine):
+    """Does what a guest might, with a device in whatever state."""
+    dev = Device(machine)
+    machine.settle()
+    registers(dev)
+    for index in range(2):
+        ch = Channel(dev, index)
+        ch.set(HW.CH_TC_HOLD, 0)
+        ch.set(HW.CH_DOORBELL, 3)
+        ch.set(HW.CH_ABORT, 3)
+    machine.settle()
+    dev.write(HW.CONTROL, HW.CONTROL_RESET)
+    Channel(dev, 0).enable().works()
+    machine.quit()
+    machine.gone = True
+
+
+PARTS = 4
+
+
+@bare_each({f"part{part}": part for part in range(PARTS)})
+def any_field(bench, part):
+    """Whatever a field of the stream holds, QEMU refuses it or the device can be used."""
+    stream = busy_stream(bench)
+    small = sorted(name for name, (_, size) in stream.fields.items()
+                   if size <= 8 and not name.startswith("ch[1].op"))
+    for name in small[part::PARTS]:
+        before = stream.get(name)
+        for value in (0, -1) if stream.fields[name][1] == 1 else (-1,):
+            stream.set(name, value).save(bench.directory / "damaged")
+            machine = receive(bench, "damaged")
+            try:
+                machine.connect()
+                machine.until(lambda m=machine: m.qmp.command("query-status")["running"],
+                              f"{name}={value}: a running machine")
+            except Failed:
+                machine.refuses()
+            else:
+                use(machine)
+        stream.set(name, before)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Channels and descriptors, as a driver has them."""
+
+import copy as copies
+import random
+import struct
+from collections import namedtuple
+
+from qtest.hw import HW
+from qtest.qemu import Failed, expect, require
+
+INT = HW.CTRL_INT
+CHAIN = HW.CTRL_CHAIN
+
+MASK = 0xffffffff
+RUNNING = HW.STATE_RUNNING
+OK = HW.ST_OK
+
+
+class Result(namedtuple("Result", "status residue fault")):
+    """What the device has written into a descriptor."""
+
+    def __str__(self):
+        return f"{HW.name('ST_', self.status)} residue {self.residue:#x} fault {self.fault:#x}"
+
+
+DONE = Result(OK, 0, 0)
+PENDING = Result(HW.ST_PENDING, 0, 0)
+
+
+def refused(status, residue):
+    return Result(status, residue, 0)
+
+
+# --- data ---------------------------------------------------------------------
+
+def pattern(size, seed=0):
+    """Bytes that are the same in every run; a longer pattern begins with a shorter one."""
+    return random.Random(seed).randbytes(size + -size % 4)[:size]
+
+
+# --- descriptors --------------------------------------------------------------
+
+def descriptor(ctrl, length=0, src=0, dst=0, periph=0, rsvd0=0, rsvd1=(0, 0)):
+    return struct.pack("<IIQQIIQQIIQ", ctrl, length, src, dst, periph, rsvd0, *rsvd1,
+                       *PENDING)
+
+
+def nop(flags=0):
+    return descriptor(HW.OP_NOP | flags)
+
+
+def copy(src, dst, length, flags=0):
+    return descriptor(HW.OP_COPY | flags, length, src, dst)
+
+
+def periph_of(width, burst):
+    return burst << 16 | width
+
+
+def tx(src, length, width=0, burst=1, flags=0):
+    return descriptor(HW.OP_TX | flags, length, src, 0, periph_of(width, burst))
+
+
+def rx(dst, length, width=0, burst=1, flags=0):
+    return descriptor(HW.OP_RX | flags, length, 0, dst, periph_of(width, burst))
+
+
+# --- channels -----------------------------------------------------------------
+
+class Channel:
+    """A channel with a ring of 2^log2 descriptors."""
+
+    def __init__(self, dev, index, log2=4, vector=None, high=False, bus=0):
+        self.dev = dev
+        self.m = dev.m
+        self.index = index
+        self.log2 = log2
+        self.vector = index if vector is None else vector
+        self.bus = bus              # bus addresses, less those that the CPU uses
+        self.ring = self.m.alloc(HW.DESC_SIZE << log2, high=high)
+        self.comp = self.m.alloc(HW.COMP_SIZE, HW.COMP_SIZE, high=high)
+        self.head = 0
+
+    def moved_to(self, dev):
+        """The same channel, in the machine that it was migrated to."""
+        other = copies.copy(self)
+        other.dev, other.m = dev, dev.m
+        return other
+
+    # --- registers ---
+
+    def offset(self, register):
+        return HW.CH_BASE + self.index * HW.CH_STRIDE + register
+
+    def get(self, register):
+        return self.dev.read(self.offset(register))
+
+    def set(self, register, value):
+        self.dev.write(self.offset(register), value)
+
+    def write_line(self, register, value):
+        """A register write as a command of the qtest protocol."""
+        return f"writel {self.dev.bar + self.offset(register):#x} {value:#x}"
+
+    def state(self):
+        return self.get(HW.CH_STATUS) & HW.CH_STATUS_STATE
+
+    def error(self):
+        return self.get(HW.CH_STATUS) >> 8
+
+    def configure(self):
+        ring, comp = self.ring + self.bus, self.comp + self.bus
+        for register, value in ((HW.CH_RING_LO, ring & MASK), (HW.CH_RING_HI, ring >> 32),
+                                (HW.CH_RING_SIZE, self.log2), (HW.CH_VECTOR, self.vector),
+                                (HW.CH_COMP_LO, comp & MASK), (HW.CH_COMP_HI, comp >> 32)):
+            self.set(register, value)
+
+    def enable(self):
+        """Configures and enables; returns itself."""
+        self.head = 0
+        self.m.write(self.comp, bytes(HW.COMP_SIZE))
+        self.configure()
+        self.set(HW.CH_CONTROL, HW.CH_CONTROL_ENABLE)
+        expect(self.get(HW.CH_STATUS), RUNNING, f"CH_STATUS of channel {self.index}, enabled")
+        return self
+
+    def disable(self):
+        self.set(HW.CH_CONTROL, 0)
+        self.m.until(lambda: self.state() == HW.STATE_DISABLED, "DISABLED")
+        expect(self.error(), 0, "CH_STATUS.ERROR of a disabled channel")
+
+    def expect_error(self, name):
+        """The channel stops by itself, for this reason."""
+        self.m.until(lambda: self.state() != RUNNING, f"channel error {name}")
+        expect(self.get(HW.CH_STATUS), HW.STATE_ERROR | getattr(HW, f"CHERR_{name}") << 8,
+               "CH_STATUS")
+        require(self.dev.read(HW.CHANNEL_ERRORS) >> self.index & 1,
+                "CHANNEL_ERRORS does not name the channel")
+        require(self.dev.read(HW.EVENT) & HW.EVENT_CHANNEL_ERROR,
+                "EVENT.CHANNEL_ERROR is not set")
+
+    def leave_error(self):
+        """As the driver does: acknowledge, disable, run again."""
+        self.dev.write(HW.EVENT, HW.EVENT_CHANNEL_ERROR)
+        self.disable()
+        require(not self.dev.read(HW.CHANNEL_ERRORS) >> self.index & 1,
+                "CHANNEL_ERRORS still names the channel")
+        self.enable()
+
+    # --- the ring ---
+
+    def slot(self, count):
+        return self.ring + (count & (1 << self.log2) - 1) * HW.DESC_SIZE
+
+    def post(self, *descriptors):
+        """Writes descriptors; returns the count of the first."""
+        first = self.head
+        for data in descriptors:
+            self.m.write(self.slot(self.head), data)
+            self.head = self.head + 1 & MASK
+        return first
+
+    def ring_bell(self):
+        self.set(HW.CH_DOORBELL, self.head)
+
+    def submit(self, *descriptors):
+        first = self.post(*descriptors)
+        self.ring_bell()
+        return first
+
+    def done(self):
+        return self.m.read32(self.comp)
+
+    def arm(self, value):
+        self.m.write32(self.comp + 64, value)
+
+    def result(self, count):
+        return Result(*struct.unpack("<IIQ", self.m.read(self.slot(count) + 48, 16)))
+
+    def wait(self, count=None):
+        count = self.head if count is None else count
+        self.m.until(lambda: self.done() == count,
+                     f"channel {self.index}: done to reach {count}")
+
+    def stuck(self, count, what):
+        """What was posted does not go on beyond a count."""
+        self.m.settle()
+        expect(self.done(), count, f"done, {what}")
+        expect(self.state(), RUNNING, f"state, {what}")
+
+    def run(self, *descriptors):
+        """Executes descriptors; returns their results."""
+        first = self.submit(*descriptors)
+        self.wait()
+        return [self.result(first + i) for i in range(len(descriptors))]
+
+    def outcome(self, *descriptors):
+        """Executes descriptors and checks their results: pairs of both."""
+        results = self.run(*(data for data, _ in descriptors))
+        for i, (got, (_, want)) in enumerate(zip(results, descriptors)):
+            expect(str(got), str(want), f"descriptor {i}")
+
+    def expect_results(self, first, *wanted):
+        for i, want in enumerate(wanted):
+            expect(str(self.result(first + i)), str(want), f"descriptor {first + i}")
+
+    def works(self):
+        """A copy, to see that the channel is in good order."""
+        self.copies(pattern(300, self.index))
+
+    def copies(self, data, **where):
+        src = self.m.buffer(data, **where)
+        dst = self.m.alloc(len(data), **where)
+        self.outcome((copy(src + self.bus, dst + self.bus, len(data)), DONE))
+        if self.m.read(dst, len(data)) != data:
+            raise Failed(f"{len(data)} bytes were not copied right")

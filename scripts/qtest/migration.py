@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Migration streams: to be made, loaded, and damaged.
+
+QEMU ends a stream with a description of all that is in it, as JSON, so a field can be
+found by its name.
+"""
+
+import json
+
+from qtest.pci import Device
+from qtest.qemu import Failed, require
+
+DESCRIPTION = 0x06      # the section's type
+SECTION = "0000:00:04.0/loopdma"
+
+
+def save(machine, path):
+    """Migrates a machine to a file."""
+    machine.qmp.command("migrate", uri=f"exec:cat > {path}")
+    states = set()
+
+    def through():
+        states.add(machine.qmp.command("query-migrate")["status"])
+        return states & {"completed", "failed"}
+
+    machine.until(through, "end of the migration")
+    require("failed" not in states, "the migration failed")
+
+
+def incoming(path):
+    return ("-incoming", f"exec:cat {path}")
+
+
+def load(bench, path, like, properties="", **options):
+    """The device of a machine that begins with a stream; `like` is the one it is from."""
+    machine = bench.boot(properties, extra=incoming(path), **options).connect()
+    machine.until(lambda: machine.qmp.command("query-status")["running"],
+                  "the migrated machine to run")
+    machine.next = like.m.next
+    other = Device(machine, fresh=False)
+    other.messages = like.messages
+    return other
+
+
+class Stream:
+    """A stream of which the fields of the loopdma device can be changed."""
+
+    def __init__(self, path):
+        self.data = bytearray(path.read_bytes())
+        device = next(one for one in self.description()["devices"]
+                      if one["name"] == SECTION)
+        name = bytes([len(SECTION)]) + SECTION.encode()
+        self.fields = {}
+        # After the name: instance and version.
+        self.walk(device["fields"], self.data.index(name) + len(name) + 8, "")
+
+    def description(self):
+        """The last section: its type, its size, JSON up to the end."""
+        at = len(self.data)
+        while (at := self.data.rfind(DESCRIPTION, 0, at)) >= 0:
+            size = int.from_bytes(self.data[at + 1:at + 5], "big")
+            if at + 5 + size == len(self.data):
+                return json.loads(self.data[at + 5:])
+        raise Failed("the stream has no description")
+
+    def walk(self, fields, offset, prefix):
+        for field in fields:
+            count = field.get("array_len", 1)
+            for i in range(count):
+                name = prefix + field["name"]
+                if "index" in field or count > 1:
+                    name += f"[{field.get('index', i)}]"
+                self.fields[name] = offset, field["size"]
+                if "struct" in field:
+                    self.walk(field["struct"]["fields"], offset, name + ".")
+                offset += field["size"]
+
+    def place(self, name):
+        if name not in self.fields:
+            raise Failed(f"the stream has no field {name}, only {', '.join(self.fields)}")
+        return self.fields[name]
+
+    def get(self, name):
+        offset, size = self.place(name)
+        return int.from_bytes(self.data[offset:offset + size], "big")
+
+    def set(self, name, value):
+        offset, size = self.place(name)
+        self.data[offset:offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "big")
+        return self
+
+    def save(self, path):
+        path.write_bytes(self.data)
+        return path

@@ -1,0 +1,431 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests of the scripts themselves: what they say when something is missing,
+and whether the judge of guest logs sees what it must."""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import common
+import guest
+
+SCRIPTS = common.ROOT / "scripts"
+
+
+class Skip(Exception):
+    """A test that cannot run here, and why."""
+
+
+# --- helpers ------------------------------------------------------------------
+
+def call(command, env=None, timeout=120):
+    """Status of a command, and what it said, on standard error if anything."""
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("QEMU", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    environment.update(env or {})
+    done = subprocess.run([str(word) for word in command], env=environment,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, encoding="utf-8", check=False,
+                          timeout=timeout, cwd=common.ROOT)
+    return done.returncode, done.stderr or done.stdout
+
+
+def expect(command, pattern, status=1, env=None):
+    """A command must fail with one line, the last, that matches."""
+    code, text = call(command, env)
+    lines = [line for line in text.splitlines() if line.strip()]
+    # Below make, make adds its own.
+    lines = [line for line in lines if not line.startswith("make: ***")]
+    if "Traceback" in text:
+        return f"a traceback instead of a message: {lines[-1]}"
+    if code != status:
+        return f"status {code} instead of {status}: {lines[-1] if lines else 'silent'}"
+    if not lines or not re.search(pattern, lines[-1]):
+        return f"says '{lines[-1] if lines else ''}', not '{pattern}'"
+    return ""
+
+
+class Stubs:
+    """A directory of programs to stand in for the real ones."""
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+
+    def link(self, *names):
+        for name in names:
+            found = shutil.which(name)
+            if not found:
+                raise Skip(f"no {name} here")
+            (self.directory / name).symlink_to(found)
+        return self
+
+    def write(self, name, text):
+        path = self.directory / name
+        path.write_text("#!/bin/sh\n" + text, encoding="utf-8")
+        path.chmod(0o755)
+        return self
+
+    def env(self, **more):
+        return dict(more, PATH=str(self.directory))
+
+
+def stubs(function):
+    """Gives a test a Stubs object of its own."""
+    def test():
+        with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+            return function(Stubs(directory))
+    test.__doc__ = function.__doc__
+    return test
+
+
+# --- bad input ----------------------------------------------------------------
+
+def kdir_missing():
+    """a KDIR that does not exist"""
+    return expect(["make", "modules", "KDIR=/nonexistent"], "no kernel headers in "
+                  "/nonexistent: install", status=2)
+
+
+def kdir_empty():
+    """a KDIR that is no kernel"""
+    with tempfile.TemporaryDirectory() as directory:
+        return expect([SCRIPTS / "modules.py", "--kdir", directory],
+                      "is no kernel that modules can be built against.*give KDIR=")
+
+
+def kdir_without_symvers():
+    """a kernel that was never built"""
+    with tempfile.TemporaryDirectory() as directory:
+        for name in ("Makefile", ".config"):
+            (Path(directory) / name).touch()
+        return expect([SCRIPTS / "modules.py", "--kdir", directory],
+                      "has no Module.symvers: give KDIR=")
+
+
+def kdir_without_dma():
+    """a kernel without the DMA engine core"""
+    with tempfile.TemporaryDirectory() as directory:
+        for name, text in {"Makefile": "", ".config": "", "Module.symvers": "",
+                           "include/config/auto.conf": "CONFIG_MODULES=y\nCONFIG_PCI=y\n",
+                           "include/generated/utsrelease.h": ""}.items():
+            path = Path(directory) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="ascii")
+        return expect([SCRIPTS / "modules.py", "--kdir", directory],
+                      "has CONFIG_DMA_ENGINE off")
+
+
+def variable_malformed():
+    """an argument that is no variable"""
+    return expect([SCRIPTS / "modules.py", "frobnicate"], "is not VAR=VALUE", status=2)
+
+
+def kernel_unknown():
+    """a stock kernel that does not exist"""
+    return expect([SCRIPTS / "kernel.py", "image", "2.4"],
+                  "no stock kernel '2.4'.*choose one of")
+
+
+def run_kernel_unknown():
+    """`make run` with a kernel that does not exist"""
+    return expect([SCRIPTS / "run.py", "--kernel", "2.4"],
+                  "no stock kernel '2.4'.*choose one of")
+
+
+def lane_unknown():
+    """a lane that does not exist"""
+    return expect([SCRIPTS / "check.py", "--lanes", "frobnicate"],
+                  "no lane 'frobnicate': choose from", status=2)
+
+
+def guest_without_job():
+    """a guest with nothing to do"""
+    return expect([SCRIPTS / "guest.py", "--cell", "6.1"], "give a job", status=2)
+
+
+def cache_not_writable():
+    """a cache that cannot be written to"""
+    return expect([SCRIPTS / "kernel.py", "list"], "cannot write to the cache .*: set "
+                  "LOOPDMA_CACHE", env={"LOOPDMA_CACHE": "/proc/loopdma"})
+
+
+def home_not_writable():
+    """a home directory that cannot be written to"""
+    return expect([SCRIPTS / "kernel.py", "list"], "cannot write to the cache /proc/",
+                  env={"HOME": "/proc", "LOOPDMA_CACHE": "", "XDG_CACHE_HOME": ""})
+
+
+def cache_with_space():
+    """a cache where make cannot work"""
+    return expect([SCRIPTS / "kernel.py", "list"], "a path without spaces",
+                  env={"LOOPDMA_CACHE": "/tmp/a b"})
+
+
+def qemu_missing():
+    """a QEMU that does not exist"""
+    return expect([SCRIPTS / "guest.py", "--kernel", "/dev/null", "--", "true"],
+                  "no file /dev/null", status=2) or \
+        expect([SCRIPTS / "guest.py", "--kernel", SCRIPTS / "guest.py", "--", "true"],
+               "QEMU=/nonexistent is not a program: unset QEMU",
+               env={"QEMU": "/nonexistent"})
+
+
+@stubs
+def tool_missing(programs):
+    """no lspci to put in the guest"""
+    programs.link("env", "python3", "ldd", "bash")
+    if any(Path(d, "lspci").exists() for d in ("/usr/sbin", "/sbin")):
+        raise Skip("lspci is in /usr/sbin, where it is found without PATH")
+    return expect([sys.executable, SCRIPTS / "guest.py", "--kernel", SCRIPTS / "guest.py",
+                   "--", "true"], "lspci is missing: run 'make deps'",
+                  env=programs.env())
+
+
+@stubs
+def apt_missing(programs):
+    """a distribution without apt"""
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+        programs.link("env")
+        return expect([sys.executable, SCRIPTS / "kernel.py", "list"],
+                      "apt-cache is missing: .*Debian or Ubuntu",
+                      env=programs.env(LOOPDMA_CACHE=directory))
+
+
+@stubs
+def deps_without_dpkg(programs):
+    """dependencies on another distribution"""
+    programs.link("sh", "tr")
+    return expect(["/bin/sh", SCRIPTS / "deps.sh", "run"],
+                  "not Debian or Ubuntu: install", env=programs.env())
+
+
+@stubs
+def deps_without_root(programs):
+    """dependencies missing, no root, no sudo"""
+    programs.link("sh", "tr").write("id", "echo 1000\n").write("dpkg-query", "exit 1\n")
+    return expect(["/bin/sh", SCRIPTS / "deps.sh", "check"],
+                  "without root, run as root: apt-get install .* sparse",
+                  env=programs.env())
+
+
+@stubs
+def deps_with_sudo(programs):
+    """dependencies missing, sudo that asks for a password"""
+    programs.link("sh", "tr").write("id", "echo 1000\n").write("dpkg-query", "exit 1\n")
+    programs.write("sudo", "exit 1\n")
+    return expect(["/bin/sh", SCRIPTS / "deps.sh", "check"],
+                  "without a password, run: sudo apt-get install", env=programs.env())
+
+
+@stubs
+def deps_without_network(programs):
+    """dependencies missing, no network"""
+    programs.link("sh", "tr", "mkdir", "dirname", "date", "env", "grep")
+    programs.write("id", "echo 0\n").write("dpkg-query", "exit 1\n")
+    programs.write("apt-get", "echo 'E: Could not resolve host' >&2; exit 100\n")
+    return expect(["/bin/sh", SCRIPTS / "deps.sh", "run"],
+                  "is there a network\\?.*apt-get install", env=programs.env())
+
+
+def deps_malformed():
+    """dependencies of nothing"""
+    return expect([SCRIPTS / "deps.sh", "frobnicate"], "", status=2)
+
+
+@stubs
+def download_without_network(programs):
+    """a stock kernel, empty cache, no network"""
+    # The lists are there, the packages are not to be had.
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+        programs.write("apt-get", "echo 'Err:1 http://mirror Could not resolve'\nexit 100\n")
+        path = f"{programs.directory}:{os.environ['PATH']}"
+        return expect([SCRIPTS / "kernel.py", "image", common_cell()],
+                      "is there a network\\?", env={"PATH": path,
+                                                    "LOOPDMA_CACHE": directory})
+
+
+def common_cell():
+    import kernel
+    return kernel.cells()[0].name
+
+
+def disk_full():
+    """a cache without space"""
+    if os.geteuid() or not shutil.which("unshare"):
+        raise Skip("needs root, to mount a file system of its own")
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+        # In a mount name space of its own it is gone with the command.
+        script = (f"mount -t tmpfs -o size=64k tmpfs {directory} && "
+                  f"dd if=/dev/zero of={directory}/fill bs=4k 2>/dev/null; "
+                  f"exec {SCRIPTS}/kernel.py list")
+        code, text = call(["unshare", "-m", "true"])
+        if code:
+            raise Skip("no mount name spaces here")
+        return expect(["unshare", "-m", "sh", "-c", script], "no space left in .*: free "
+                      "some, or set LOOPDMA_CACHE", env={"LOOPDMA_CACHE": directory})
+
+
+# --- the cache ----------------------------------------------------------------
+
+def cache_interrupted():
+    """a run that is killed while it fills the cache"""
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+        program = ("import common, os, pathlib\n"
+                   f"with common.filling(pathlib.Path({directory!r}) / 'entry') as part:\n"
+                   "    (part / 'file').touch()\n"
+                   "    {}\n")
+        kill = "os.kill(os.getpid(), 9)"
+        code, _ = call([sys.executable, "-c", program.format(kill)],
+                       env={"PYTHONPATH": str(SCRIPTS)})
+        entry = Path(directory) / "entry"
+        if code != -signal.SIGKILL or entry.exists():
+            return "a killed run left a cache entry"
+        code, text = call([sys.executable, "-c", program.format("pass")],
+                          env={"PYTHONPATH": str(SCRIPTS)})
+        if code or not (entry / "file").exists() or len(os.listdir(directory)) != 1:
+            return f"the next run does not fill it: {text.strip()}"
+    return ""
+
+
+# --- the judge of guests ------------------------------------------------------
+
+COMPLAINTS = """\
+[    1.0] BUG: KASAN: slab-use-after-free in foo+0x1/0x2 [loopdma]
+[    1.0] BUG: sleeping function called from invalid context at mm/slab.c:1
+[    1.0] BUG: kernel NULL pointer dereference, address: 0000000000000000
+[    1.0] BUG: scheduling while atomic: swapper/0/0/0x00000002
+[    1.0] WARNING: CPU: 0 PID: 1 at drivers/dma/loopdma/core.c:1 foo+0x1/0x2
+[    1.0] WARNING: possible circular locking dependency detected
+[    1.0] WARNING: possible recursive locking detected
+[    1.0] WARNING: inconsistent lock state
+[    1.0] WARNING: suspicious RCU usage
+[    1.0] UBSAN: shift-out-of-bounds in foo.c:1:2
+[    1.0] DMA-API: loopdma 0000:00:02.0: device driver frees DMA memory with wrong size
+[    1.0] DMA-API: loopdma 0000:00:02.0: mapping error not checked
+[    1.0] INFO: task dma0chan0-copy0:55 blocked for more than 120 seconds.
+[    1.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+[    1.0] INFO: lockdep is turned off.
+[    1.0] Call Trace:
+[    1.0] Oops: 0000 [#1] PREEMPT SMP
+[    1.0] general protection fault, probably for non-canonical address
+[    1.0] Kernel panic - not syncing: Fatal exception
+[    1.0] Disabling lock debugging due to kernel taint
+[    1.0] DMAR: [DMA Read NO_PASID] Request device [00:02.0] fault addr 0x1000
+[    1.0] DMAR: DRHD: handling fault status reg 2
+[    1.0] pcieport 0000:00:01.0: AER: Uncorrected (Fatal) error received
+[    1.0] irq 11: nobody cared (try booting with the "irqpoll" option)
+[    1.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s!
+[    1.0] list_add corruption. next->prev should be prev
+[    1.0] refcount_t: underflow; use-after-free.
+[    1.0] ODEBUG: free active (active state 0) object: timer_list
+[    1.0] loopdma: Unknown symbol foo (err -2)
+"""
+
+QUIET = """\
+[    1.0] DMAR: Intel(R) Virtualization Technology for Directed I/O
+[    1.0] DMAR: dmar0: Using Queued invalidation
+[    1.0] DMA-API: preallocated 65536 debug entries
+[    1.0] DMA-API: debugging enabled by kernel config
+[    1.0] kasan: KernelAddressSanitizer initialized (generic)
+[    1.0] Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar
+[    1.0] rcu: Preemptible hierarchical RCU implementation.
+[    1.0] loopdma: loading out-of-tree module taints kernel.
+[    1.0] Spectre V2 : Mitigation: Retpolines
+"""
+
+
+def judge_sees_complaints():
+    """each kind of complaint in a kernel log"""
+    missed = [line for line in COMPLAINTS.splitlines() if not guest.complaints(line)]
+    return f"not seen: {missed[0]}" if missed else ""
+
+
+def judge_keeps_quiet():
+    """a kernel log without a complaint"""
+    wrong = guest.complaints(QUIET)
+    return f"seen as a complaint: {wrong[0]}" if wrong else ""
+
+
+GOOD = ["@@ taint 12288", "@@ exit 0"]
+DEBUG = ["@@ taint 266240", "@@ dma-api-errors 0", "@@ dma-api-disabled N",
+         "@@ debug-locks 1", "@@ exit 0"]
+KASAN = "kasan: KernelAddressSanitizer initialized (generic)\n"
+
+
+def judge_verdicts():
+    """how guests end, told apart"""
+    def judge(lines=GOOD, log="", status=0, hung=False, debug=False):
+        g = guest.Guest(kernel=Path("/dev/null"), job="", debug_kernel=debug)
+        return guest.judge(g, lines, log, status, hung, "qemu: error: no such device")
+
+    def without(key):
+        return [line for line in DEBUG if not line.startswith(f"@@ {key} ")]
+
+    for wanted, reason in [
+            ("^$", judge()),
+            ("^$", judge(DEBUG, KASAN, debug=True)),
+            ("^guest hangs, ended after", judge(hung=True)),
+            ("^QEMU crashed, signal 11", judge(status=-11)),
+            ("^QEMU failed, status 1: qemu: error: no such", judge(status=1)),
+            ("^guest panic", judge([], "Kernel panic - not syncing: foo\n")),
+            ("^guest ended before its job", judge(["@@ start 6.1"])),
+            ("^kernel log: WARNING: CPU", judge(log="WARNING: CPU: 0\n")),
+            ("^kernel tainted: 512", judge(["@@ taint 512", "@@ exit 0"])),
+            ("^kernel tainted", judge(["@@ taint 262144", "@@ exit 0"])),
+            ("^job failed, status 3: oh", judge(["oh", "@@ taint 0", "@@ exit 3"])),
+            ("^DMA API: 2 errors", judge(["@@ dma-api-errors 2", *GOOD])),
+            ("^lockdep is off", judge(without("debug-locks"), KASAN, debug=True)),
+            ("^the check of the DMA API is off",
+             judge(without("dma-api-disabled"), KASAN, debug=True)),
+            ("^KASAN is not on", judge(DEBUG, debug=True))]:
+        if not re.search(wanted, reason):
+            return f"'{reason}' instead of '{wanted}'"
+    return ""
+
+
+# --- running them -------------------------------------------------------------
+
+TESTS = [
+    kdir_missing, kdir_empty, kdir_without_symvers, kdir_without_dma, variable_malformed,
+    kernel_unknown, run_kernel_unknown, lane_unknown, guest_without_job,
+    cache_not_writable, home_not_writable, cache_with_space, qemu_missing, tool_missing,
+    apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
+    deps_without_network, deps_malformed, download_without_network, disk_full,
+    cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
+]
+
+
+def one(test):
+    """Name, status and reason of a test."""
+    try:
+        reason = test()
+    except Skip as e:
+        return test.__doc__, "SKIP", str(e)
+    except subprocess.TimeoutExpired:
+        reason = "does not end"
+    return test.__doc__, "FAIL" if reason else "PASS", reason
+
+
+def run():
+    return [one(test) for test in TESTS]
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    results = run()
+    for name, status, reason in results:
+        print(f"{status} {name}{': ' + reason if reason else ''}")
+    return 1 if any(status == "FAIL" for _, status, _ in results) else 0
+
+
+if __name__ == "__main__":
+    common.main(main)

@@ -1,0 +1,673 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: a client that moves data and says how it went.
+ *
+ * Uses the public dmaengine client API only, and reads the device's counters
+ * from its BAR to report what the device itself has seen.  Loading the module
+ * runs one mode and reports in the kernel log:
+ *
+ *	mode=loopback	a scattered buffer through the peripheral, compared
+ *	mode=table	copies of 64 B to 4 MiB beside the CPU's memcpy()
+ *	mode=figures	the measurements behind the figures of "make bench"
+ *
+ * The load fails if a mode does.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/dmaengine.h>
+#include <linux/io.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/random.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/tick.h>
+#include <linux/vmalloc.h>
+
+#include <loopdma/hw.h>
+
+static char *mode = "loopback";
+module_param(mode, charp, 0444);
+MODULE_PARM_DESC(mode, "loopback, table or figures");
+
+static unsigned int runs = 5;
+module_param(runs, uint, 0444);
+MODULE_PARM_DESC(runs, "Repetitions of mode=figures (default 5)");
+
+static unsigned int window_ms = 200;
+module_param(window_ms, uint, 0444);
+MODULE_PARM_DESC(window_ms, "Length of one measurement, ms (default 200)");
+
+/* Generous: a guest may be emulated on a busy host. */
+#define BENCH_TIMEOUT	(60 * HZ)
+
+#define BENCH_MAX_SIZE	SZ_4M
+
+/**
+ * struct bench - what the modes share
+ * @chan: channel that copies
+ * @dev: device to map buffers for
+ * @bar: registers of the device, for its counters
+ * @src: source buffer
+ * @dst: destination buffer
+ * @dma_src: bus address of @src
+ * @dma_dst: bus address of @dst
+ */
+struct bench {
+	struct dma_chan *chan;
+	struct device *dev;
+	void __iomem *bar;
+	void *src;
+	void *dst;
+	dma_addr_t dma_src;
+	dma_addr_t dma_dst;
+};
+
+/**
+ * struct bench_stream - copies kept in flight
+ * @b: buffers and channel
+ * @size: bytes of a copy
+ * @lock: protects what follows; the starter runs beside the callbacks
+ * @to_submit: copies still to be submitted
+ * @to_finish: copies still to finish
+ * @issues: calls of issue_pending
+ * @failed: a copy failed
+ * @end: when the last copy finished
+ * @done: the last copy has finished
+ */
+struct bench_stream {
+	struct bench *b;
+	size_t size;
+	spinlock_t lock; /* see above */
+	u64 to_submit;
+	u64 to_finish;
+	u64 issues;
+	bool failed;
+	ktime_t end;
+	struct completion done;
+};
+
+/**
+ * struct bench_result - outcome of a stream
+ * @copies: number of copies
+ * @issues: calls of issue_pending
+ * @ns: time from the first submit to the last callback
+ * @busy_ns: CPU time, all CPUs, that was not idle
+ * @doorbells: that the device saw
+ * @irqs: that the device raised
+ * @reads: register reads that the device saw
+ */
+struct bench_result {
+	u64 copies;
+	u64 issues;
+	u64 ns;
+	u64 busy_ns;
+	u32 doorbells;
+	u32 irqs;
+	u32 reads;
+};
+
+static u32 bench_counter(struct bench *b, u32 reg)
+{
+	return readl(b->bar + reg);
+}
+
+static u32 bench_chan_counter(struct bench *b, u32 reg)
+{
+	return bench_counter(b, LOOPDMA_CH(b->chan->chan_id, reg));
+}
+
+static u64 bench_idle_us(void)
+{
+	u64 idle = 0;
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		idle += get_cpu_idle_time_us(cpu, NULL);
+	return idle;
+}
+
+static void bench_callback(void *param, const struct dmaengine_result *result);
+
+/* Called with the stream locked. */
+static void bench_submit(struct bench_stream *s)
+{
+	struct dma_async_tx_descriptor *tx;
+
+	tx = dmaengine_prep_dma_memcpy(s->b->chan, s->b->dma_dst, s->b->dma_src,
+				       s->size, DMA_PREP_INTERRUPT);
+	if (!tx) {
+		s->failed = true;
+		s->to_finish--;
+		return;
+	}
+	tx->callback_result = bench_callback;
+	tx->callback_param = s;
+	dmaengine_submit(tx);
+}
+
+static void bench_callback(void *param, const struct dmaengine_result *result)
+{
+	struct bench_stream *s = param;
+
+	spin_lock(&s->lock);
+	if (result->result != DMA_TRANS_NOERROR)
+		s->failed = true;
+	if (s->to_submit) {
+		s->to_submit--;
+		bench_submit(s);
+		s->issues++;
+		dma_async_issue_pending(s->b->chan);
+	}
+	if (!--s->to_finish) {
+		s->end = ktime_get();
+		complete(&s->done);
+	}
+	spin_unlock(&s->lock);
+}
+
+/* Make copies, depth of them in flight, and say how it went. */
+static int bench_stream_mapped(struct bench *b, size_t size, unsigned int depth,
+			       u64 copies, struct bench_result *r)
+{
+	struct bench_stream s = {
+		.b = b,
+		.size = size,
+		.to_finish = copies,
+		.issues = 1,
+	};
+	u32 doorbells, irqs, reads;
+	u64 first = min_t(u64, depth, copies);
+	ktime_t start;
+	u64 idle;
+
+	spin_lock_init(&s.lock);
+	init_completion(&s.done);
+	s.to_submit = copies - first;
+
+	doorbells = bench_chan_counter(b, LOOPDMA_CH_CNT_DOORBELLS);
+	irqs = bench_chan_counter(b, LOOPDMA_CH_CNT_INTERRUPTS);
+	reads = bench_counter(b, LOOPDMA_CNT_MMIO_READS);
+	idle = bench_idle_us();
+	start = ktime_get();
+
+	spin_lock_bh(&s.lock);
+	while (first--)
+		bench_submit(&s);
+	dma_async_issue_pending(b->chan);
+	spin_unlock_bh(&s.lock);
+
+	if (!wait_for_completion_timeout(&s.done, BENCH_TIMEOUT)) {
+		dmaengine_terminate_sync(b->chan);
+		pr_err("copies of %zu bytes did not finish\n", size);
+		return -ETIMEDOUT;
+	}
+	/* The last callback may still hold the lock, which is on this stack. */
+	dmaengine_synchronize(b->chan);
+
+	r->copies = copies;
+	r->issues = s.issues;
+	r->ns = ktime_to_ns(ktime_sub(s.end, start));
+	idle = (bench_idle_us() - idle) * NSEC_PER_USEC;
+	r->busy_ns = ktime_to_ns(ktime_sub(ktime_get(), start)) *
+		     num_online_cpus();
+	r->busy_ns = r->busy_ns > idle ? r->busy_ns - idle : 0;
+	r->doorbells = bench_chan_counter(b, LOOPDMA_CH_CNT_DOORBELLS) -
+		       doorbells;
+	r->irqs = bench_chan_counter(b, LOOPDMA_CH_CNT_INTERRUPTS) - irqs;
+	r->reads = bench_counter(b, LOOPDMA_CNT_MMIO_READS) - reads;
+	if (s.failed) {
+		pr_err("a copy of %zu bytes failed\n", size);
+		return -EIO;
+	}
+	return 0;
+}
+
+/* The same, with the buffers mapped for it, and compared afterwards. */
+static int bench_stream(struct bench *b, size_t size, unsigned int depth,
+			u64 copies, struct bench_result *r)
+{
+	int err = -ENOMEM;
+
+	memset(b->dst, 0, size);
+	b->dma_src = dma_map_single(b->dev, b->src, size, DMA_TO_DEVICE);
+	if (dma_mapping_error(b->dev, b->dma_src))
+		return err;
+	b->dma_dst = dma_map_single(b->dev, b->dst, size, DMA_FROM_DEVICE);
+	if (!dma_mapping_error(b->dev, b->dma_dst)) {
+		err = bench_stream_mapped(b, size, depth, copies, r);
+		dma_unmap_single(b->dev, b->dma_dst, size, DMA_FROM_DEVICE);
+	}
+	dma_unmap_single(b->dev, b->dma_src, size, DMA_TO_DEVICE);
+	if (!err && memcmp(b->src, b->dst, size)) {
+		pr_err("copies of %zu bytes differ from their source\n", size);
+		err = -EIO;
+	}
+	return err;
+}
+
+/* Copies that fill a window, as many as it takes. */
+static int bench_stream_window(struct bench *b, size_t size, unsigned int depth,
+			       struct bench_result *r)
+{
+	u64 window = (u64)window_ms * NSEC_PER_MSEC;
+	u64 copies = depth;
+	int err;
+
+	for (;;) {
+		err = bench_stream(b, size, depth, copies, r);
+		if (err)
+			return err;
+		if (r->ns >= window / 2)
+			return 0;
+		/* Aim at the window, but never trust a short run too far. */
+		copies = min(copies * 8,
+			     max(copies * 2, div64_u64(copies * window,
+						       r->ns + 1)));
+	}
+}
+
+/* Nanoseconds that the CPU takes to copy once. */
+static u64 bench_memcpy(struct bench *b, size_t size)
+{
+	u64 window = (u64)window_ms * NSEC_PER_MSEC / 4;
+	u64 i, n = 1, ns;
+	ktime_t start;
+
+	for (;;) {
+		start = ktime_get();
+		for (i = 0; i < n; i++) {
+			memcpy(b->dst, b->src, size);
+			/* Keeps the compiler from seeing that it is the same. */
+			barrier();
+		}
+		ns = ktime_to_ns(ktime_sub(ktime_get(), start));
+		if (ns >= window)
+			return div64_u64(ns, n);
+		n *= 2;
+		cond_resched();
+	}
+}
+
+static u64 bench_mbps(u64 bytes, u64 ns)
+{
+	return div64_u64(bytes * 1000, ns + 1);
+}
+
+static int bench_table(struct bench *b)
+{
+	static const size_t sizes[] = {
+		64, 256, SZ_1K, SZ_4K, SZ_16K, SZ_64K, SZ_256K, SZ_1M, SZ_4M,
+	};
+	struct bench_result r;
+	unsigned int i;
+	u64 cpu;
+	int err;
+
+	pr_info("%8s %10s %10s %12s %12s %8s\n", "bytes", "DMA MB/s",
+		"CPU MB/s", "DMA: CPU us", "memcpy us", "irqs");
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		err = bench_stream_window(b, sizes[i], 8, &r);
+		if (err)
+			return err;
+		cpu = bench_memcpy(b, sizes[i]);
+		pr_info("%8zu %10llu %10llu %8llu.%03llu %8llu.%03llu %4u.%03u\n",
+			sizes[i], bench_mbps(r.copies * sizes[i], r.ns),
+			bench_mbps(sizes[i], cpu),
+			div64_u64(r.busy_ns, r.copies) / 1000,
+			div64_u64(r.busy_ns, r.copies) % 1000,
+			cpu / 1000, cpu % 1000,
+			(u32)div64_u64(r.irqs, r.copies),
+			(u32)(div64_u64((u64)r.irqs * 1000, r.copies) % 1000));
+	}
+	return 0;
+}
+
+/**
+ * struct bench_spinner - a task that does nothing but count
+ * @task: the task
+ * @count: rounds so far
+ */
+struct bench_spinner {
+	struct task_struct *task;
+	u64 count;
+};
+
+static int bench_spin(void *data)
+{
+	struct bench_spinner *sp = data;
+	unsigned int i;
+
+	/* Gives way to everything else: it measures what is left of the CPU. */
+	set_user_nice(current, MAX_NICE);
+	while (!kthread_should_stop()) {
+		for (i = 0; i < 1000; i++)
+			barrier();
+		WRITE_ONCE(sp->count, sp->count + 1);
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * How much of its speed a counting loop keeps while copies stream, in
+ * thousandths.  Only means something with one CPU.
+ */
+static int bench_progress(struct bench *b, u64 *permille)
+{
+	struct bench_spinner sp = { };
+	struct bench_result r;
+	u64 copies, alone, beside, ns;
+	ktime_t start;
+	int err;
+
+	err = bench_stream_window(b, SZ_1M, 8, &r);
+	if (err)
+		return err;
+	copies = r.copies;
+
+	sp.task = kthread_run(bench_spin, &sp, "loopdma_spin");
+	if (IS_ERR(sp.task))
+		return PTR_ERR(sp.task);
+
+	msleep(20);
+	alone = READ_ONCE(sp.count);
+	start = ktime_get();
+	msleep(window_ms);
+	alone = READ_ONCE(sp.count) - alone;
+	ns = ktime_to_ns(ktime_sub(ktime_get(), start));
+
+	beside = READ_ONCE(sp.count);
+	start = ktime_get();
+	err = bench_stream(b, SZ_1M, 8, copies, &r);
+	beside = READ_ONCE(sp.count) - beside;
+	*permille = div64_u64(beside * 1000,
+			      div64_u64(alone * ktime_to_ns(ktime_sub(ktime_get(), start)),
+					ns) + 1);
+	kthread_stop(sp.task);
+	return err;
+}
+
+static int bench_report_stream(struct bench *b, unsigned int run, size_t size,
+			       unsigned int depth)
+{
+	struct bench_result r;
+	int err;
+
+	err = bench_stream_window(b, size, depth, &r);
+	if (err)
+		return err;
+	pr_info("run=%u kind=dma size=%zu depth=%u copies=%llu issues=%llu ns=%llu busy_ns=%llu doorbells=%u irqs=%u reads=%u\n",
+		run, size, depth, r.copies, r.issues, r.ns, r.busy_ns,
+		r.doorbells, r.irqs, r.reads);
+	return 0;
+}
+
+static int bench_figures(struct bench *b)
+{
+	unsigned int run;
+	u64 permille;
+	int err;
+
+	for (run = 0; run < runs; run++) {
+		pr_info("run=%u kind=memcpy size=%u ns=%llu\n", run, SZ_64K,
+			bench_memcpy(b, SZ_64K));
+		pr_info("run=%u kind=memcpy size=%u ns=%llu\n", run, SZ_1M,
+			bench_memcpy(b, SZ_1M));
+		err = bench_report_stream(b, run, SZ_1M, 8);
+		if (!err)
+			err = bench_report_stream(b, run, SZ_4K, 32);
+		if (!err)
+			err = bench_report_stream(b, run, SZ_4K, 1);
+		if (!err)
+			err = bench_progress(b, &permille);
+		if (err)
+			return err;
+		pr_info("run=%u kind=progress permille=%llu\n", run, permille);
+	}
+	return 0;
+}
+
+/* --- loopback -------------------------------------------------------------- */
+
+#define LOOPBACK_BYTES	(SZ_256K + 192)
+#define LOOPBACK_WIDTH	DMA_SLAVE_BUSWIDTH_4_BYTES
+
+/* Cut a buffer from vmalloc() into pieces of random length. */
+static int bench_scatter(struct sg_table *sgt, u8 *buf, size_t len)
+{
+	size_t off = 0, n;
+	struct scatterlist *sg;
+	unsigned int i;
+	int err;
+
+	err = sg_alloc_table(sgt, len / LOOPBACK_WIDTH, GFP_KERNEL);
+	if (err)
+		return err;
+	for_each_sg(sgt->sgl, sg, sgt->orig_nents, i) {
+		n = (1 + get_random_u32() % 500) * LOOPBACK_WIDTH;
+		n = min3(n, len - off,
+			 (size_t)(PAGE_SIZE - offset_in_page(buf + off)));
+		sg_set_page(sg, vmalloc_to_page(buf + off), n,
+			    offset_in_page(buf + off));
+		off += n;
+		if (off == len) {
+			sg_mark_end(sg);
+			sgt->nents = i + 1;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static void bench_complete(void *param)
+{
+	complete(param);
+}
+
+static struct dma_async_tx_descriptor *
+bench_prep_slave(struct dma_chan *chan, struct sg_table *sgt,
+		 enum dma_transfer_direction dir, struct completion *done)
+{
+	struct dma_slave_config config = {
+		.direction = dir,
+		.src_addr_width = LOOPBACK_WIDTH,
+		.dst_addr_width = LOOPBACK_WIDTH,
+		.src_maxburst = 16,
+		.dst_maxburst = 16,
+	};
+	struct dma_async_tx_descriptor *tx;
+
+	if (dmaengine_slave_config(chan, &config))
+		return NULL;
+	tx = dmaengine_prep_slave_sg(chan, sgt->sgl, sgt->nents, dir,
+				     DMA_PREP_INTERRUPT);
+	if (tx) {
+		tx->callback = bench_complete;
+		tx->callback_param = done;
+	}
+	return tx;
+}
+
+static int bench_loopback_run(struct bench *b, struct dma_chan *rx,
+			      struct sg_table *out, struct sg_table *in)
+{
+	DECLARE_COMPLETION_ONSTACK(sent);
+	DECLARE_COMPLETION_ONSTACK(received);
+	struct dma_async_tx_descriptor *tx;
+	int err = -EIO;
+
+	tx = bench_prep_slave(rx, in, DMA_DEV_TO_MEM, &received);
+	if (!tx || dma_submit_error(dmaengine_submit(tx)))
+		goto out;
+	tx = bench_prep_slave(b->chan, out, DMA_MEM_TO_DEV, &sent);
+	if (!tx || dma_submit_error(dmaengine_submit(tx)))
+		goto out;
+	dma_async_issue_pending(b->chan);
+	dma_async_issue_pending(rx);
+	if (wait_for_completion_timeout(&received, BENCH_TIMEOUT) &&
+	    wait_for_completion_timeout(&sent, BENCH_TIMEOUT))
+		err = 0;
+out:
+	dmaengine_terminate_sync(b->chan);
+	dmaengine_terminate_sync(rx);
+	return err;
+}
+
+static int bench_loopback_mapped(struct bench *b, struct dma_chan *rx,
+				 struct sg_table *out, struct sg_table *in)
+{
+	unsigned int nents_out = out->nents, nents_in = in->nents;
+	int err = -ENOMEM;
+	int n;
+
+	n = dma_map_sg(b->dev, out->sgl, nents_out, DMA_TO_DEVICE);
+	if (!n)
+		return err;
+	out->nents = n;
+	n = dma_map_sg(b->dev, in->sgl, nents_in, DMA_FROM_DEVICE);
+	if (n) {
+		in->nents = n;
+		err = bench_loopback_run(b, rx, out, in);
+		dma_unmap_sg(b->dev, in->sgl, nents_in, DMA_FROM_DEVICE);
+	}
+	dma_unmap_sg(b->dev, out->sgl, nents_out, DMA_TO_DEVICE);
+	if (!err)
+		pr_info("loopback: %u bytes in %u pieces out, %u pieces in\n",
+			LOOPBACK_BYTES, nents_out, nents_in);
+	return err;
+}
+
+/* What one channel of a pair transmits, the other receives. */
+static bool bench_is_peer(struct dma_chan *chan, void *param)
+{
+	struct dma_chan *first = param;
+
+	return chan->device == first->device &&
+	       chan->chan_id == (first->chan_id ^ 1);
+}
+
+static int bench_loopback(struct bench *b)
+{
+	struct sg_table out = { }, in = { };
+	struct dma_chan *rx;
+	dma_cap_mask_t mask;
+	u8 *sent, *received;
+	int err = -ENOMEM;
+
+	dma_cap_zero(mask);
+	dma_cap_set(DMA_SLAVE, mask);
+	rx = dma_request_channel(mask, bench_is_peer, b->chan);
+	if (!rx) {
+		pr_err("loopback: the channel's peer is not free\n");
+		return -EBUSY;
+	}
+
+	sent = vmalloc(LOOPBACK_BYTES);
+	received = vzalloc(LOOPBACK_BYTES);
+	if (!sent || !received)
+		goto out;
+	get_random_bytes(sent, LOOPBACK_BYTES);
+	err = bench_scatter(&out, sent, LOOPBACK_BYTES);
+	if (!err)
+		err = bench_scatter(&in, received, LOOPBACK_BYTES);
+	if (!err)
+		err = bench_loopback_mapped(b, rx, &out, &in);
+	if (!err && memcmp(sent, received, LOOPBACK_BYTES)) {
+		pr_err("loopback: what came back differs\n");
+		err = -EIO;
+	}
+	if (!err)
+		pr_info("loopback: what came back is what was sent\n");
+out:
+	sg_free_table(&in);
+	sg_free_table(&out);
+	vfree(received);
+	vfree(sent);
+	dma_release_channel(rx);
+	return err;
+}
+
+/* --- set-up ---------------------------------------------------------------- */
+
+static bool bench_is_loopdma(struct dma_chan *chan, void *param)
+{
+	struct device *dev = chan->device->dev;
+
+	return dev_is_pci(dev) && !strcmp(dev_driver_string(dev), "loopdma");
+}
+
+static int bench_copy_mode(struct bench *b, int (*run)(struct bench *b))
+{
+	unsigned int order = get_order(BENCH_MAX_SIZE);
+	int err = -ENOMEM;
+
+	b->src = (void *)__get_free_pages(GFP_KERNEL | __GFP_NOWARN, order);
+	b->dst = (void *)__get_free_pages(GFP_KERNEL | __GFP_NOWARN, order);
+	if (!b->src || !b->dst) {
+		pr_err("no memory for two buffers of %u bytes\n",
+		       BENCH_MAX_SIZE);
+		goto out;
+	}
+	get_random_bytes(b->src, BENCH_MAX_SIZE);
+	err = run(b);
+out:
+	free_pages((unsigned long)b->dst, order);
+	free_pages((unsigned long)b->src, order);
+	return err;
+}
+
+static int __init bench_init(void)
+{
+	struct bench b = { };
+	dma_cap_mask_t mask;
+	struct pci_dev *pdev;
+	int err;
+
+	dma_cap_zero(mask);
+	dma_cap_set(DMA_MEMCPY, mask);
+	b.chan = dma_request_channel(mask, bench_is_loopdma, NULL);
+	if (!b.chan) {
+		pr_err("no free channel; is loopdma.ko loaded?\n");
+		return -ENODEV;
+	}
+	b.dev = dmaengine_get_dma_device(b.chan);
+	pdev = to_pci_dev(b.chan->device->dev);
+	b.bar = pci_iomap(pdev, LOOPDMA_BAR, 0);
+	if (!b.bar) {
+		dma_release_channel(b.chan);
+		return -ENOMEM;
+	}
+
+	if (!strcmp(mode, "loopback")) {
+		err = bench_loopback(&b);
+	} else if (!strcmp(mode, "table")) {
+		err = bench_copy_mode(&b, bench_table);
+	} else if (!strcmp(mode, "figures")) {
+		err = bench_copy_mode(&b, bench_figures);
+	} else {
+		pr_err("mode %s is not loopback, table or figures\n", mode);
+		err = -EINVAL;
+	}
+
+	pci_iounmap(pdev, b.bar);
+	dma_release_channel(b.chan);
+	if (err)
+		pr_err("%s failed: %d\n", mode, err);
+	return err;
+}
+module_init(bench_init);
+
+static void __exit bench_exit(void)
+{
+}
+module_exit(bench_exit);
+
+MODULE_DESCRIPTION("loopdma benchmark client");
+MODULE_LICENSE("GPL");

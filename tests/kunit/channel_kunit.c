@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma_channel: channels are requested, described, released and survive.
+ *
+ * Contract cases: they speak the dmaengine client API and dut.h only.
+ */
+#include <linux/string.h>
+
+#include "dut.h"
+
+static bool accept_none(struct dma_chan *chan, void *param)
+{
+	(*(unsigned int *)param)++;
+	return false;
+}
+
+static bool accept_this(struct dma_chan *chan, void *param)
+{
+	return chan == param;
+}
+
+static dma_cap_mask_t cap_mask(enum dma_transaction_type cap)
+{
+	dma_cap_mask_t mask;
+
+	dma_cap_zero(mask);
+	dma_cap_set(cap, mask);
+	return mask;
+}
+
+static const enum dma_transaction_type offered[] = {
+	DMA_MEMCPY, DMA_INTERRUPT, DMA_SLAVE, DMA_PRIVATE,
+};
+
+static void cap_desc(const enum dma_transaction_type *cap, char *desc)
+{
+	static const char * const names[] = {
+		[DMA_MEMCPY] = "memcpy", [DMA_XOR] = "xor", [DMA_PQ] = "pq",
+		[DMA_XOR_VAL] = "xor_val", [DMA_PQ_VAL] = "pq_val",
+		[DMA_MEMSET] = "memset", [DMA_MEMSET_SG] = "memset_sg",
+		[DMA_INTERRUPT] = "interrupt", [DMA_PRIVATE] = "private",
+		[DMA_SLAVE] = "slave", [DMA_CYCLIC] = "cyclic",
+		[DMA_INTERLEAVE] = "interleave",
+		[DMA_COMPLETION_NO_ORDER] = "completion_no_order",
+		[DMA_REPEAT] = "repeat", [DMA_LOAD_EOT] = "load_eot",
+	};
+
+	strscpy(desc, names[*cap], KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(offered, offered, cap_desc);
+
+/* Rule: a channel with the capabilities asked for is found (provider.rst). */
+static void request_by_mask(struct kunit *test)
+{
+	const enum dma_transaction_type *cap = test->param_value;
+	struct dma_chan *chan = ldk_try_request(test->priv, *cap, -1);
+
+	KUNIT_ASSERT_NOT_NULL(test, chan);
+	KUNIT_EXPECT_TRUE(test, dma_has_cap(*cap, chan->device->cap_mask));
+	KUNIT_EXPECT_EQ(test, 1, chan->client_count);
+}
+
+static const enum dma_transaction_type not_offered[] = {
+	DMA_XOR, DMA_PQ, DMA_XOR_VAL, DMA_PQ_VAL, DMA_MEMSET, DMA_MEMSET_SG,
+	DMA_CYCLIC, DMA_INTERLEAVE, DMA_COMPLETION_NO_ORDER, DMA_REPEAT,
+	DMA_LOAD_EOT,
+};
+
+KUNIT_ARRAY_PARAM(not_offered, not_offered, cap_desc);
+
+/* Rule: a capability is claimed only with an operation behind (provider.rst). */
+static void request_not_offered(struct kunit *test)
+{
+	const enum dma_transaction_type *cap = test->param_value;
+
+	KUNIT_EXPECT_NULL(test, ldk_try_request(test->priv, *cap, -1));
+}
+
+/* Rule: the filter decides which channel it is (dmaengine.h, dma_filter_fn). */
+static void request_with_filter(struct kunit *test)
+{
+	dma_cap_mask_t mask = cap_mask(DMA_MEMCPY);
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan, *last;
+	unsigned int asked = 0;
+
+	last = ldk_try_request(dut, DMA_MEMCPY, ldk_channels(dut) - 1);
+	KUNIT_ASSERT_NOT_NULL(test, last);
+	KUNIT_EXPECT_EQ(test, ldk_channels(dut) - 1, ldk_index(last));
+	ldk_release(dut, last);
+
+	chan = dma_request_channel(mask, accept_this, last);
+	KUNIT_EXPECT_PTR_EQ(test, last, chan);
+	if (chan)
+		dma_release_channel(chan);
+
+	KUNIT_EXPECT_NULL(test, dma_request_channel(mask, accept_none, &asked));
+	KUNIT_EXPECT_GE(test, asked, ldk_channels(dut));
+}
+
+/* Rule: a channel is exclusive to who requested it (client.rst). */
+static void request_is_exclusive(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+
+	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY,
+						ldk_index(chan)));
+}
+
+/* Rule: every channel can be had, and then there is none (client.rst). */
+static void exhaust_all_channels(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = NULL, *next;
+	unsigned int n = 0;
+
+	while ((next = ldk_try_request(dut, DMA_MEMCPY, -1))) {
+		chan = next;
+		n++;
+	}
+	KUNIT_ASSERT_EQ(test, ldk_channels(dut), n);
+
+	ldk_release(dut, chan);
+	next = ldk_try_request(dut, DMA_MEMCPY, -1);
+	KUNIT_EXPECT_PTR_EQ(test, chan, next);
+}
+
+/*
+ * Rule: resources are allocated for the first client and freed after the last
+ * (provider.rst), any number of times.
+ */
+static void release_then_rerequest(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		chan = ldk_try_request(dut, DMA_MEMCPY, 0);
+		KUNIT_ASSERT_NOT_NULL(test, chan);
+		ldk_copy_ok(dut, chan, 1000);
+		ldk_release(dut, chan);
+		KUNIT_EXPECT_EQ(test, 0, chan->client_count);
+	}
+}
+
+/* Rule: what happened to the last client is no business of the next. */
+static void rerequest_starts_clean(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
+	struct dma_chan *chan = ldk_request(dut), *again;
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	struct dma_tx_state state;
+
+	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
+	ldk_submit_copy(&x[0], dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	ldk_expect_failed(&x[0], DMA_TRANS_READ_FAILED, 64);
+	ldk_release(dut, chan);
+
+	again = ldk_try_request(dut, DMA_MEMCPY, ldk_index(chan));
+	KUNIT_ASSERT_PTR_EQ(test, chan, again);
+	ldk_submit_copy(&x[1], dst, src);
+	/* The same cookie as that which failed. */
+	KUNIT_EXPECT_EQ(test, x[0].cookie, x[1].cookie);
+	dma_async_issue_pending(again);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
+	ldk_expect_ok(&x[1]);
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
+			(int)dmaengine_tx_status(again, x[1].cookie, &state));
+	KUNIT_EXPECT_EQ(test, x[1].cookie, state.last);
+	KUNIT_EXPECT_EQ(test, x[1].cookie, state.used);
+}
+
+/* Rule: names are dmaXchanY, and a name means one channel (sysfs class dma). */
+static void names_unique(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	unsigned int i, j, dev, num;
+	int n;
+
+	while (ldk_try_request(dut, DMA_MEMCPY, -1))
+		;
+	for (i = 0; i < dut->nheld; i++) {
+		n = sscanf(dma_chan_name(dut->held[i]), "dma%uchan%u", &dev,
+			   &num);
+		KUNIT_EXPECT_EQ(test, 2, n);
+		for (j = 0; j < i; j++)
+			KUNIT_EXPECT_STRNEQ(test, dma_chan_name(dut->held[i]),
+					    dma_chan_name(dut->held[j]));
+	}
+}
+
+/* Rule: as above, also with a second device. */
+static void names_unique_across_devices(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_dut *other = ldk_create_fake(test, "other",
+						&loopdma_fake_default);
+	struct dma_chan *a = ldk_request(dut), *b = ldk_request(other);
+
+	KUNIT_EXPECT_STRNEQ(test, dma_chan_name(a), dma_chan_name(b));
+	KUNIT_EXPECT_PTR_NE(test, a->device, b->device);
+	ldk_copy_ok(dut, a, 64);
+	ldk_copy_ok(other, b, 64);
+}
+
+/*
+ * Rule: without DMA_PRIVATE the core gives all channels to its public users
+ * (provider.rst), and nobody can request one; the flag survives a client.
+ */
+static void stays_private(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+
+	ldk_release(dut, chan);
+	KUNIT_EXPECT_TRUE(test, dma_has_cap(DMA_PRIVATE,
+					    chan->device->cap_mask));
+	dmaengine_get();
+	KUNIT_EXPECT_EQ(test, 0, chan->client_count);
+	dmaengine_put();
+}
+
+/* Rule: dma_get_slave_caps() tells what the device can do (dmaengine.h). */
+static void slave_caps(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_slave_caps caps = { };
+	struct dma_chan *tx, *rx;
+
+	ldk_request_pair(dut, &tx, &rx);
+	KUNIT_ASSERT_EQ(test, 0, dma_get_slave_caps(tx, &caps));
+	KUNIT_EXPECT_EQ(test, BIT(DMA_MEM_TO_MEM) | BIT(DMA_MEM_TO_DEV) |
+			BIT(DMA_DEV_TO_MEM), caps.directions);
+	KUNIT_EXPECT_NE(test, 0, caps.src_addr_widths);
+	KUNIT_EXPECT_EQ(test, caps.src_addr_widths, caps.dst_addr_widths);
+	KUNIT_EXPECT_GT(test, caps.max_burst, 0);
+	KUNIT_EXPECT_TRUE(test, caps.cmd_terminate);
+	KUNIT_EXPECT_FALSE(test, caps.cmd_pause);
+	KUNIT_EXPECT_FALSE(test, caps.cmd_resume);
+	KUNIT_EXPECT_FALSE(test, caps.descriptor_reuse);
+	KUNIT_EXPECT_EQ(test, (int)DMA_RESIDUE_GRANULARITY_SEGMENT,
+			(int)caps.residue_granularity);
+}
+
+/* Rule: memory is mapped for the device that does the DMA (client.rst). */
+static void dma_device(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct device *dev = dmaengine_get_dma_device(chan);
+
+	KUNIT_EXPECT_PTR_EQ(test, dut->dev, dev);
+	KUNIT_EXPECT_NE(test, 0, dma_get_mask(dev));
+	KUNIT_EXPECT_EQ(test, ldk_max_len(dut), dma_get_max_seg_size(dev));
+}
+
+/* Rule: every channel is a full channel. */
+static void all_channels_copy(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src[LDK_MAX_HELD], *dst[LDK_MAX_HELD];
+	struct ldk_xfer *x[LDK_MAX_HELD];
+	unsigned int i;
+
+	while (ldk_try_request(dut, DMA_MEMCPY, -1))
+		;
+	for (i = 0; i < dut->nheld; i++) {
+		src[i] = ldk_src(dut, 3000);
+		dst[i] = ldk_dst(dut, 3000);
+		x[i] = ldk_xfers(dut, dut->held[i], 1);
+		ldk_submit_copy(x[i], dst[i], src[i]);
+	}
+	for (i = 0; i < dut->nheld; i++)
+		dma_async_issue_pending(dut->held[i]);
+	for (i = 0; i < dut->nheld; i++) {
+		KUNIT_ASSERT_TRUE(test, ldk_wait(x[i]));
+		ldk_expect_ok(x[i]);
+		ldk_expect_moved(dut, dst[i], src[i]);
+	}
+}
+
+enum stage { PREPARED, SUBMITTED, ISSUED, PARTLY_DONE };
+
+static const enum stage stages[] = { PREPARED, SUBMITTED, ISSUED, PARTLY_DONE };
+
+static void stage_desc(const enum stage *stage, char *desc)
+{
+	static const char * const names[] = {
+		[PREPARED] = "prepared", [SUBMITTED] = "submitted",
+		[ISSUED] = "issued", [PARTLY_DONE] = "partly done",
+	};
+
+	strscpy(desc, names[*stage], KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(stages, stages, stage_desc);
+
+/*
+ * Rule: the core synchronizes but does not terminate before it frees a channel
+ * (provider.rst, device_free_chan_resources): what is still in whatever state
+ * must go without a callback, and the memory must be left alone.
+ */
+static void free_with_work(struct kunit *test)
+{
+	enum stage stage = *(const enum stage *)test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, 512), *dst[3];
+	struct dma_chan *chan = ldk_request(dut), *again;
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	unsigned int first = 0;
+	int i;
+
+	ldk_hold(chan);
+	for (i = 0; i < 3; i++) {
+		dst[i] = ldk_dst(dut, 512);
+		if (stage == PREPARED)
+			KUNIT_ASSERT_NOT_NULL(test, ldk_prep_copy(chan, dst[i],
+								  src));
+		else
+			ldk_submit_copy(&x[i], dst[i], src);
+	}
+	if (stage >= ISSUED)
+		dma_async_issue_pending(chan);
+	if (stage == PARTLY_DONE) {
+		ldk_step(chan, 1);
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+		first = 1;
+	}
+
+	ldk_forget(dut, chan);
+	dma_release_channel(chan);
+	ldk_unhold(chan);
+	ldk_round_trip(dut);
+	for (i = first; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, 0, x[i].calls);
+		ldk_expect_untouched(dut, dst[i]);
+	}
+
+	again = ldk_try_request(dut, DMA_MEMCPY, ldk_index(chan));
+	KUNIT_ASSERT_PTR_EQ(test, chan, again);
+	ldk_copy_ok(dut, again, 512);
+}
+
+/*
+ * Rule: with device_release a provider may go while clients hold channels
+ * (provider.rst); from then on prep gives NULL and all else does no harm.
+ */
+static void removed_while_held(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "removed",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
+	struct dma_chan *chan = ldk_request(dut);
+	struct dma_tx_state state;
+
+	ldk_copy_ok(dut, chan, 64);
+	ldk_remove(dut);
+
+	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst, src));
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
+			(int)dmaengine_tx_status(chan, DMA_MIN_COOKIE, &state));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	dmaengine_synchronize(chan);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, -1));
+	ldk_expect_untouched(dut, dst);
+}
+
+/* Rule: as above, for what was prepared before and is submitted after. */
+static void removed_before_submit(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "removed",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct dma_async_tx_descriptor *tx;
+
+	tx = ldk_prep_copy(chan, dst, src);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	ldk_remove(dut);
+	KUNIT_EXPECT_FALSE(test, ldk_submit(x, tx));
+	dma_async_issue_pending(chan);
+	dmaengine_synchronize(chan);
+	KUNIT_EXPECT_EQ(test, 0, x->calls);
+	ldk_expect_untouched(dut, dst);
+}
+
+/*
+ * Rule: a client whose provider goes is told, once, of what was in flight
+ * (Documentation/driver.rst), and its memory is left alone.
+ */
+static void removed_with_work(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "removed",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, 512), *dst[3];
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	int i;
+
+	ldk_hold(chan);
+	for (i = 0; i < 3; i++) {
+		dst[i] = ldk_dst(dut, 512);
+		ldk_submit_copy(&x[i], dst[i], src);
+		if (i < 2)
+			dma_async_issue_pending(chan);
+	}
+	ldk_remove(dut);
+	for (i = 0; i < 3; i++) {
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
+		KUNIT_EXPECT_EQ(test, 1, x[i].calls);
+		KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED,
+				(int)x[i].result.result);
+		KUNIT_EXPECT_EQ(test, 512, x[i].result.residue);
+		ldk_expect_untouched(dut, dst[i]);
+	}
+}
+
+/* Rule: the last client's release frees the provider, not an earlier one's. */
+static void removed_two_clients(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "removed",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
+	struct dma_chan *a = ldk_request(dut), *b = ldk_request(dut);
+
+	ldk_remove(dut);
+	ldk_release(dut, a);
+	KUNIT_EXPECT_NULL(test, ldk_prep_copy(b, dst, src));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(b));
+}
+
+/* Rule: one device going does not disturb another. */
+static void removed_beside_another(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_dut *other = ldk_create_fake(test, "removed",
+						&loopdma_fake_default);
+	struct dma_chan *a = ldk_request(dut);
+
+	ldk_request(other);
+	ldk_remove(other);
+	ldk_copy_ok(dut, a, 5000);
+}
+
+static struct kunit_case channel_cases[] = {
+	KUNIT_CASE_PARAM(request_by_mask, offered_gen_params),
+	KUNIT_CASE_PARAM(request_not_offered, not_offered_gen_params),
+	KUNIT_CASE(request_with_filter),
+	KUNIT_CASE(request_is_exclusive),
+	KUNIT_CASE(exhaust_all_channels),
+	KUNIT_CASE(release_then_rerequest),
+	KUNIT_CASE(rerequest_starts_clean),
+	KUNIT_CASE(names_unique),
+	KUNIT_CASE(names_unique_across_devices),
+	KUNIT_CASE(stays_private),
+	KUNIT_CASE(slave_caps),
+	KUNIT_CASE(dma_device),
+	KUNIT_CASE(all_channels_copy),
+	KUNIT_CASE_PARAM(free_with_work, stages_gen_params),
+	KUNIT_CASE(removed_while_held),
+	KUNIT_CASE(removed_before_submit),
+	KUNIT_CASE(removed_with_work),
+	KUNIT_CASE(removed_two_clients),
+	KUNIT_CASE(removed_beside_another),
+	{ }
+};
+
+static struct kunit_suite channel_suite = {
+	.name = "loopdma_channel",
+	.init = ldk_init,
+	.exit = ldk_exit,
+	.test_cases = channel_cases,
+};
+
+kunit_test_suite(channel_suite);

@@ -1,0 +1,1195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: the device under test.
+ *
+ * Finds or makes the device, keeps account of what a case holds, and checks at
+ * the end that the case leaves the device as it found it.
+ */
+#include <linux/hardirq.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <kunit/resource.h>
+
+#include "loopdma.h"
+#include "dut.h"
+
+#define LDK_GUARD	64
+#define LDK_GUARD_BYTE	0xa5
+#define LDK_POISON_BYTE	0xdb
+
+/* Above this, contiguous pages are hard to come by. */
+#define LDK_KMALLOC_MAX	SZ_2M
+
+/* Of a pattern that is generated piecewise; prandom works in words. */
+#define LDK_CHUNK	64
+
+static char *dut_mode = "auto";
+module_param_named(dut, dut_mode, charp, 0444);
+MODULE_PARM_DESC(dut,
+		 "Device under test: fake, live, or auto (default): live if there is one");
+
+static unsigned int timeout_scale = 1;
+module_param(timeout_scale, uint, 0644);
+MODULE_PARM_DESC(timeout_scale,
+		 "Factor for all time limits, for slow machines (default 1)");
+
+static unsigned int seed;
+module_param(seed, uint, 0644);
+MODULE_PARM_DESC(seed, "Seed of the data patterns (default 0: random)");
+
+/* --- The device ------------------------------------------------------------- */
+
+/**
+ * ldk_timeout() - how long to wait for what must happen
+ *
+ * Return: jiffies.
+ */
+unsigned long ldk_timeout(void)
+{
+	return 10 * HZ * max(timeout_scale, 1U);
+}
+
+static bool ldk_is_live(struct dma_chan *chan, void *param)
+{
+	struct device *dev = chan->device->dev;
+
+	return dev_is_pci(dev) && !strcmp(dev_driver_string(dev), "loopdma");
+}
+
+/* A channel is how to find a provider by public means. */
+static struct loopdma_dev *ldk_find_live(void)
+{
+	struct loopdma_dev *ld;
+	struct dma_chan *chan;
+	dma_cap_mask_t mask;
+
+	dma_cap_zero(mask);
+	dma_cap_set(DMA_MEMCPY, mask);
+	chan = dma_request_channel(mask, ldk_is_live, NULL);
+	if (!chan)
+		return NULL;
+	ld = to_loopdma_chan(chan)->ld;
+	dma_release_channel(chan);
+	return ld;
+}
+
+/* What pci.c does between loopdma_create() and loopdma_register(). */
+static struct loopdma_dev *ldk_setup_fake(struct loopdma_fake *fake)
+{
+	struct device *dev = loopdma_fake_device(fake);
+	struct loopdma_dev *ld;
+	u32 i;
+	int err;
+
+	ld = loopdma_create(dev, &loopdma_fake_ops, fake);
+	if (IS_ERR(ld))
+		return ld;
+
+	err = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(ld->lim.addr_bits));
+	if (err)
+		goto err_destroy;
+	dma_set_max_seg_size(dev, ld->lim.max_len);
+	for (i = 0; i < ld->lim.channels; i++)
+		ld->chan[i].vector = i;
+	loopdma_fake_attach(fake, ld);
+	ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, ld->lim.channels);
+	err = loopdma_register(ld);
+	if (err)
+		goto err_detach;
+	return ld;
+
+err_detach:
+	loopdma_fake_detach(fake);
+err_destroy:
+	loopdma_destroy(ld);
+	return ERR_PTR(err);
+}
+
+static void ldk_stats(struct ldk_dut *dut, u64 *rescued, u64 *recoveries)
+{
+	u32 i;
+
+	*rescued = 0;
+	*recoveries = 0;
+	for (i = 0; i < dut->ld->lim.channels; i++) {
+		*rescued += ldk_rescued(&dut->ld->chan[i].chan);
+		*recoveries += ldk_recoveries(&dut->ld->chan[i].chan);
+	}
+}
+
+static struct ldk_dut *ldk_open(struct kunit *test, struct loopdma_dev *ld,
+				struct loopdma_fake *fake)
+{
+	struct ldk_dut *dut = kunit_kzalloc(test, sizeof(*dut), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, dut);
+	dut->test = test;
+	dut->ld = ld;
+	dut->dev = ld->dev;
+	dut->fake = fake;
+	dut->ring_order = ld->ring_order;
+	dut->seed = seed ?: get_random_u32();
+	ldk_stats(dut, &dut->rescued, &dut->recoveries);
+	dut->next = test->priv;
+	test->priv = dut;
+	return dut;
+}
+
+/**
+ * ldk_create_fake() - a simulated device, set up and registered
+ * @test: case; the device goes with it
+ * @name: unique within the case
+ * @cfg: what it is
+ *
+ * Return: the device; the case is aborted if it cannot be set up.
+ */
+struct ldk_dut *ldk_create_fake(struct kunit *test, const char *name,
+				const struct loopdma_fake_config *cfg)
+{
+	struct loopdma_fake *fake = loopdma_fake_create(test, name, cfg);
+	struct loopdma_dev *ld = ldk_setup_fake(fake);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(ld));
+	return ldk_open(test, ld, fake);
+}
+
+/**
+ * ldk_probe_fake() - would the driver accept this device?
+ * @test: case
+ * @name: unique within the case
+ * @cfg: what the device says it is
+ *
+ * Return: 0 if it would, or its error.
+ */
+int ldk_probe_fake(struct kunit *test, const char *name,
+		   const struct loopdma_fake_config *cfg)
+{
+	struct loopdma_fake *fake = loopdma_fake_create(test, name, cfg);
+	struct loopdma_dev *ld = ldk_setup_fake(fake);
+
+	if (IS_ERR(ld))
+		return PTR_ERR(ld);
+	ldk_remove(ldk_open(test, ld, fake));
+	return 0;
+}
+
+/**
+ * ldk_init() - of the contract suites
+ * @test: case; its priv is the device under test
+ *
+ * Return: 0; the case is aborted if there is no device to test.
+ */
+int ldk_init(struct kunit *test)
+{
+	u32 caps = LOOPDMA_CAPS_TESTCTL | LOOPDMA_CAPS_COUNTERS;
+	struct loopdma_dev *ld = NULL;
+
+	if (strcmp(dut_mode, "fake"))
+		ld = ldk_find_live();
+	if (!ld && !strcmp(dut_mode, "live")) {
+		kunit_err(test, "no PCI device is bound to loopdma\n");
+		return -ENODEV;
+	}
+	if (!ld) {
+		ldk_create_fake(test, "dut", &loopdma_fake_default);
+		return 0;
+	}
+	if (~ld->lim.caps & caps) {
+		kunit_err(test, "the device has no test controls\n");
+		return -ENODEV;
+	}
+	ldk_open(test, ld, NULL);
+	return 0;
+}
+
+/**
+ * ldk_remove() - take a simulated device away, as pci.c does
+ * @dut: device
+ */
+void ldk_remove(struct ldk_dut *dut)
+{
+	loopdma_shutdown(dut->ld);
+	loopdma_fake_detach(dut->fake);
+	loopdma_unregister(dut->ld);
+	dut->gone = true;
+}
+
+static void ldk_close(struct ldk_dut *dut)
+{
+	struct kunit *test = dut->test;
+	u64 rescued, recoveries;
+	u32 i;
+
+	while (dut->nheld)
+		ldk_release(dut, dut->held[dut->nheld - 1]);
+	if (dut->gone)
+		return;
+
+	for (i = 0; i < dut->ld->lim.channels; i++)
+		KUNIT_EXPECT_EQ(test, 0, dut->ld->chan[i].chan.client_count);
+	ldk_set_ring_order(dut, dut->ring_order);
+	ldk_stats(dut, &rescued, &recoveries);
+	if (!dut->trouble) {
+		KUNIT_EXPECT_EQ_MSG(test, dut->rescued, rescued,
+				    "an interrupt was lost");
+		KUNIT_EXPECT_EQ_MSG(test, dut->recoveries, recoveries,
+				    "a channel was restarted");
+	}
+	if (!dut->fake)
+		return;
+	ldk_remove(dut);
+	if (!dut->trouble)
+		KUNIT_EXPECT_EQ_MSG(test, 0,
+				    loopdma_fake_guest_errors(dut->fake),
+				    "the driver broke a rule of hardware.rst");
+}
+
+/**
+ * ldk_exit() - of the contract suites
+ * @test: case
+ *
+ * Runs before KUnit frees what the case has allocated, so channels are quiet
+ * when memory that they were told of goes.
+ */
+void ldk_exit(struct kunit *test)
+{
+	struct ldk_dut *dut;
+
+	for (dut = test->priv; dut; dut = dut->next) {
+		ldk_close(dut);
+		if (READ_ONCE(test->status) == KUNIT_FAILURE)
+			kunit_info(test, "seed %u\n", dut->seed);
+	}
+}
+
+/**
+ * ldk_set_ring_order() - ring size for channels requested from now on
+ * @dut: device; gets its own setting back at the end of the case
+ * @order: log2 of the number of entries; what the device cannot do becomes the
+ *	nearest that it can
+ */
+void ldk_set_ring_order(struct ldk_dut *dut, unsigned int order)
+{
+	const struct loopdma_limits *lim = &dut->ld->lim;
+
+	WRITE_ONCE(dut->ld->ring_order,
+		   clamp_t(unsigned int, order, lim->ring_min, lim->ring_max));
+}
+
+/**
+ * ldk_channels() - number of channels
+ * @dut: device
+ *
+ * Return: number.
+ */
+unsigned int ldk_channels(const struct ldk_dut *dut)
+{
+	return dut->ld->lim.channels;
+}
+
+/**
+ * ldk_max_len() - bytes that one hardware descriptor moves
+ * @dut: device
+ *
+ * Return: bytes, at the most.
+ */
+u32 ldk_max_len(const struct ldk_dut *dut)
+{
+	return dut->ld->lim.max_len;
+}
+
+/**
+ * ldk_fifo_depth() - what a slave transmits before somebody receives
+ * @dut: device
+ *
+ * Return: bytes.
+ */
+u32 ldk_fifo_depth(const struct ldk_dut *dut)
+{
+	return dut->ld->lim.fifo_depth;
+}
+
+/**
+ * ldk_live() - is it a PCI device?
+ * @dut: device
+ *
+ * Return: true if it is, false if it is simulated.
+ */
+bool ldk_live(const struct ldk_dut *dut)
+{
+	return !dut->fake;
+}
+
+/* --- Channels ---------------------------------------------------------------- */
+
+struct ldk_which {
+	struct loopdma_dev *ld;
+	int index;
+};
+
+static bool ldk_filter(struct dma_chan *chan, void *param)
+{
+	struct ldk_which *which = param;
+
+	return chan->device == &which->ld->dma &&
+	       (which->index < 0 || ldk_index(chan) == which->index);
+}
+
+/**
+ * ldk_index() - number of the hardware channel
+ * @chan: channel
+ *
+ * Return: the number.
+ */
+unsigned int ldk_index(struct dma_chan *chan)
+{
+	return to_loopdma_chan(chan)->index;
+}
+
+/**
+ * ldk_try_request() - request a channel of the device
+ * @dut: device
+ * @cap: capability it shall have
+ * @index: number of the channel, or -1
+ *
+ * Return: the channel, released at the end of the case at the latest; or NULL.
+ */
+struct dma_chan *ldk_try_request(struct ldk_dut *dut,
+				 enum dma_transaction_type cap, int index)
+{
+	struct ldk_which which = { .ld = dut->ld, .index = index };
+	struct dma_chan *chan;
+	dma_cap_mask_t mask;
+
+	dma_cap_zero(mask);
+	dma_cap_set(cap, mask);
+	chan = dma_request_channel(mask, ldk_filter, &which);
+	if (chan)
+		dut->held[dut->nheld++] = chan;
+	return chan;
+}
+
+/**
+ * ldk_request() - request any channel that copies
+ * @dut: device
+ *
+ * Return: the channel; the case is aborted if there is none.
+ */
+struct dma_chan *ldk_request(struct ldk_dut *dut)
+{
+	struct dma_chan *chan = ldk_try_request(dut, DMA_MEMCPY, -1);
+
+	KUNIT_ASSERT_NOT_NULL(dut->test, chan);
+	return chan;
+}
+
+/**
+ * ldk_request_pair() - request two channels that are each other's peer
+ * @dut: device
+ * @tx: set to the first
+ * @rx: set to the second
+ *
+ * Both are configured for elements of a byte, in bursts of one: anything goes.
+ * The case is aborted if there are none.
+ */
+void ldk_request_pair(struct ldk_dut *dut, struct dma_chan **tx,
+		      struct dma_chan **rx)
+{
+	int i = 0;
+
+	for (*tx = NULL; !*tx && i < dut->ld->lim.channels; i += 2)
+		*tx = ldk_try_request(dut, DMA_SLAVE, i);
+	KUNIT_ASSERT_NOT_NULL(dut->test, *tx);
+	*rx = ldk_try_request(dut, DMA_SLAVE, ldk_index(*tx) ^ 1);
+	KUNIT_ASSERT_NOT_NULL(dut->test, *rx);
+	ldk_config(dut, *tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
+	ldk_config(dut, *rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
+}
+
+/**
+ * ldk_config() - configure both directions of a channel
+ * @dut: device
+ * @chan: channel
+ * @width: element width
+ * @burst: elements
+ */
+void ldk_config(struct ldk_dut *dut, struct dma_chan *chan,
+		enum dma_slave_buswidth width, u32 burst)
+{
+	struct dma_slave_config config = {
+		.src_addr_width = width,
+		.dst_addr_width = width,
+		.src_maxburst = burst,
+		.dst_maxburst = burst,
+	};
+
+	KUNIT_ASSERT_EQ(dut->test, 0, dmaengine_slave_config(chan, &config));
+}
+
+/**
+ * ldk_forget() - the case releases this channel itself
+ * @dut: device
+ * @chan: channel
+ */
+void ldk_forget(struct ldk_dut *dut, struct dma_chan *chan)
+{
+	unsigned int i = 0;
+
+	while (i < dut->nheld && dut->held[i] != chan)
+		i++;
+	if (i < dut->nheld)
+		dut->held[i] = dut->held[--dut->nheld];
+}
+
+/**
+ * ldk_release() - quiesce and release a channel
+ * @dut: device
+ * @chan: channel
+ */
+void ldk_release(struct ldk_dut *dut, struct dma_chan *chan)
+{
+	dmaengine_terminate_sync(chan);
+	if (!dut->gone) {
+		ldk_unhold(chan);
+		ldk_fail(chan, 0, DMA_TRANS_NOERROR, 0);
+		ldk_drop_irq(chan, 0);
+		ldk_lie(chan, 0);
+	}
+	ldk_forget(dut, chan);
+	dma_release_channel(chan);
+}
+
+/* --- Controls ----------------------------------------------------------------- */
+
+static void ldk_write(struct dma_chan *chan, u32 reg, u32 val)
+{
+	loopdma_chan_write(to_loopdma_chan(chan), reg, val);
+}
+
+static u32 ldk_read(struct dma_chan *chan, u32 reg)
+{
+	return loopdma_chan_read(to_loopdma_chan(chan), reg);
+}
+
+/**
+ * ldk_hold() - let the channel start no hardware descriptor
+ * @chan: channel
+ */
+void ldk_hold(struct dma_chan *chan)
+{
+	ldk_write(chan, LOOPDMA_CH_TC_HOLD, 1);
+}
+
+/**
+ * ldk_step() - let a held channel start some
+ * @chan: channel
+ * @n: how many more
+ */
+void ldk_step(struct dma_chan *chan, u32 n)
+{
+	ldk_write(chan, LOOPDMA_CH_TC_STEP, n);
+}
+
+/**
+ * ldk_unhold() - let a held channel run
+ * @chan: channel
+ */
+void ldk_unhold(struct dma_chan *chan)
+{
+	ldk_write(chan, LOOPDMA_CH_TC_HOLD, 0);
+}
+
+/**
+ * ldk_fail() - let a hardware descriptor fail
+ * @chan: channel
+ * @after: 1 for the next that is started; 0 for none
+ * @result: as what the client shall see it
+ * @bytes: moved before it fails
+ */
+void ldk_fail(struct dma_chan *chan, u32 after, enum dmaengine_tx_result result,
+	      u32 bytes)
+{
+	static const u32 status[] = {
+		[DMA_TRANS_NOERROR]	 = LOOPDMA_ST_OK,
+		[DMA_TRANS_READ_FAILED]	 = LOOPDMA_ST_READ,
+		[DMA_TRANS_WRITE_FAILED] = LOOPDMA_ST_WRITE,
+		[DMA_TRANS_ABORTED]	 = LOOPDMA_ST_OPCODE,
+	};
+
+	ldk_write(chan, LOOPDMA_CH_TC_FAIL_BYTES, bytes);
+	ldk_write(chan, LOOPDMA_CH_TC_FAIL,
+		  after ? after | status[result] << 16 : 0);
+}
+
+/**
+ * ldk_drop_irq() - lose interrupts
+ * @chan: channel
+ * @n: how many
+ */
+void ldk_drop_irq(struct dma_chan *chan, u32 n)
+{
+	ldk_write(chan, LOOPDMA_CH_TC_DROP_IRQ, n);
+}
+
+/**
+ * ldk_lie() - let the device tell once that it has done more than it has
+ * @chan: channel
+ * @n: how much, modulo 2^32
+ */
+void ldk_lie(struct dma_chan *chan, u32 n)
+{
+	ldk_write(chan, LOOPDMA_CH_TC_LIE, n);
+}
+
+/**
+ * ldk_raise() - interrupt without a reason
+ * @chan: channel
+ */
+void ldk_raise(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+
+	lc->ld->ops->write(lc->ld, LOOPDMA_RAISE, lc->vector);
+}
+
+/**
+ * ldk_doorbells() - how often the driver has told the device of new work
+ * @chan: channel
+ *
+ * Return: count since some time ago.
+ */
+u32 ldk_doorbells(struct dma_chan *chan)
+{
+	return ldk_read(chan, LOOPDMA_CH_CNT_DOORBELLS);
+}
+
+/**
+ * ldk_descriptors() - hardware descriptors executed
+ * @chan: channel
+ *
+ * Return: count since some time ago.
+ */
+u32 ldk_descriptors(struct dma_chan *chan)
+{
+	return ldk_read(chan, LOOPDMA_CH_CNT_DESCRIPTORS);
+}
+
+/**
+ * ldk_bytes() - bytes moved, modulo 2^32
+ * @chan: channel
+ *
+ * Return: count since some time ago.
+ */
+u32 ldk_bytes(struct dma_chan *chan)
+{
+	return ldk_read(chan, LOOPDMA_CH_CNT_BYTES_LO);
+}
+
+/**
+ * ldk_interrupts() - interrupts of the channel
+ * @chan: channel
+ *
+ * Return: count since some time ago.
+ */
+u32 ldk_interrupts(struct dma_chan *chan)
+{
+	return ldk_read(chan, LOOPDMA_CH_CNT_INTERRUPTS);
+}
+
+/**
+ * ldk_reg_reads() - register reads, but for those of counters
+ * @dut: device
+ *
+ * Return: count since some time ago.
+ */
+u32 ldk_reg_reads(struct ldk_dut *dut)
+{
+	return dut->ld->ops->read(dut->ld, LOOPDMA_CNT_MMIO_READS);
+}
+
+/**
+ * ldk_rescued() - lost interrupts that the driver has noticed
+ * @chan: channel
+ *
+ * Return: count since the driver was bound.
+ */
+u64 ldk_rescued(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
+	u64 val;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	val = lc->stats.rescued;
+	spin_unlock_irqrestore(&lc->lock, flags);
+	return val;
+}
+
+/**
+ * ldk_recoveries() - how often the driver had to restart the channel
+ * @chan: channel
+ *
+ * Return: count since the driver was bound.
+ */
+u64 ldk_recoveries(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
+	u64 val;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	val = lc->stats.recoveries;
+	spin_unlock_irqrestore(&lc->lock, flags);
+	return val;
+}
+
+/**
+ * ldk_lock_held() - does the caller hold the channel's lock?
+ * @chan: channel
+ *
+ * Another CPU may hold it, too, but never for long.  One CPU without
+ * CONFIG_DEBUG_SPINLOCK has no locks to tell.
+ *
+ * Return: true if it does.
+ */
+bool ldk_lock_held(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		if (spin_trylock_irqsave(&lc->lock, flags)) {
+			spin_unlock_irqrestore(&lc->lock, flags);
+			return false;
+		}
+		udelay(1);
+	}
+	return true;
+}
+
+/**
+ * ldk_ring_size() - hardware descriptors that a channel can have in flight
+ * @chan: channel, requested
+ *
+ * Return: their number.
+ */
+unsigned int ldk_ring_size(struct dma_chan *chan)
+{
+	return to_loopdma_chan(chan)->ring.size;
+}
+
+/**
+ * ldk_pool_size() - transactions that a channel can have prepared
+ * @chan: channel, requested
+ *
+ * Return: their number.
+ */
+unsigned int ldk_pool_size(struct dma_chan *chan)
+{
+	return to_loopdma_chan(chan)->pool_size;
+}
+
+/* --- Memory -------------------------------------------------------------------- */
+
+static void ldk_free_coherent(void *data)
+{
+	struct ldk_buf *buf = data;
+
+	dma_free_coherent(buf->dev, buf->size, buf->base, buf->coherent);
+}
+
+static void ldk_unmap(void *data)
+{
+	struct ldk_buf *buf = data;
+
+	dma_unmap_single(buf->dev, buf->dma, buf->len, buf->dir);
+}
+
+/* The CPU's turn: dma-api.rst allows it to look only after a sync. */
+static void ldk_sync(struct ldk_buf *buf)
+{
+	if (!buf->coherent)
+		dma_sync_single_for_cpu(buf->dev, buf->dma, buf->len, buf->dir);
+}
+
+/* The device's turn. */
+static void ldk_sync_back(struct ldk_buf *buf)
+{
+	if (!buf->coherent)
+		dma_sync_single_for_device(buf->dev, buf->dma, buf->len,
+					   buf->dir);
+}
+
+/**
+ * ldk_buf_fill() - a new pattern
+ * @dut: device
+ * @buf: memory that the device is going to read
+ */
+void ldk_buf_fill(struct ldk_dut *dut, struct ldk_buf *buf)
+{
+	struct rnd_state rnd;
+
+	ldk_sync(buf);
+	buf->seed = dut->seed++;
+	prandom_seed_state(&rnd, buf->seed);
+	prandom_bytes_state(&rnd, buf->data, buf->len);
+	ldk_sync_back(buf);
+}
+
+/**
+ * ldk_buf_poison() - as if nothing had been written yet
+ * @buf: memory that the device is going to write
+ */
+void ldk_buf_poison(struct ldk_buf *buf)
+{
+	ldk_sync(buf);
+	memset(buf->data, LDK_POISON_BYTE, buf->len);
+	ldk_sync_back(buf);
+}
+
+/* What is too much for kmalloc() is contiguous for the device behind an IOMMU. */
+static void ldk_buf_alloc(struct ldk_dut *dut, struct ldk_buf *buf)
+{
+	struct kunit *test = dut->test;
+
+	if (buf->size <= LDK_KMALLOC_MAX) {
+		buf->base = kunit_kmalloc(test, buf->size, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, buf->base);
+		return;
+	}
+	buf->base = dma_alloc_coherent(buf->dev, buf->size, &buf->coherent,
+				       GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf->base);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
+							   ldk_free_coherent,
+							   buf));
+}
+
+static void ldk_buf_map(struct ldk_dut *dut, struct ldk_buf *buf)
+{
+	struct kunit *test = dut->test;
+
+	if (buf->coherent) {
+		buf->dma = buf->coherent + (buf->data - buf->base);
+		return;
+	}
+	buf->dma = dma_map_single(buf->dev, buf->data, buf->len, buf->dir);
+	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(buf->dev, buf->dma));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, ldk_unmap,
+							   buf));
+}
+
+/**
+ * ldk_buf_at() - allocate and map memory
+ * @dut: device; the memory goes with the case
+ * @len: bytes
+ * @offset: from a page boundary
+ * @dir: direction
+ *
+ * What the device reads is filled with a pattern, what it writes with a byte
+ * that says nothing was written.
+ *
+ * Return: the memory; the case is aborted if there is none.
+ */
+struct ldk_buf *ldk_buf_at(struct ldk_dut *dut, size_t len, size_t offset,
+			   enum dma_data_direction dir)
+{
+	struct kunit *test = dut->test;
+	struct ldk_buf *buf;
+
+	buf = kunit_kzalloc(test, sizeof(*buf), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	buf->size = 2 * PAGE_SIZE + offset + len + LDK_GUARD;
+	buf->len = len;
+	buf->dir = dir;
+	buf->dev = dut->dev;
+	ldk_buf_alloc(dut, buf);
+	buf->data = PTR_ALIGN(buf->base + LDK_GUARD, PAGE_SIZE) + offset;
+
+	memset(buf->base, LDK_GUARD_BYTE, buf->size);
+	memset(buf->data, LDK_POISON_BYTE, len);
+	ldk_buf_map(dut, buf);
+	if (dir != DMA_FROM_DEVICE)
+		ldk_buf_fill(dut, buf);
+	return buf;
+}
+
+static void ldk_unmap_bad(void *data)
+{
+	struct ldk_buf *buf = data;
+
+	dma_unmap_resource(buf->dev, buf->dma, buf->len, buf->dir, 0);
+}
+
+/**
+ * ldk_bad_addr() - a bus address where there is no memory
+ * @dut: device; a mapping goes with the case
+ *
+ * Of a PCI device, its own registers: no DMA may reach those, but an IOMMU has
+ * nothing to report.  Of a simulated one, the last page that it can address.
+ *
+ * Return: bus address of a page.
+ */
+dma_addr_t ldk_bad_addr(struct ldk_dut *dut)
+{
+	struct kunit *test = dut->test;
+	struct ldk_buf *buf;
+
+	if (!ldk_live(dut))
+		return dma_get_mask(dut->dev) & PAGE_MASK;
+
+	buf = kunit_kzalloc(test, sizeof(*buf), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	buf->dev = dut->dev;
+	buf->len = PAGE_SIZE;
+	buf->dir = DMA_BIDIRECTIONAL;
+	buf->dma = dma_map_resource(buf->dev,
+				    pci_resource_start(to_pci_dev(buf->dev),
+						       LOOPDMA_BAR),
+				    buf->len, buf->dir, 0);
+	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(buf->dev, buf->dma));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, ldk_unmap_bad,
+							   buf));
+	return buf->dma;
+}
+
+/**
+ * ldk_src() - memory for the device to read
+ * @dut: device
+ * @len: bytes
+ *
+ * Return: the memory.
+ */
+struct ldk_buf *ldk_src(struct ldk_dut *dut, size_t len)
+{
+	return ldk_buf_at(dut, len, 0, DMA_TO_DEVICE);
+}
+
+/**
+ * ldk_dst() - memory for the device to write
+ * @dut: device
+ * @len: bytes
+ *
+ * Return: the memory.
+ */
+struct ldk_buf *ldk_dst(struct ldk_dut *dut, size_t len)
+{
+	return ldk_buf_at(dut, len, 0, DMA_FROM_DEVICE);
+}
+
+static void ldk_expect_guards(struct ldk_dut *dut, struct ldk_buf *buf)
+{
+	u8 *end = buf->data + buf->len;
+
+	KUNIT_EXPECT_NULL_MSG(dut->test,
+			      memchr_inv(buf->base, LDK_GUARD_BYTE,
+					 buf->data - buf->base),
+			      "written before a buffer of %zu", buf->len);
+	KUNIT_EXPECT_NULL_MSG(dut->test,
+			      memchr_inv(end, LDK_GUARD_BYTE,
+					 buf->base + buf->size - end),
+			      "written behind a buffer of %zu", buf->len);
+}
+
+/**
+ * ldk_expect_intact() - memory that the device reads must stay as it was
+ * @dut: device
+ * @buf: memory
+ */
+void ldk_expect_intact(struct ldk_dut *dut, struct ldk_buf *buf)
+{
+	u8 want[LDK_CHUNK];
+	struct rnd_state rnd;
+	size_t at, n;
+
+	ldk_sync(buf);
+	prandom_seed_state(&rnd, buf->seed);
+	for (at = 0; at < buf->len; at += n) {
+		n = min_t(size_t, buf->len - at, LDK_CHUNK);
+		prandom_bytes_state(&rnd, want, n);
+		if (memcmp(buf->data + at, want, n)) {
+			KUNIT_FAIL(dut->test, "source changed near byte %zu of %zu",
+				   at, buf->len);
+			break;
+		}
+	}
+	ldk_expect_guards(dut, buf);
+}
+
+/**
+ * ldk_expect_moved_part() - the first bytes must have arrived, and no more
+ * @dut: device
+ * @dst: memory written
+ * @src: memory read
+ * @len: bytes
+ */
+void ldk_expect_moved_part(struct ldk_dut *dut, struct ldk_buf *dst,
+			   struct ldk_buf *src, size_t len)
+{
+	size_t at = 0;
+
+	ldk_expect_intact(dut, src);
+	ldk_sync(dst);
+	if (memcmp(dst->data, src->data, len)) {
+		while (dst->data[at] == src->data[at])
+			at++;
+		KUNIT_FAIL(dut->test, "byte %zu of %zu: %#x instead of %#x",
+			   at, len, dst->data[at], src->data[at]);
+	}
+	KUNIT_EXPECT_NULL_MSG(dut->test,
+			      memchr_inv(dst->data + len, LDK_POISON_BYTE,
+					 dst->len - len),
+			      "more than %zu bytes written", len);
+	ldk_expect_guards(dut, dst);
+}
+
+/**
+ * ldk_expect_moved() - all must have arrived, and nothing else have changed
+ * @dut: device
+ * @dst: memory written
+ * @src: memory read, of the same length
+ */
+void ldk_expect_moved(struct ldk_dut *dut, struct ldk_buf *dst,
+		      struct ldk_buf *src)
+{
+	ldk_expect_moved_part(dut, dst, src, dst->len);
+}
+
+/**
+ * ldk_expect_untouched() - nothing must have been written
+ * @dut: device
+ * @dst: memory
+ */
+void ldk_expect_untouched(struct ldk_dut *dut, struct ldk_buf *dst)
+{
+	ldk_sync(dst);
+	KUNIT_EXPECT_NULL_MSG(dut->test,
+			      memchr_inv(dst->data, LDK_POISON_BYTE, dst->len),
+			      "written although it must not");
+	ldk_expect_guards(dut, dst);
+}
+
+/* --- Transactions --------------------------------------------------------------- */
+
+/**
+ * ldk_callback() - callback_result of all transactions
+ * @param: the transaction
+ * @result: from the driver
+ *
+ * Only takes notes: an assertion here would end the thread that it interrupts.
+ */
+void ldk_callback(void *param, const struct dmaengine_result *result)
+{
+	struct ldk_xfer *x = param;
+
+	x->calls++;
+	x->stamp = atomic_inc_return(&x->dut->stamp);
+	if (result)
+		x->result = *result;
+	x->bad_context = !in_serving_softirq() || in_hardirq() ||
+			 irqs_disabled();
+	x->locked = ldk_lock_held(x->chan);
+	if (!x->locked) {
+		x->status = dma_async_is_tx_complete(x->chan, x->cookie, NULL,
+						     NULL);
+		if (x->hook)
+			x->hook(x);
+	}
+	complete_all(&x->done);
+}
+
+/**
+ * ldk_xfer_init() - a transaction to be
+ * @x: transaction
+ * @dut: device
+ * @chan: channel
+ */
+void ldk_xfer_init(struct ldk_xfer *x, struct ldk_dut *dut,
+		   struct dma_chan *chan)
+{
+	memset(x, 0, sizeof(*x));
+	x->dut = dut;
+	x->chan = chan;
+	init_completion(&x->done);
+}
+
+/**
+ * ldk_xfers() - several transactions to be
+ * @dut: device; they go with the case
+ * @chan: channel
+ * @n: how many
+ *
+ * Return: an array; the case is aborted if there is no memory.
+ */
+struct ldk_xfer *ldk_xfers(struct ldk_dut *dut, struct dma_chan *chan,
+			   unsigned int n)
+{
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	x = kunit_kcalloc(dut->test, n, sizeof(*x), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(dut->test, x);
+	for (i = 0; i < n; i++)
+		ldk_xfer_init(&x[i], dut, chan);
+	return x;
+}
+
+/**
+ * ldk_submit() - submit a prepared transaction
+ * @x: transaction; its callback is set
+ * @tx: descriptor
+ *
+ * Any context.
+ *
+ * Return: true if it was accepted.
+ */
+bool ldk_submit(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	tx->callback_result = ldk_callback;
+	tx->callback_param = x;
+	x->cookie = dmaengine_submit(tx);
+	return !dma_submit_error(x->cookie);
+}
+
+/**
+ * ldk_prep_copy() - prepare a copy
+ * @chan: channel
+ * @dst: memory written; its length counts
+ * @src: memory read
+ *
+ * Return: descriptor or NULL.
+ */
+struct dma_async_tx_descriptor *ldk_prep_copy(struct dma_chan *chan,
+					      struct ldk_buf *dst,
+					      struct ldk_buf *src)
+{
+	return dmaengine_prep_dma_memcpy(chan, dst->dma, src->dma, dst->len,
+					 DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
+}
+
+/**
+ * ldk_submit_copy() - prepare and submit a copy
+ * @x: transaction
+ * @dst: memory written; its length counts
+ * @src: memory read
+ *
+ * The case is aborted if it is not accepted.
+ */
+void ldk_submit_copy(struct ldk_xfer *x, struct ldk_buf *dst,
+		     struct ldk_buf *src)
+{
+	struct dma_async_tx_descriptor *tx = ldk_prep_copy(x->chan, dst, src);
+
+	KUNIT_ASSERT_NOT_NULL(x->dut->test, tx);
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_submit(x, tx));
+}
+
+/**
+ * ldk_wait() - wait for the callback
+ * @x: transaction
+ *
+ * Return: true if it came.
+ */
+bool ldk_wait(struct ldk_xfer *x)
+{
+	return wait_for_completion_timeout(&x->done, ldk_timeout());
+}
+
+/**
+ * ldk_expect_ok() - a transaction must have succeeded
+ * @x: transaction, waited for
+ */
+void ldk_expect_ok(struct ldk_xfer *x)
+{
+	struct kunit *test = x->dut->test;
+
+	KUNIT_EXPECT_EQ(test, 1, x->calls);
+	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_NOERROR, (int)x->result.result);
+	KUNIT_EXPECT_EQ(test, 0, x->result.residue);
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)x->status);
+}
+
+/**
+ * ldk_expect_failed() - a transaction must have ended with this error
+ * @x: transaction, waited for
+ * @result: the error
+ * @residue: bytes not moved
+ */
+void ldk_expect_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,
+		       u32 residue)
+{
+	struct kunit *test = x->dut->test;
+
+	KUNIT_EXPECT_EQ(test, 1, x->calls);
+	KUNIT_EXPECT_EQ(test, (int)result, (int)x->result.result);
+	KUNIT_EXPECT_EQ(test, residue, x->result.residue);
+	KUNIT_EXPECT_EQ(test, (int)DMA_ERROR, (int)x->status);
+}
+
+/**
+ * ldk_copy_ok() - a copy from one end to the other, checked
+ * @dut: device
+ * @chan: channel
+ * @len: bytes
+ */
+void ldk_copy_ok(struct ldk_dut *dut, struct dma_chan *chan, size_t len)
+{
+	struct ldk_buf *src = ldk_src(dut, len), *dst = ldk_dst(dut, len);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+
+	ldk_submit_copy(x, dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(dut->test, ldk_wait(x));
+	ldk_expect_ok(x);
+	ldk_expect_moved(dut, dst, src);
+}
+
+/**
+ * ldk_round_trip() - let the device do something elsewhere
+ * @dut: device
+ *
+ * A copy on a further channel.  The device serves its channels in turn, so
+ * what has not happened on another channel by the end of it was not going to.
+ */
+void ldk_round_trip(struct ldk_dut *dut)
+{
+	struct dma_chan *chan = ldk_request(dut);
+
+	ldk_copy_ok(dut, chan, SZ_256);
+	ldk_release(dut, chan);
+}
+
+/**
+ * ldk_status() - status of a transaction
+ * @x: transaction, submitted
+ *
+ * Return: status.
+ */
+enum dma_status ldk_status(struct ldk_xfer *x)
+{
+	return dmaengine_tx_status(x->chan, x->cookie, NULL);
+}
+
+/**
+ * ldk_residue() - bytes of a transaction that were not moved yet
+ * @x: transaction, submitted
+ *
+ * Return: bytes.
+ */
+u32 ldk_residue(struct ldk_xfer *x)
+{
+	struct dma_tx_state state;
+
+	dmaengine_tx_status(x->chan, x->cookie, &state);
+	return state.residue;
+}
+
+/* Spelled out, as MODULE_IMPORT_NS() wants a token up to 6.12, then a string. */
+MODULE_INFO(import_ns, "EXPORTED_FOR_KUNIT_TESTING");
+MODULE_DESCRIPTION("KUnit suites of the loopdma driver");
+MODULE_LICENSE("GPL");

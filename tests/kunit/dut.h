@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * loopdma: the device under test.
+ *
+ * What the contract suites (channel, sg, align, order) know of it.  They speak
+ * the dmaengine client API, and this interface to hold, step and upset the
+ * device; whether a simulated device or the one on the PCI bus is behind it
+ * makes no difference to a case.
+ *
+ * "provider.rst" and "client.rst" in the comments of the cases are those of
+ * the kernel's Documentation/driver-api/dmaengine/; "dmaengine.h" is
+ * include/linux/dmaengine.h.
+ */
+#ifndef LOOPDMA_KUNIT_DUT_H
+#define LOOPDMA_KUNIT_DUT_H
+
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/dmaengine.h>
+#include <linux/jiffies.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+#include <kunit/test.h>
+
+#include "fake.h"
+
+#define LDK_MAX_HELD	32
+
+/**
+ * struct ldk_dut - device under test
+ * @test: the case
+ * @ld: driver instance
+ * @dev: device to map memory for
+ * @fake: the simulated device, or NULL if it is a PCI device
+ * @next: further device of the same case
+ * @held: channels that the case holds
+ * @nheld: their number
+ * @gone: ldk_remove() was called; @ld lives only as long as a channel is held
+ * @trouble: the case upsets the device: recoveries, rescued interrupts and
+ *	what the device calls guest errors are expected
+ * @ring_order: setting of @ld when the case began
+ * @rescued: sum over the channels when the case began
+ * @recoveries: sum over the channels when the case began
+ * @seed: of the next pattern
+ * @stamp: number of callbacks so far, which gives their order
+ */
+struct ldk_dut {
+	struct kunit *test;
+	struct loopdma_dev *ld;
+	struct device *dev;
+	struct loopdma_fake *fake;
+	struct ldk_dut *next;
+	struct dma_chan *held[LDK_MAX_HELD];
+	unsigned int nheld;
+	bool gone;
+	bool trouble;
+	u8 ring_order;
+	u64 rescued;
+	u64 recoveries;
+	u32 seed;
+	atomic_t stamp;
+};
+
+/**
+ * struct ldk_buf - memory for a transfer, with guards around it
+ * @dev: device it is mapped for
+ * @base: what was allocated
+ * @size: of @base
+ * @data: what the device is told
+ * @len: of @data
+ * @dma: bus address of @data
+ * @coherent: bus address of @base if it is coherent memory, else 0
+ * @dir: direction of the mapping
+ * @seed: of the pattern in @data
+ */
+struct ldk_buf {
+	struct device *dev;
+	u8 *base;
+	size_t size;
+	u8 *data;
+	size_t len;
+	dma_addr_t dma;
+	dma_addr_t coherent;
+	enum dma_data_direction dir;
+	u32 seed;
+};
+
+/**
+ * struct ldk_xfer - a transaction and what its callback saw
+ * @dut: device
+ * @chan: channel
+ * @cookie: from submit
+ * @done: completed by the callback
+ * @calls: number of callbacks
+ * @stamp: number of this callback among all of the device, from 1
+ * @result: what the callback got
+ * @status: of @cookie, asked for in the callback
+ * @bad_context: the callback was not called from a tasklet
+ * @locked: the callback was called with the channel's lock held; nothing else
+ *	was tried then
+ * @hook: called at the end of the callback, or NULL
+ * @priv: for @hook
+ */
+struct ldk_xfer {
+	struct ldk_dut *dut;
+	struct dma_chan *chan;
+	dma_cookie_t cookie;
+	struct completion done;
+	unsigned int calls;
+	unsigned int stamp;
+	struct dmaengine_result result;
+	enum dma_status status;
+	bool bad_context;
+	bool locked;
+	void (*hook)(struct ldk_xfer *x);
+	void *priv;
+};
+
+/* --- The device ------------------------------------------------------------- */
+
+int ldk_init(struct kunit *test);
+void ldk_exit(struct kunit *test);
+struct ldk_dut *ldk_create_fake(struct kunit *test, const char *name,
+				const struct loopdma_fake_config *cfg);
+int ldk_probe_fake(struct kunit *test, const char *name,
+		   const struct loopdma_fake_config *cfg);
+void ldk_remove(struct ldk_dut *dut);
+void ldk_set_ring_order(struct ldk_dut *dut, unsigned int order);
+unsigned int ldk_channels(const struct ldk_dut *dut);
+u32 ldk_max_len(const struct ldk_dut *dut);
+u32 ldk_fifo_depth(const struct ldk_dut *dut);
+bool ldk_live(const struct ldk_dut *dut);
+unsigned long ldk_timeout(void);
+
+/* --- Channels ---------------------------------------------------------------- */
+
+struct dma_chan *ldk_try_request(struct ldk_dut *dut,
+				 enum dma_transaction_type cap, int index);
+struct dma_chan *ldk_request(struct ldk_dut *dut);
+void ldk_request_pair(struct ldk_dut *dut, struct dma_chan **tx,
+		      struct dma_chan **rx);
+void ldk_config(struct ldk_dut *dut, struct dma_chan *chan,
+		enum dma_slave_buswidth width, u32 burst);
+void ldk_forget(struct ldk_dut *dut, struct dma_chan *chan);
+void ldk_release(struct ldk_dut *dut, struct dma_chan *chan);
+unsigned int ldk_index(struct dma_chan *chan);
+
+/* --- Controls ----------------------------------------------------------------- */
+
+void ldk_hold(struct dma_chan *chan);
+void ldk_step(struct dma_chan *chan, u32 n);
+void ldk_unhold(struct dma_chan *chan);
+void ldk_fail(struct dma_chan *chan, u32 after, enum dmaengine_tx_result result,
+	      u32 bytes);
+void ldk_drop_irq(struct dma_chan *chan, u32 n);
+void ldk_lie(struct dma_chan *chan, u32 n);
+void ldk_raise(struct dma_chan *chan);
+u32 ldk_doorbells(struct dma_chan *chan);
+u32 ldk_descriptors(struct dma_chan *chan);
+u32 ldk_bytes(struct dma_chan *chan);
+u32 ldk_interrupts(struct dma_chan *chan);
+u32 ldk_reg_reads(struct ldk_dut *dut);
+u64 ldk_rescued(struct dma_chan *chan);
+u64 ldk_recoveries(struct dma_chan *chan);
+bool ldk_lock_held(struct dma_chan *chan);
+unsigned int ldk_ring_size(struct dma_chan *chan);
+unsigned int ldk_pool_size(struct dma_chan *chan);
+
+/* --- Memory -------------------------------------------------------------------- */
+
+struct ldk_buf *ldk_buf_at(struct ldk_dut *dut, size_t len, size_t offset,
+			   enum dma_data_direction dir);
+dma_addr_t ldk_bad_addr(struct ldk_dut *dut);
+struct ldk_buf *ldk_src(struct ldk_dut *dut, size_t len);
+struct ldk_buf *ldk_dst(struct ldk_dut *dut, size_t len);
+void ldk_buf_fill(struct ldk_dut *dut, struct ldk_buf *buf);
+void ldk_buf_poison(struct ldk_buf *buf);
+void ldk_expect_intact(struct ldk_dut *dut, struct ldk_buf *buf);
+void ldk_expect_moved(struct ldk_dut *dut, struct ldk_buf *dst,
+		      struct ldk_buf *src);
+void ldk_expect_moved_part(struct ldk_dut *dut, struct ldk_buf *dst,
+			   struct ldk_buf *src, size_t len);
+void ldk_expect_untouched(struct ldk_dut *dut, struct ldk_buf *dst);
+
+/* --- Transactions --------------------------------------------------------------- */
+
+void ldk_callback(void *param, const struct dmaengine_result *result);
+void ldk_xfer_init(struct ldk_xfer *x, struct ldk_dut *dut,
+		   struct dma_chan *chan);
+struct ldk_xfer *ldk_xfers(struct ldk_dut *dut, struct dma_chan *chan,
+			   unsigned int n);
+bool ldk_submit(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
+struct dma_async_tx_descriptor *ldk_prep_copy(struct dma_chan *chan,
+					      struct ldk_buf *dst,
+					      struct ldk_buf *src);
+void ldk_submit_copy(struct ldk_xfer *x, struct ldk_buf *dst,
+		     struct ldk_buf *src);
+bool ldk_wait(struct ldk_xfer *x);
+void ldk_expect_ok(struct ldk_xfer *x);
+void ldk_expect_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,
+		       u32 residue);
+void ldk_copy_ok(struct ldk_dut *dut, struct dma_chan *chan, size_t len);
+void ldk_round_trip(struct ldk_dut *dut);
+enum dma_status ldk_status(struct ldk_xfer *x);
+u32 ldk_residue(struct ldk_xfer *x);
+
+/**
+ * ldk_poll() - wait for a state of the device that no event tells
+ * @cond: condition
+ *
+ * For device counters and the like.  What has a callback is waited for with
+ * ldk_wait().
+ *
+ * Return: true once @cond is, false if that takes too long.
+ */
+#define ldk_poll(cond)							\
+({									\
+	unsigned long __deadline = jiffies + ldk_timeout();		\
+	bool __ok;							\
+									\
+	while (!(__ok = (cond)) && time_before(jiffies, __deadline))	\
+		usleep_range(50, 100);					\
+	__ok;								\
+})
+
+#endif /* LOOPDMA_KUNIT_DUT_H */

@@ -1,0 +1,1332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: a simulated device for the KUnit suites.
+ *
+ * All state is under one spinlock.  The engine is a work item that moves at
+ * most FAKE_CHUNK bytes of one channel at a time with the lock held, so what
+ * a register write finds is always the state between two chunks.  Interrupts
+ * are noted under the lock and delivered by the work item without it, never
+ * from within a register write: the driver writes with its own lock held.
+ *
+ * The model trusts nothing that the driver gives it.  What hardware.rst calls
+ * a guest error is counted, and the cases end by asserting that there was
+ * none.
+ */
+#include <linux/bitfield.h>
+#include <linux/bits.h>
+#include <linux/dma-direct.h>
+#include <linux/dma-mapping.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/workqueue.h>
+#include <kunit/device.h>
+#include <kunit/test.h>
+
+#include "loopdma.h"
+#include "fake.h"
+
+/* hardware.rst: a stop takes effect within 64 KiB. */
+#define FAKE_CHUNK	0x10000
+
+/*
+ * Chunks that the engine may move before an interrupt reaches the CPU.  Real
+ * hardware is that much faster, and what depends on interrupts being late, such
+ * as their suppression, shall not depend on the scheduler here.
+ */
+#define FAKE_LATENCY	64
+
+/**
+ * struct fake_fifo - receive FIFO of a channel
+ * @buf: bytes, as many as the configuration says
+ * @head: bytes ever put in
+ * @tail: bytes ever taken out
+ */
+struct fake_fifo {
+	u8 *buf;
+	u32 head;
+	u32 tail;
+};
+
+/**
+ * struct fake_chan - simulated channel
+ * @state: enum loopdma_hw_state
+ * @error: enum loopdma_hw_chan_error
+ * @polls: reads of CH_STATUS that still tell STOPPING
+ * @ring_lo: register
+ * @ring_hi: register
+ * @ring_order: register
+ * @vector: register
+ * @comp_lo: register
+ * @comp_hi: register
+ * @ring: latched bus address of the ring
+ * @comp: latched bus address of the completion record
+ * @size: latched number of entries
+ * @tail: last doorbell value
+ * @done: descriptors retired
+ * @abort_to: last abort value
+ * @aborting: @abort_to has not been dealt with
+ * @raised: an interrupt was raised since the channel was enabled
+ * @arm: arm word at that time
+ * @skip: the rest of the transaction is skipped
+ * @started: @cur is being executed
+ * @cur: local copy of the descriptor at @done
+ * @moved: bytes of @cur moved
+ * @limit: bytes of @cur to be moved
+ * @forced: status that @cur shall have once @limit is reached, or 0
+ * @fifo: what the peer has sent
+ * @hold: TC_HOLD
+ * @credits: from TC_STEP
+ * @fail: TC_FAIL
+ * @fail_bytes: TC_FAIL_BYTES
+ * @drop_irq: TC_DROP_IRQ
+ * @lie: TC_LIE
+ * @cnt_doorbells: counter
+ * @cnt_descriptors: counter
+ * @cnt_interrupts: counter
+ * @cnt_bytes: counter
+ * @refuse_enable: scripted: enabling ends in a CONFIG error
+ * @garble: scripted: @garble_status and @garble_residue replace the outcome of
+ *	the next descriptor
+ * @garble_status: see @garble
+ * @garble_residue: see @garble
+ */
+struct fake_chan {
+	u32 state;
+	u32 error;
+	u32 polls;
+
+	u32 ring_lo;
+	u32 ring_hi;
+	u32 ring_order;
+	u32 vector;
+	u32 comp_lo;
+	u32 comp_hi;
+
+	u64 ring;
+	u64 comp;
+	u32 size;
+	u32 tail;
+	u32 done;
+	u32 abort_to;
+	bool aborting;
+	bool raised;
+	u32 arm;
+	bool skip;
+
+	bool started;
+	struct loopdma_hw_desc cur;
+	u32 moved;
+	u32 limit;
+	u32 forced;
+	struct fake_fifo fifo;
+
+	u32 hold;
+	u32 credits;
+	u32 fail;
+	u32 fail_bytes;
+	u32 drop_irq;
+	u32 lie;
+
+	u32 cnt_doorbells;
+	u32 cnt_descriptors;
+	u32 cnt_interrupts;
+	u64 cnt_bytes;
+
+	bool refuse_enable;
+	bool garble;
+	u32 garble_status;
+	u32 garble_residue;
+};
+
+/**
+ * struct loopdma_fake - simulated device
+ * @cfg: what it says it is
+ * @dev: what the driver core knows it as
+ * @dma_parms: of @dev; KUnit devices come without
+ * @wq: where @work runs
+ * @work: the engine
+ * @lock: protects everything below; nests inside the driver's channel lock
+ * @ld: driver instance that gets the interrupts, or NULL
+ * @unplugged: reads return all ones, writes are lost, nothing runs
+ * @stop_polls: reads of CH_STATUS after a stop that tell STOPPING
+ * @bad_start: first bus address of a range that cannot be accessed
+ * @bad_len: its length
+ * @pending: messages to be delivered, bit per vector
+ * @event: EVENT
+ * @event_vector: EVENT_VECTOR
+ * @channel_errors: CHANNEL_ERRORS
+ * @cnt_reads: CNT_MMIO_READS
+ * @cnt_interrupts: CNT_INTERRUPTS
+ * @guest_errors: accesses that hardware.rst calls guest errors
+ * @nchan: elements of @chan
+ * @chan: channels
+ */
+struct loopdma_fake {
+	struct loopdma_fake_config cfg;
+	struct device *dev;
+	struct device_dma_parameters dma_parms;
+	struct workqueue_struct *wq;
+	struct work_struct work;
+
+	spinlock_t lock;	/* protects what follows */
+	struct loopdma_dev *ld;
+	bool unplugged;
+	u32 stop_polls;
+	u64 bad_start;
+	size_t bad_len;
+	u64 pending;
+	u32 event;
+	u32 event_vector;
+	u32 channel_errors;
+	u32 cnt_reads;
+	u32 cnt_interrupts;
+	u32 guest_errors;
+	u32 nchan;
+	struct fake_chan chan[];
+};
+
+const struct loopdma_fake_config loopdma_fake_default = {
+	.id = LOOPDMA_ID_MAGIC,
+	.version = LOOPDMA_VERSION_1_0,
+	.caps = LOOPDMA_CAPS_COPY | LOOPDMA_CAPS_LOOPBACK |
+		LOOPDMA_CAPS_COUNTERS | LOOPDMA_CAPS_TESTCTL,
+	.channels = 8,
+	.ring_min = 1,
+	.ring_max = 10,
+	.copy_align = 0,
+	.addr_bits = 64,
+	.max_len = SZ_1M,
+	.fifo_depth = SZ_4K,
+	.fifo_widths = 0x1f,
+	.fifo_burst = 256,
+	.dma_offset = BIT_ULL(40),
+};
+
+static u32 fake_index(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	return fc - fake->chan;
+}
+
+/* The last of an odd number of channels has nobody to talk to. */
+static struct fake_chan *fake_peer(struct loopdma_fake *fake,
+				   struct fake_chan *fc)
+{
+	u32 peer = fake_index(fake, fc) ^ 1;
+
+	return peer < fake->nchan ? &fake->chan[peer] : NULL;
+}
+
+static u32 fake_chan_caps(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	u32 caps = 0;
+
+	if (fake->cfg.caps & LOOPDMA_CAPS_COPY)
+		caps |= LOOPDMA_CH_CAPS_COPY;
+	if ((fake->cfg.caps & LOOPDMA_CAPS_LOOPBACK) && fake_peer(fake, fc))
+		caps |= LOOPDMA_CH_CAPS_TX | LOOPDMA_CH_CAPS_RX;
+	return caps;
+}
+
+static void fake_guest_error(struct loopdma_fake *fake)
+{
+	fake->guest_errors++;
+}
+
+/* --- The bus ---------------------------------------------------------------- */
+
+static bool fake_bus_byte_ok(struct loopdma_fake *fake, u64 addr)
+{
+	phys_addr_t phys;
+
+	if (fake->cfg.addr_bits < 64 && addr >> fake->cfg.addr_bits)
+		return false;
+	if (fake->bad_len && addr >= fake->bad_start &&
+	    addr - fake->bad_start < fake->bad_len)
+		return false;
+	phys = dma_to_phys(fake->dev, addr);
+	return pfn_valid(PHYS_PFN(phys)) &&
+	       !PageHighMem(pfn_to_page(PHYS_PFN(phys)));
+}
+
+/*
+ * Bytes from @addr on that can be accessed, up to @len.  Accessibility changes
+ * at page boundaries and at the ends of the scripted range.
+ */
+static u32 fake_bus_reach(struct loopdma_fake *fake, u64 addr, u32 len)
+{
+	u32 n = 0, step;
+
+	while (n < len && fake_bus_byte_ok(fake, addr + n)) {
+		step = min_t(u32, len - n, PAGE_SIZE - offset_in_page(addr + n));
+		if (fake->bad_len && addr + n < fake->bad_start)
+			step = min_t(u64, step, fake->bad_start - (addr + n));
+		n += step;
+	}
+	return n;
+}
+
+/* Only for what fake_bus_reach() has found accessible. */
+static void *fake_bus_ptr(struct loopdma_fake *fake, u64 addr)
+{
+	return phys_to_virt(dma_to_phys(fake->dev, addr));
+}
+
+/* --- Interrupts ------------------------------------------------------------- */
+
+static void fake_kick(struct loopdma_fake *fake)
+{
+	queue_work(fake->wq, &fake->work);
+}
+
+static void fake_message(struct loopdma_fake *fake, u32 vector)
+{
+	fake->cnt_interrupts++;
+	fake->pending |= BIT_ULL(vector);
+	fake_kick(fake);
+}
+
+static void fake_raise_event(struct loopdma_fake *fake, u32 bit)
+{
+	if (!(fake->event & bit))
+		fake_message(fake, fake->event_vector);
+	fake->event |= bit;
+}
+
+static void fake_chan_error(struct loopdma_fake *fake, struct fake_chan *fc,
+			    u32 error)
+{
+	fc->state = LOOPDMA_STATE_ERROR;
+	fc->error = error;
+	fc->started = false;
+	fake->channel_errors |= BIT(fake_index(fake, fc));
+	fake_raise_event(fake, LOOPDMA_EVENT_CHANNEL_ERROR);
+}
+
+/*
+ * The interrupt is dropped unless the driver has changed the arm word since
+ * the last one: it is sure to look at done again after it has changed it.
+ */
+static void fake_chan_interrupt(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	struct loopdma_hw_comp *comp = fake_bus_ptr(fake, fc->comp);
+	u32 arm;
+
+	/* Pairs with the driver's barrier between arm and its look at done. */
+	smp_mb();
+	arm = le32_to_cpu(READ_ONCE(comp->arm));
+	if (fc->raised && fc->arm == arm)
+		return;
+	fc->raised = true;
+	fc->arm = arm;
+	if (fc->drop_irq) {
+		fc->drop_irq--;
+		return;
+	}
+	fc->cnt_interrupts++;
+	fake_message(fake, fc->vector);
+}
+
+/* --- Execution -------------------------------------------------------------- */
+
+static bool fake_chan_write_done(struct loopdma_fake *fake,
+				 struct fake_chan *fc)
+{
+	struct loopdma_hw_comp *comp;
+
+	if (fake_bus_reach(fake, fc->comp, sizeof(*comp)) < sizeof(*comp)) {
+		fake_chan_error(fake, fc, LOOPDMA_CHERR_WRITEBACK);
+		return false;
+	}
+	comp = fake_bus_ptr(fake, fc->comp);
+	/* The outcome of the descriptors before the count that frees them. */
+	smp_wmb();
+	WRITE_ONCE(comp->done, cpu_to_le32(fc->done + fc->lie));
+	fc->lie = 0;
+	return true;
+}
+
+/* Retires the descriptor at done; false if the channel stopped instead. */
+static bool fake_chan_retire(struct loopdma_fake *fake, struct fake_chan *fc,
+			     u32 status, u32 residue, u64 fault_addr)
+{
+	u64 addr = fc->ring + (fc->done & (fc->size - 1)) * LOOPDMA_DESC_SIZE;
+	bool executed = status != LOOPDMA_ST_ABORTED &&
+			status != LOOPDMA_ST_SKIPPED;
+	struct loopdma_hw_desc *hw;
+
+	if (fake_bus_reach(fake, addr, sizeof(*hw)) < sizeof(*hw)) {
+		fake_chan_error(fake, fc, LOOPDMA_CHERR_WRITEBACK);
+		return false;
+	}
+	hw = fake_bus_ptr(fake, addr);
+	if (fc->garble) {
+		fc->garble = false;
+		status = fc->garble_status;
+		residue = fc->garble_residue;
+	}
+	WRITE_ONCE(hw->fault_addr, cpu_to_le64(fault_addr));
+	WRITE_ONCE(hw->residue, cpu_to_le32(residue));
+	WRITE_ONCE(hw->status, cpu_to_le32(status));
+
+	fc->started = false;
+	fc->done++;
+	if (executed)
+		fc->cnt_descriptors++;
+	return fake_chan_write_done(fake, fc);
+}
+
+static void fake_chan_finish(struct loopdma_fake *fake, struct fake_chan *fc,
+			     u32 status, u64 fault_addr)
+{
+	u32 ctrl = le32_to_cpu(fc->cur.ctrl);
+	u32 residue = le32_to_cpu(fc->cur.len) - fc->moved;
+	bool ok = status == LOOPDMA_ST_OK;
+
+	if (!fake_chan_retire(fake, fc, status, ok ? 0 : residue, fault_addr))
+		return;
+	if (!(ctrl & LOOPDMA_CTRL_CHAIN))
+		fc->skip = false;
+	else if (!ok)
+		fc->skip = true;
+	if (ctrl & LOOPDMA_CTRL_INT)
+		fake_chan_interrupt(fake, fc);
+}
+
+static u32 fake_burst_bytes(const struct loopdma_hw_desc *hw)
+{
+	u32 periph = le32_to_cpu(hw->periph);
+	u32 burst = FIELD_GET(LOOPDMA_PERIPH_BURST, periph);
+
+	return max(burst, 1U) << FIELD_GET(LOOPDMA_PERIPH_WIDTH, periph);
+}
+
+static bool fake_desc_reserved(const struct loopdma_hw_desc *hw, u32 op)
+{
+	u32 ctrl = LOOPDMA_CTRL_OPCODE | LOOPDMA_CTRL_INT | LOOPDMA_CTRL_CHAIN;
+	u32 periph = LOOPDMA_PERIPH_WIDTH | LOOPDMA_PERIPH_BURST;
+	bool slave = op == LOOPDMA_OP_TX || op == LOOPDMA_OP_RX;
+
+	if ((le32_to_cpu(hw->ctrl) & ~ctrl) || hw->rsvd0 || hw->rsvd1[0] ||
+	    hw->rsvd1[1])
+		return true;
+	if (op != LOOPDMA_OP_COPY && op != LOOPDMA_OP_TX && hw->src)
+		return true;
+	if (op != LOOPDMA_OP_COPY && op != LOOPDMA_OP_RX && hw->dst)
+		return true;
+	return le32_to_cpu(hw->periph) & ~(slave ? periph : 0);
+}
+
+/* The checks in the order that hardware.rst gives. */
+static u32 fake_desc_check(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	const struct loopdma_hw_desc *hw = &fc->cur;
+	u32 op = FIELD_GET(LOOPDMA_CTRL_OPCODE, le32_to_cpu(hw->ctrl));
+	u32 width = BIT(FIELD_GET(LOOPDMA_PERIPH_WIDTH,
+				  le32_to_cpu(hw->periph)));
+	u32 burst = FIELD_GET(LOOPDMA_PERIPH_BURST, le32_to_cpu(hw->periph));
+	bool slave = op == LOOPDMA_OP_TX || op == LOOPDMA_OP_RX;
+	u64 addr = le64_to_cpu(hw->src) | le64_to_cpu(hw->dst);
+	u32 caps = fake_chan_caps(fake, fc);
+	u32 len = le32_to_cpu(hw->len);
+	u32 mask;
+
+	if (op == LOOPDMA_OP_INVALID || op > LOOPDMA_OP_RX ||
+	    (op == LOOPDMA_OP_COPY && !(caps & LOOPDMA_CH_CAPS_COPY)) ||
+	    (op == LOOPDMA_OP_TX && !(caps & LOOPDMA_CH_CAPS_TX)) ||
+	    (op == LOOPDMA_OP_RX && !(caps & LOOPDMA_CH_CAPS_RX)))
+		return LOOPDMA_ST_OPCODE;
+	if (fake_desc_reserved(hw, op))
+		return LOOPDMA_ST_RESERVED;
+	if (op == LOOPDMA_OP_NOP)
+		return len ? LOOPDMA_ST_LENGTH : LOOPDMA_ST_OK;
+	if (!len || len > fake->cfg.max_len || (slave && len & (width - 1)))
+		return LOOPDMA_ST_LENGTH;
+	if (slave && (!(fake->cfg.fifo_widths & width) ||
+		      burst > fake->cfg.fifo_burst ||
+		      fake_burst_bytes(hw) > fake->cfg.fifo_depth))
+		return LOOPDMA_ST_PERIPH;
+	mask = (slave ? width : BIT(fake->cfg.copy_align)) - 1;
+	if ((addr | len) & mask)
+		return LOOPDMA_ST_ALIGN;
+	return LOOPDMA_ST_OK;
+}
+
+/* Begins the descriptor at done; false if there is none or it may not start. */
+static bool fake_chan_start(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	u64 addr = fc->ring + (fc->done & (fc->size - 1)) * LOOPDMA_DESC_SIZE;
+	u32 status;
+
+	if (fc->done == fc->tail || (fc->hold && !fc->credits))
+		return false;
+	if (fake_bus_reach(fake, addr, sizeof(fc->cur)) < sizeof(fc->cur)) {
+		fake_chan_error(fake, fc, LOOPDMA_CHERR_FETCH);
+		return true;
+	}
+	memcpy(&fc->cur, fake_bus_ptr(fake, addr), sizeof(fc->cur));
+	fc->moved = 0;
+	if (fc->skip) {
+		fake_chan_finish(fake, fc, LOOPDMA_ST_SKIPPED, 0);
+		return true;
+	}
+
+	if (fc->hold)
+		fc->credits--;
+	fc->started = true;
+	fc->limit = le32_to_cpu(fc->cur.len);
+	fc->forced = 0;
+	status = fake_desc_check(fake, fc);
+	if (fc->fail & LOOPDMA_CH_TC_FAIL_AFTER &&
+	    !(--fc->fail & LOOPDMA_CH_TC_FAIL_AFTER)) {
+		fc->forced = FIELD_GET(LOOPDMA_CH_TC_FAIL_STATUS, fc->fail);
+		fc->limit = min(fc->limit, fc->fail_bytes);
+		fc->fail = 0;
+	}
+	if (status != LOOPDMA_ST_OK)
+		fake_chan_finish(fake, fc, status, 0);
+	return true;
+}
+
+static void fake_fifo_put(struct loopdma_fake *fake, struct fake_fifo *fifo,
+			  const u8 *src, u32 len)
+{
+	u32 mask = fake->cfg.fifo_depth - 1;
+	u32 first = min(len, fake->cfg.fifo_depth - (fifo->head & mask));
+
+	memcpy(fifo->buf + (fifo->head & mask), src, first);
+	memcpy(fifo->buf, src + first, len - first);
+	fifo->head += len;
+}
+
+static void fake_fifo_get(struct loopdma_fake *fake, struct fake_fifo *fifo,
+			  u8 *dst, u32 len)
+{
+	u32 mask = fake->cfg.fifo_depth - 1;
+	u32 first = min(len, fake->cfg.fifo_depth - (fifo->tail & mask));
+
+	memcpy(dst, fifo->buf + (fifo->tail & mask), first);
+	memcpy(dst + first, fifo->buf, len - first);
+	fifo->tail += len;
+}
+
+/* A burst moves whole or not at all; so does what is left, if that is less. */
+static u32 fake_slave_ready(u32 todo, u32 burst, u32 avail)
+{
+	if (todo <= avail)
+		return todo;
+	return rounddown(avail, burst);
+}
+
+/* Moves a chunk of the current descriptor; false if flow control forbids. */
+static bool fake_chan_move(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	u32 op = FIELD_GET(LOOPDMA_CTRL_OPCODE, le32_to_cpu(fc->cur.ctrl));
+	u64 src = le64_to_cpu(fc->cur.src) + fc->moved;
+	u64 dst = le64_to_cpu(fc->cur.dst) + fc->moved;
+	u32 n = min_t(u32, fc->limit - fc->moved, FAKE_CHUNK);
+	struct fake_fifo *rx = &fc->fifo, *tx = NULL;
+	u32 want, depth = fake->cfg.fifo_depth;
+
+	if (op == LOOPDMA_OP_TX) {
+		tx = &fake_peer(fake, fc)->fifo;
+		n = fake_slave_ready(n, fake_burst_bytes(&fc->cur),
+				     depth - (tx->head - tx->tail));
+	} else if (op == LOOPDMA_OP_RX) {
+		n = fake_slave_ready(n, fake_burst_bytes(&fc->cur),
+				     rx->head - rx->tail);
+	}
+	if (!n && fc->moved < fc->limit)
+		return false;
+
+	want = n;
+	if (op != LOOPDMA_OP_RX && op != LOOPDMA_OP_NOP)
+		n = fake_bus_reach(fake, src, n);
+	if (n < want) {
+		fc->limit = fc->moved + n;
+		fc->forced = LOOPDMA_ST_READ;
+	}
+	want = n;
+	if (op != LOOPDMA_OP_TX && op != LOOPDMA_OP_NOP)
+		n = fake_bus_reach(fake, dst, n);
+	if (n < want) {
+		fc->limit = fc->moved + n;
+		fc->forced = LOOPDMA_ST_WRITE;
+	}
+
+	if (n && op == LOOPDMA_OP_COPY)
+		memmove(fake_bus_ptr(fake, dst), fake_bus_ptr(fake, src), n);
+	else if (n && op == LOOPDMA_OP_TX)
+		fake_fifo_put(fake, tx, fake_bus_ptr(fake, src), n);
+	else if (n && op == LOOPDMA_OP_RX)
+		fake_fifo_get(fake, rx, fake_bus_ptr(fake, dst), n);
+	fc->moved += n;
+	fc->cnt_bytes += n;
+
+	if (fc->moved == fc->limit) {
+		u32 status = fc->forced ?: LOOPDMA_ST_OK;
+		u64 fault = status == LOOPDMA_ST_READ ? src + n :
+			    status == LOOPDMA_ST_WRITE ? dst + n : 0;
+
+		fake_chan_finish(fake, fc, status, fault);
+	}
+	return true;
+}
+
+static void fake_chan_abort(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	struct loopdma_hw_desc *hw;
+	u32 residue;
+	u64 addr;
+
+	fc->aborting = false;
+	while (fc->done != fc->abort_to) {
+		addr = fc->ring +
+		       (fc->done & (fc->size - 1)) * LOOPDMA_DESC_SIZE;
+		if (fc->started) {
+			residue = le32_to_cpu(fc->cur.len) - fc->moved;
+		} else if (fake_bus_reach(fake, addr, sizeof(*hw)) ==
+			   sizeof(*hw)) {
+			hw = fake_bus_ptr(fake, addr);
+			residue = le32_to_cpu(READ_ONCE(hw->len));
+		} else {
+			fake_chan_error(fake, fc, LOOPDMA_CHERR_FETCH);
+			return;
+		}
+		if (!fake_chan_retire(fake, fc, LOOPDMA_ST_ABORTED, residue, 0))
+			return;
+	}
+	fc->skip = false;
+	fake_chan_interrupt(fake, fc);
+}
+
+/* One chunk of work of a channel; false if there is nothing it can do. */
+static bool fake_chan_run(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	if (fc->state != LOOPDMA_STATE_RUNNING)
+		return false;
+	if (fc->aborting) {
+		fake_chan_abort(fake, fc);
+		return true;
+	}
+	if (!fc->started)
+		return fake_chan_start(fake, fc);
+	return fake_chan_move(fake, fc);
+}
+
+/* As hard interrupts: the handlers of a vector, with interrupts disabled. */
+static void fake_deliver(struct loopdma_fake *fake, u64 pending, u32 event)
+{
+	struct loopdma_dev *ld = READ_ONCE(fake->ld);
+	unsigned long flags;
+	u32 i;
+
+	if (!ld)
+		return;
+	local_irq_save(flags);
+	for (i = 0; i < ld->lim.channels; i++)
+		if (pending & BIT_ULL(ld->chan[i].vector))
+			loopdma_irq_channel(&ld->chan[i]);
+	if (pending & BIT_ULL(event))
+		loopdma_irq_event(ld);
+	local_irq_restore(flags);
+}
+
+static void fake_work(struct work_struct *work)
+{
+	struct loopdma_fake *fake = container_of(work, struct loopdma_fake,
+						 work);
+	unsigned int latency = 0;
+	bool progress;
+	u64 pending;
+	u32 i, event;
+
+	do {
+		progress = false;
+		for (i = 0; i < fake->nchan; i++) {
+			spin_lock_irq(&fake->lock);
+			if (!fake->unplugged)
+				progress |= fake_chan_run(fake, &fake->chan[i]);
+			spin_unlock_irq(&fake->lock);
+		}
+		if (progress && ++latency < FAKE_LATENCY)
+			continue;
+
+		latency = 0;
+		spin_lock_irq(&fake->lock);
+		pending = fake->pending;
+		event = fake->event_vector;
+		fake->pending = 0;
+		spin_unlock_irq(&fake->lock);
+		if (pending)
+			fake_deliver(fake, pending, event);
+		cond_resched();
+	} while (progress);
+}
+
+/* --- Registers -------------------------------------------------------------- */
+
+static void fake_chan_enable(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	u64 mask = DMA_BIT_MASK(fake->cfg.addr_bits);
+
+	fc->ring = (u64)fc->ring_hi << 32 | fc->ring_lo;
+	fc->comp = (u64)fc->comp_hi << 32 | fc->comp_lo;
+	fc->tail = 0;
+	fc->done = 0;
+	fc->aborting = false;
+	fc->raised = false;
+	fc->skip = false;
+	fc->started = false;
+
+	if (fc->refuse_enable || fc->ring_order < fake->cfg.ring_min ||
+	    fc->ring_order > fake->cfg.ring_max ||
+	    !IS_ALIGNED(fc->ring, LOOPDMA_DESC_SIZE) ||
+	    !IS_ALIGNED(fc->comp, LOOPDMA_COMP_SIZE) ||
+	    fc->vector > fake->nchan ||
+	    fc->ring > mask - (LOOPDMA_DESC_SIZE << fc->ring_order) + 1 ||
+	    fc->comp > mask - LOOPDMA_COMP_SIZE + 1) {
+		fake_chan_error(fake, fc, LOOPDMA_CHERR_CONFIG);
+		return;
+	}
+	fc->size = BIT(fc->ring_order);
+	fc->state = LOOPDMA_STATE_RUNNING;
+}
+
+static void fake_chan_disable(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	fc->started = false;
+	fc->aborting = false;
+	fc->fifo.tail = fc->fifo.head;
+	fc->error = LOOPDMA_CHERR_NONE;
+	fake->channel_errors &= ~BIT(fake_index(fake, fc));
+	fc->polls = fake->stop_polls;
+	fc->state = fc->polls ? LOOPDMA_STATE_STOPPING : LOOPDMA_STATE_DISABLED;
+}
+
+static void fake_chan_reset(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	u32 state = fc->state;
+
+	fake_chan_disable(fake, fc);
+	if (state == LOOPDMA_STATE_DISABLED)
+		fc->state = LOOPDMA_STATE_DISABLED;
+	fc->ring_lo = 0;
+	fc->ring_hi = 0;
+	fc->ring_order = 0;
+	fc->vector = 0;
+	fc->comp_lo = 0;
+	fc->comp_hi = 0;
+	fc->hold = 0;
+	fc->credits = 0;
+	fc->fail = 0;
+	fc->fail_bytes = 0;
+	fc->drop_irq = 0;
+	fc->lie = 0;
+	fc->cnt_doorbells = 0;
+	fc->cnt_descriptors = 0;
+	fc->cnt_interrupts = 0;
+	fc->cnt_bytes = 0;
+	/* The peer may be waiting for room in the FIFO. */
+	fake_kick(fake);
+}
+
+static void fake_reset(struct loopdma_fake *fake)
+{
+	u32 i;
+
+	for (i = 0; i < fake->nchan; i++)
+		fake_chan_reset(fake, &fake->chan[i]);
+	fake->pending = 0;
+	fake->event = 0;
+	fake->event_vector = 0;
+	fake->channel_errors = 0;
+	fake->cnt_reads = 0;
+	fake->cnt_interrupts = 0;
+}
+
+static bool fake_stopping(struct fake_chan *fc)
+{
+	if (fc->state == LOOPDMA_STATE_STOPPING &&
+	    fc->polls != LOOPDMA_FAKE_NEVER && !fc->polls--) {
+		fc->polls = 0;
+		fc->state = LOOPDMA_STATE_DISABLED;
+	}
+	return fc->state == LOOPDMA_STATE_STOPPING;
+}
+
+static bool fake_any_stopping(struct loopdma_fake *fake)
+{
+	bool any = false;
+	u32 i;
+
+	for (i = 0; i < fake->nchan; i++)
+		any |= fake_stopping(&fake->chan[i]);
+	return any;
+}
+
+static u32 fake_chan_read(struct loopdma_fake *fake, struct fake_chan *fc,
+			  u32 reg)
+{
+	bool counters = fake->cfg.caps & LOOPDMA_CAPS_COUNTERS;
+	bool testctl = fake->cfg.caps & LOOPDMA_CAPS_TESTCTL;
+
+	switch (reg) {
+	case LOOPDMA_CH_CAPS:
+		return fake_chan_caps(fake, fc);
+	case LOOPDMA_CH_CONTROL:
+		if (fake_stopping(fc))
+			return LOOPDMA_CH_CONTROL_RESET;
+		return fc->state == LOOPDMA_STATE_DISABLED ?
+			0 : LOOPDMA_CH_CONTROL_ENABLE;
+	case LOOPDMA_CH_STATUS:
+		fake_stopping(fc);
+		return FIELD_PREP(LOOPDMA_CH_STATUS_STATE, fc->state) |
+		       FIELD_PREP(LOOPDMA_CH_STATUS_ERROR, fc->error);
+	case LOOPDMA_CH_RING_LO:
+		return fc->ring_lo;
+	case LOOPDMA_CH_RING_HI:
+		return fc->ring_hi;
+	case LOOPDMA_CH_RING_SIZE:
+		return fc->ring_order;
+	case LOOPDMA_CH_VECTOR:
+		return fc->vector;
+	case LOOPDMA_CH_COMP_LO:
+		return fc->comp_lo;
+	case LOOPDMA_CH_COMP_HI:
+		return fc->comp_hi;
+	case LOOPDMA_CH_CNT_DOORBELLS:
+		return counters ? fc->cnt_doorbells : 0;
+	case LOOPDMA_CH_CNT_DESCRIPTORS:
+		return counters ? fc->cnt_descriptors : 0;
+	case LOOPDMA_CH_CNT_BYTES_LO:
+		return counters ? lower_32_bits(fc->cnt_bytes) : 0;
+	case LOOPDMA_CH_CNT_BYTES_HI:
+		return counters ? upper_32_bits(fc->cnt_bytes) : 0;
+	case LOOPDMA_CH_CNT_INTERRUPTS:
+		return counters ? fc->cnt_interrupts : 0;
+	case LOOPDMA_CH_TC_HOLD:
+		return testctl ? fc->hold : 0;
+	case LOOPDMA_CH_TC_FAIL:
+		return testctl ? fc->fail : 0;
+	case LOOPDMA_CH_TC_FAIL_BYTES:
+		return testctl ? fc->fail_bytes : 0;
+	case LOOPDMA_CH_TC_DROP_IRQ:
+		return testctl ? fc->drop_irq : 0;
+	case LOOPDMA_CH_TC_LIE:
+		return testctl ? fc->lie : 0;
+	default:
+		fake_guest_error(fake);
+		return 0;
+	}
+}
+
+static u32 fake_dev_read(struct loopdma_fake *fake, u32 reg)
+{
+	const struct loopdma_fake_config *cfg = &fake->cfg;
+	bool counters = cfg->caps & LOOPDMA_CAPS_COUNTERS;
+
+	switch (reg) {
+	case LOOPDMA_ID:
+		return cfg->id;
+	case LOOPDMA_VERSION:
+		return cfg->version;
+	case LOOPDMA_CAPS:
+		return cfg->caps;
+	case LOOPDMA_TOPOLOGY:
+		return FIELD_PREP(LOOPDMA_TOPOLOGY_CHANNELS, cfg->channels) |
+		       FIELD_PREP(LOOPDMA_TOPOLOGY_ENGINES, 1);
+	case LOOPDMA_RING_LIMITS:
+		return FIELD_PREP(LOOPDMA_RING_LIMITS_MIN, cfg->ring_min) |
+		       FIELD_PREP(LOOPDMA_RING_LIMITS_MAX, cfg->ring_max);
+	case LOOPDMA_COPY_LIMITS:
+		return FIELD_PREP(LOOPDMA_COPY_LIMITS_ALIGN, cfg->copy_align) |
+		       FIELD_PREP(LOOPDMA_COPY_LIMITS_ADDR_BITS,
+				  cfg->addr_bits);
+	case LOOPDMA_MAX_LEN:
+		return cfg->max_len;
+	case LOOPDMA_FIFO_DEPTH:
+		return cfg->caps & LOOPDMA_CAPS_LOOPBACK ? cfg->fifo_depth : 0;
+	case LOOPDMA_FIFO_LIMITS:
+		if (!(cfg->caps & LOOPDMA_CAPS_LOOPBACK))
+			return 0;
+		return FIELD_PREP(LOOPDMA_FIFO_LIMITS_WIDTHS,
+				  cfg->fifo_widths) |
+		       FIELD_PREP(LOOPDMA_FIFO_LIMITS_BURST, cfg->fifo_burst);
+	case LOOPDMA_CONTROL:
+		return fake_any_stopping(fake) ? LOOPDMA_CONTROL_RESET : 0;
+	case LOOPDMA_INT_STATUS:
+		return 0;
+	case LOOPDMA_EVENT:
+		return fake->event;
+	case LOOPDMA_EVENT_VECTOR:
+		return fake->event_vector;
+	case LOOPDMA_CHANNEL_ERRORS:
+		return fake->channel_errors;
+	case LOOPDMA_CNT_MMIO_READS:
+		return counters ? fake->cnt_reads : 0;
+	case LOOPDMA_CNT_INTERRUPTS:
+		return counters ? fake->cnt_interrupts : 0;
+	default:
+		fake_guest_error(fake);
+		return 0;
+	}
+}
+
+static void fake_chan_doorbell(struct loopdma_fake *fake, struct fake_chan *fc,
+			       u32 val)
+{
+	if (fc->state != LOOPDMA_STATE_RUNNING) {
+		/* Not the driver's fault until it can know of the error. */
+		if (fc->state != LOOPDMA_STATE_ERROR)
+			fake_guest_error(fake);
+		return;
+	}
+	if (val - fc->done > fc->size || val - fc->tail > fc->size) {
+		fake_chan_error(fake, fc, LOOPDMA_CHERR_DOORBELL);
+		return;
+	}
+	fc->cnt_doorbells++;
+	fc->tail = val;
+	fake_kick(fake);
+}
+
+static void fake_chan_abort_write(struct loopdma_fake *fake,
+				  struct fake_chan *fc, u32 val)
+{
+	if (fc->state != LOOPDMA_STATE_RUNNING) {
+		if (fc->state != LOOPDMA_STATE_ERROR)
+			fake_guest_error(fake);
+		return;
+	}
+	if (val - fc->done > fc->tail - fc->done) {
+		fake_chan_error(fake, fc, LOOPDMA_CHERR_ABORT);
+		return;
+	}
+	fc->abort_to = val;
+	fc->aborting = true;
+	fake_kick(fake);
+}
+
+static void fake_chan_control(struct loopdma_fake *fake, struct fake_chan *fc,
+			      u32 val)
+{
+	bool enabled = fc->state == LOOPDMA_STATE_RUNNING ||
+		       fc->state == LOOPDMA_STATE_ERROR;
+
+	if (val & ~(LOOPDMA_CH_CONTROL_ENABLE | LOOPDMA_CH_CONTROL_RESET))
+		fake_guest_error(fake);
+	if (val & LOOPDMA_CH_CONTROL_RESET) {
+		fake_chan_reset(fake, fc);
+	} else if (val & LOOPDMA_CH_CONTROL_ENABLE) {
+		if (fc->state == LOOPDMA_STATE_DISABLED)
+			fake_chan_enable(fake, fc);
+		else if (fc->state == LOOPDMA_STATE_STOPPING)
+			fake_guest_error(fake);
+	} else if (enabled) {
+		fake_chan_disable(fake, fc);
+		fake_kick(fake);
+	}
+}
+
+static void fake_chan_config(struct loopdma_fake *fake, struct fake_chan *fc,
+			     u32 *reg, u32 val)
+{
+	if (fc->state == LOOPDMA_STATE_DISABLED)
+		*reg = val;
+	else
+		fake_guest_error(fake);
+}
+
+static void fake_chan_testctl(struct loopdma_fake *fake, struct fake_chan *fc,
+			      u32 reg, u32 val)
+{
+	if (!(fake->cfg.caps & LOOPDMA_CAPS_TESTCTL))
+		return;
+
+	switch (reg) {
+	case LOOPDMA_CH_TC_HOLD:
+		fc->hold = val & 1;
+		fc->credits = 0;
+		fake_kick(fake);
+		break;
+	case LOOPDMA_CH_TC_STEP:
+		if (fc->hold)
+			fc->credits += val;
+		fake_kick(fake);
+		break;
+	case LOOPDMA_CH_TC_FAIL:
+		fc->fail = val;
+		break;
+	case LOOPDMA_CH_TC_FAIL_BYTES:
+		fc->fail_bytes = val;
+		break;
+	case LOOPDMA_CH_TC_DROP_IRQ:
+		fc->drop_irq = val;
+		break;
+	case LOOPDMA_CH_TC_LIE:
+		fc->lie = val;
+		break;
+	}
+}
+
+static void fake_chan_write(struct loopdma_fake *fake, struct fake_chan *fc,
+			    u32 reg, u32 val)
+{
+	switch (reg) {
+	case LOOPDMA_CH_CONTROL:
+		fake_chan_control(fake, fc, val);
+		break;
+	case LOOPDMA_CH_DOORBELL:
+		fake_chan_doorbell(fake, fc, val);
+		break;
+	case LOOPDMA_CH_RING_LO:
+		fake_chan_config(fake, fc, &fc->ring_lo, val);
+		break;
+	case LOOPDMA_CH_RING_HI:
+		fake_chan_config(fake, fc, &fc->ring_hi, val);
+		break;
+	case LOOPDMA_CH_RING_SIZE:
+		fake_chan_config(fake, fc, &fc->ring_order, val);
+		break;
+	case LOOPDMA_CH_VECTOR:
+		fake_chan_config(fake, fc, &fc->vector, val);
+		break;
+	case LOOPDMA_CH_COMP_LO:
+		fake_chan_config(fake, fc, &fc->comp_lo, val);
+		break;
+	case LOOPDMA_CH_COMP_HI:
+		fake_chan_config(fake, fc, &fc->comp_hi, val);
+		break;
+	case LOOPDMA_CH_ABORT:
+		fake_chan_abort_write(fake, fc, val);
+		break;
+	case LOOPDMA_CH_TC_HOLD ... LOOPDMA_CH_TC_LIE:
+		fake_chan_testctl(fake, fc, reg, val);
+		break;
+	default:
+		fake_guest_error(fake);
+	}
+}
+
+static void fake_dev_write(struct loopdma_fake *fake, u32 reg, u32 val)
+{
+	switch (reg) {
+	case LOOPDMA_CONTROL:
+		if (val & LOOPDMA_CONTROL_RESET)
+			fake_reset(fake);
+		break;
+	case LOOPDMA_INT_STATUS:
+		break;
+	case LOOPDMA_EVENT:
+		fake->event &= ~val;
+		break;
+	case LOOPDMA_EVENT_VECTOR:
+		fake->event_vector = val;
+		break;
+	case LOOPDMA_RAISE:
+		if (val > fake->nchan)
+			fake_guest_error(fake);
+		else
+			fake_message(fake, val);
+		break;
+	default:
+		fake_guest_error(fake);
+	}
+}
+
+/* NULL: a register of the device, or of no channel that there is. */
+static struct fake_chan *fake_decode(struct loopdma_fake *fake, u32 *reg)
+{
+	u32 index;
+
+	if (*reg < LOOPDMA_CH_BASE)
+		return NULL;
+	index = (*reg - LOOPDMA_CH_BASE) / LOOPDMA_CH_STRIDE;
+	if (index >= fake->nchan)
+		return NULL;
+	*reg = (*reg - LOOPDMA_CH_BASE) % LOOPDMA_CH_STRIDE;
+	return &fake->chan[index];
+}
+
+static bool fake_is_counter(const struct fake_chan *fc, u32 reg)
+{
+	if (fc)
+		return reg >= LOOPDMA_CH_CNT_DOORBELLS &&
+		       reg <= LOOPDMA_CH_CNT_INTERRUPTS;
+	return reg == LOOPDMA_CNT_MMIO_READS || reg == LOOPDMA_CNT_INTERRUPTS;
+}
+
+static u32 fake_op_read(struct loopdma_dev *ld, u32 reg)
+{
+	struct loopdma_fake *fake = ld->priv;
+	struct fake_chan *fc;
+	unsigned long flags;
+	u32 val = ~0;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fc = fake_decode(fake, &reg);
+	if (!fake_is_counter(fc, reg))
+		fake->cnt_reads++;
+	if (!fake->unplugged)
+		val = fc ? fake_chan_read(fake, fc, reg) :
+			   fake_dev_read(fake, reg);
+	spin_unlock_irqrestore(&fake->lock, flags);
+	return val;
+}
+
+static void fake_op_write(struct loopdma_dev *ld, u32 reg, u32 val)
+{
+	struct loopdma_fake *fake = ld->priv;
+	struct fake_chan *fc;
+	unsigned long flags;
+
+	/* The lock orders the driver's earlier stores, as writel() would. */
+	spin_lock_irqsave(&fake->lock, flags);
+	fc = fake_decode(fake, &reg);
+	if (!fake->unplugged && fc)
+		fake_chan_write(fake, fc, reg, val);
+	else if (!fake->unplugged)
+		fake_dev_write(fake, reg, val);
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+const struct loopdma_hw_ops loopdma_fake_ops = {
+	.read = fake_op_read,
+	.write = fake_op_write,
+};
+
+/* --- For the suites ---------------------------------------------------------- */
+
+KUNIT_DEFINE_ACTION_WRAPPER(fake_destroy_wq, destroy_workqueue,
+			    struct workqueue_struct *);
+
+/* The device's view of memory begins at dma_offset. */
+static void fake_set_offset(struct kunit *test, struct loopdma_fake *fake)
+{
+	struct bus_dma_region *map = kcalloc(2, sizeof(*map), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, map);
+	map->dma_start = fake->cfg.dma_offset;
+	map->size = fake->cfg.dma_offset;
+	/* Freed with the device. */
+	fake->dev->dma_range_map = map;
+}
+
+/**
+ * loopdma_fake_create() - make a simulated device
+ * @test: case that it is for; it goes away with the case
+ * @name: unique among the simulated devices of the case
+ * @cfg: what it says it is, copied
+ *
+ * Return: the device.  The case is aborted if there is no memory.
+ */
+struct loopdma_fake *loopdma_fake_create(struct kunit *test, const char *name,
+					 const struct loopdma_fake_config *cfg)
+{
+	u32 i, nchan = min_t(u32, cfg->channels, LOOPDMA_MAX_CHANNELS);
+	struct loopdma_fake *fake;
+
+	fake = kunit_kzalloc(test, struct_size(fake, chan, nchan), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	fake->cfg = *cfg;
+	fake->nchan = nchan;
+	fake->stop_polls = 1;
+	spin_lock_init(&fake->lock);
+	INIT_WORK(&fake->work, fake_work);
+
+	for (i = 0; i < nchan; i++) {
+		fake->chan[i].fifo.buf = kunit_kzalloc(test,
+						       max(cfg->fifo_depth, 1U),
+						       GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, fake->chan[i].fifo.buf);
+	}
+
+	fake->dev = kunit_device_register(test, name);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake->dev);
+	fake->dev->dma_parms = &fake->dma_parms;
+	if (cfg->dma_offset)
+		fake_set_offset(test, fake);
+
+	fake->wq = alloc_workqueue("%s", WQ_UNBOUND, 1, name);
+	KUNIT_ASSERT_NOT_NULL(test, fake->wq);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
+							   fake_destroy_wq,
+							   fake->wq));
+	return fake;
+}
+
+/**
+ * loopdma_fake_device() - struct device of a simulated device
+ * @fake: device
+ *
+ * Return: the device, bound to a driver, as loopdma_create() needs it.
+ */
+struct device *loopdma_fake_device(struct loopdma_fake *fake)
+{
+	return fake->dev;
+}
+
+/**
+ * loopdma_fake_attach() - connect the interrupts
+ * @fake: device
+ * @ld: driver instance that gets them
+ */
+void loopdma_fake_attach(struct loopdma_fake *fake, struct loopdma_dev *ld)
+{
+	WRITE_ONCE(fake->ld, ld);
+}
+
+/**
+ * loopdma_fake_detach() - disconnect the interrupts
+ * @fake: device
+ *
+ * What free_irq() is to hardware: no handler is running when it returns, and
+ * none will.
+ *
+ * Context: may sleep.
+ */
+void loopdma_fake_detach(struct loopdma_fake *fake)
+{
+	WRITE_ONCE(fake->ld, NULL);
+	flush_work(&fake->work);
+}
+
+/**
+ * loopdma_fake_guest_errors() - what the driver has done wrong
+ * @fake: device
+ *
+ * Return: number of register accesses that hardware.rst forbids.
+ */
+u32 loopdma_fake_guest_errors(struct loopdma_fake *fake)
+{
+	unsigned long flags;
+	u32 val;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	val = fake->guest_errors;
+	spin_unlock_irqrestore(&fake->lock, flags);
+	return val;
+}
+
+/**
+ * loopdma_fake_unplug() - the device is gone, and nobody said goodbye
+ * @fake: device; from now on it reads as all ones
+ */
+void loopdma_fake_unplug(struct loopdma_fake *fake)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->unplugged = true;
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_stop_polls() - how long a channel takes to stop
+ * @fake: device
+ * @polls: reads of its status that do not tell DISABLED yet, or
+ *	LOOPDMA_FAKE_NEVER
+ */
+void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->stop_polls = polls;
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_refuse_enable() - let enabling a channel fail
+ * @fake: device
+ * @index: channel
+ * @refuse: fail, or work again
+ */
+void loopdma_fake_refuse_enable(struct loopdma_fake *fake, u32 index,
+				bool refuse)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->chan[index].refuse_enable = refuse;
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_bad_range() - make bus addresses inaccessible
+ * @fake: device
+ * @start: first of them
+ * @len: how many; 0 to make all accessible again
+ */
+void loopdma_fake_bad_range(struct loopdma_fake *fake, dma_addr_t start,
+			    size_t len)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->bad_start = start;
+	fake->bad_len = len;
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_garble() - let the next outcome be nonsense
+ * @fake: device
+ * @index: channel
+ * @status: written to the next descriptor that retires
+ * @residue: written to it
+ */
+void loopdma_fake_garble(struct loopdma_fake *fake, u32 index, u32 status,
+			 u32 residue)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->chan[index].garble = true;
+	fake->chan[index].garble_status = status;
+	fake->chan[index].garble_residue = residue;
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_set_counts() - as if an idle channel had retired many already
+ * @fake: device
+ * @index: channel, enabled and idle
+ * @count: what its producer and done counts become; a multiple of the ring
+ *	size keeps the slots where they are
+ */
+void loopdma_fake_set_counts(struct loopdma_fake *fake, u32 index, u32 count)
+{
+	struct fake_chan *fc = &fake->chan[index];
+	struct loopdma_hw_comp *comp;
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fc->tail = count;
+	fc->done = count;
+	comp = fake_bus_ptr(fake, fc->comp);
+	WRITE_ONCE(comp->done, cpu_to_le32(count));
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_state() - state of a channel, without a register read
+ * @fake: device
+ * @index: channel
+ *
+ * Return: enum loopdma_hw_state.
+ */
+u32 loopdma_fake_state(struct loopdma_fake *fake, u32 index)
+{
+	unsigned long flags;
+	u32 val;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	val = fake->chan[index].state;
+	spin_unlock_irqrestore(&fake->lock, flags);
+	return val;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * loopdma: a simulated device for the KUnit suites.
+ *
+ * A model in C of what Documentation/hardware.rst says, behind struct
+ * loopdma_hw_ops, so that the whole driver above the register accessors runs
+ * where there is no PCI device.  It executes asynchronously, in a work item,
+ * and interrupts with local interrupts disabled as a hard interrupt would.
+ *
+ * It has message signalled interrupts only: INTx is the business of pci.c,
+ * which the model does not reach.
+ */
+#ifndef LOOPDMA_KUNIT_FAKE_H
+#define LOOPDMA_KUNIT_FAKE_H
+
+#include <linux/types.h>
+
+struct device;
+struct kunit;
+struct loopdma_dev;
+struct loopdma_fake;
+struct loopdma_hw_ops;
+
+/**
+ * struct loopdma_fake_config - what the simulated device says it is
+ * @id: LOOPDMA_ID
+ * @version: LOOPDMA_VERSION
+ * @caps: LOOPDMA_CAPS
+ * @channels: number of channels that LOOPDMA_TOPOLOGY tells; the model has
+ *	that many, within what the register map holds
+ * @ring_min: log2 of the smallest ring
+ * @ring_max: log2 of the largest ring
+ * @copy_align: log2 of the alignment of copies
+ * @addr_bits: width of a bus address
+ * @max_len: bytes per descriptor
+ * @fifo_depth: bytes per receive FIFO, a power of two
+ * @fifo_widths: bit n: elements of 2^n bytes
+ * @fifo_burst: elements per burst
+ * @dma_offset: bus address of physical address 0; not 0 makes addresses exceed
+ *	32 bits also where there is little memory, and differ from physical ones
+ */
+struct loopdma_fake_config {
+	u32 id;
+	u32 version;
+	u32 caps;
+	u32 channels;
+	u32 ring_min;
+	u32 ring_max;
+	u32 copy_align;
+	u32 addr_bits;
+	u32 max_len;
+	u32 fifo_depth;
+	u32 fifo_widths;
+	u32 fifo_burst;
+	u64 dma_offset;
+};
+
+extern const struct loopdma_fake_config loopdma_fake_default;
+extern const struct loopdma_hw_ops loopdma_fake_ops;
+
+/* For loopdma_fake_stop_polls(): a channel that never stops. */
+#define LOOPDMA_FAKE_NEVER	U32_MAX
+
+struct loopdma_fake *loopdma_fake_create(struct kunit *test, const char *name,
+					 const struct loopdma_fake_config *cfg);
+struct device *loopdma_fake_device(struct loopdma_fake *fake);
+void loopdma_fake_attach(struct loopdma_fake *fake, struct loopdma_dev *ld);
+void loopdma_fake_detach(struct loopdma_fake *fake);
+u32 loopdma_fake_guest_errors(struct loopdma_fake *fake);
+
+/* Scripted faults, beyond what the LOOPDMA_CH_TC_* registers can do. */
+void loopdma_fake_unplug(struct loopdma_fake *fake);
+void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls);
+void loopdma_fake_refuse_enable(struct loopdma_fake *fake, u32 index,
+				bool refuse);
+void loopdma_fake_bad_range(struct loopdma_fake *fake, dma_addr_t start,
+			    size_t len);
+void loopdma_fake_garble(struct loopdma_fake *fake, u32 index, u32 status,
+			 u32 residue);
+void loopdma_fake_set_counts(struct loopdma_fake *fake, u32 index, u32 count);
+u32 loopdma_fake_state(struct loopdma_fake *fake, u32 index);
+
+#endif /* LOOPDMA_KUNIT_FAKE_H */

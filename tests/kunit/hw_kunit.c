@@ -1,0 +1,606 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma_hw: the driver against hardware that is other than usual, or broken.
+ *
+ * These cases know the driver's structures and the registers; the contract
+ * suites do not.  They run over simulated devices, whatever the device under
+ * test is, because no QEMU property makes a device this bad.
+ */
+#include <linux/bitfield.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "loopdma.h"
+#include "dut.h"
+
+#define LEN 256
+
+struct variant {
+	const char *name;
+	int err;
+	size_t offset;
+	u32 value;
+};
+
+#define VARIANT(_name, _err, _field, _value)				\
+	{								\
+		.name = _name,						\
+		.err = _err,						\
+		.offset = offsetof(struct loopdma_fake_config, _field),	\
+		.value = _value,					\
+	}
+
+static const struct variant variants[] = {
+	VARIANT("other magic", -ENODEV, id, 0x12345678),
+	VARIANT("all ones", -ENODEV, id, U32_MAX),
+	VARIANT("major version 0", -ENODEV, version, 0x00000001),
+	VARIANT("major version 2", -ENODEV, version, 0x00020000),
+	VARIANT("minor version 9", 0, version, 0x00010009),
+	VARIANT("no capability", -ENODEV, caps, 0),
+	VARIANT("loopback only", -ENODEV, caps, LOOPDMA_CAPS_LOOPBACK),
+	VARIANT("copy only", 0, caps, LOOPDMA_CAPS_COPY),
+	VARIANT("unknown capabilities", 0, caps, 0xfffffff0 |
+		LOOPDMA_CAPS_COPY),
+	VARIANT("no channel", -ENODEV, channels, 0),
+	VARIANT("one channel", 0, channels, 1),
+	VARIANT("32 channels", 0, channels, 32),
+	VARIANT("33 channels", -ENODEV, channels, 33),
+	VARIANT("255 channels", -ENODEV, channels, 255),
+	VARIANT("ring of one", -ENODEV, ring_min, 0),
+	VARIANT("smallest ring above largest", -ENODEV, ring_min, 11),
+	VARIANT("one ring size", 0, ring_min, 10),
+	VARIANT("ring of 65536", 0, ring_max, 16),
+	VARIANT("ring of 131072", -ENODEV, ring_max, 17),
+	VARIANT("ring of 2^255", -ENODEV, ring_max, 255),
+	VARIANT("alignment of a page", 0, copy_align, 12),
+	VARIANT("alignment of 2^63", -ENODEV, copy_align, 63),
+	VARIANT("31 address bits", -ENODEV, addr_bits, 31),
+	VARIANT("65 address bits", -ENODEV, addr_bits, 65),
+	VARIANT("255 address bits", -ENODEV, addr_bits, 255),
+	VARIANT("no length", -ENODEV, max_len, 0),
+	VARIANT("128 bytes", 0, max_len, 128),
+	VARIANT("any length", 0, max_len, U32_MAX),
+	VARIANT("no FIFO", -ENODEV, fifo_depth, 0),
+	VARIANT("odd FIFO", -ENODEV, fifo_depth, 4097),
+	VARIANT("no width", -ENODEV, fifo_widths, 0),
+	VARIANT("no burst", -ENODEV, fifo_burst, 0),
+};
+
+KUNIT_ARRAY_PARAM_DESC(variants, variants, name);
+
+/*
+ * Rule: a device that the driver cannot work with is refused with an error,
+ * and one that is merely other is not (hardware.rst, capabilities).
+ */
+static void probe(struct kunit *test)
+{
+	const struct variant *v = test->param_value;
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+
+	*(u32 *)((void *)&cfg + v->offset) = v->value;
+	KUNIT_EXPECT_EQ(test, v->err, ldk_probe_fake(test, "probed", &cfg));
+}
+
+/*
+ * Rule: the driver believes the registers, not the version (hardware.rst).
+ * What the core is told is compared with what the device says now.
+ */
+static void caps_match_registers(struct kunit *test)
+{
+	struct loopdma_dev *ld;
+	struct dma_device *dma;
+	struct ldk_dut *dut;
+	u32 val, widths = 0, i;
+
+	KUNIT_ASSERT_EQ(test, 0, ldk_init(test));
+	dut = test->priv;
+	ld = dut->ld;
+	dma = &ld->dma;
+
+	val = ld->ops->read(ld, LOOPDMA_TOPOLOGY);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(LOOPDMA_TOPOLOGY_CHANNELS, val),
+			dma->chancnt);
+	val = ld->ops->read(ld, LOOPDMA_COPY_LIMITS);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(LOOPDMA_COPY_LIMITS_ALIGN, val),
+			(u32)dma->copy_align);
+	KUNIT_EXPECT_EQ(test, DMA_BIT_MASK(FIELD_GET(LOOPDMA_COPY_LIMITS_ADDR_BITS,
+						     val)),
+			dma_get_mask(dut->dev));
+	val = ld->ops->read(ld, LOOPDMA_MAX_LEN);
+	KUNIT_EXPECT_EQ(test, val, dma_get_max_seg_size(dut->dev));
+	val = ld->ops->read(ld, LOOPDMA_FIFO_LIMITS);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(LOOPDMA_FIFO_LIMITS_BURST, val),
+			dma->max_burst);
+	for (i = 0; i <= 4; i++)
+		if (FIELD_GET(LOOPDMA_FIFO_LIMITS_WIDTHS, val) & BIT(i))
+			widths |= BIT(1 << i);
+	KUNIT_EXPECT_EQ(test, widths, dma->src_addr_widths);
+	KUNIT_EXPECT_EQ(test, widths, dma->dst_addr_widths);
+	val = ld->ops->read(ld, LOOPDMA_CAPS);
+	KUNIT_EXPECT_EQ(test, !!(val & LOOPDMA_CAPS_COPY),
+			dma_has_cap(DMA_MEMCPY, dma->cap_mask));
+	KUNIT_EXPECT_EQ(test, !!(val & LOOPDMA_CAPS_LOOPBACK),
+			dma_has_cap(DMA_SLAVE, dma->cap_mask));
+}
+
+/* Rule: the ring size is within RING_LIMITS, whatever the parameter says. */
+static void ring_within_limits(struct kunit *test)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct dma_chan *chan;
+	struct ldk_dut *dut;
+
+	cfg.ring_min = 3;
+	cfg.ring_max = 3;
+	dut = ldk_create_fake(test, "small", &cfg);
+	chan = ldk_request(dut);
+	KUNIT_EXPECT_EQ(test, 8, ldk_ring_size(chan));
+	ldk_copy_ok(dut, chan, LEN);
+
+	cfg.ring_min = 15;
+	cfg.ring_max = 16;
+	dut = ldk_create_fake(test, "large", &cfg);
+	chan = ldk_request(dut);
+	KUNIT_EXPECT_EQ(test, 32768, ldk_ring_size(chan));
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: without LOOPBACK there are no slave transfers to claim (hardware.rst). */
+static void no_loopback(struct kunit *test)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct dma_slave_config config = { .dst_addr_width = 1 };
+	struct dma_slave_caps caps = { };
+	struct dma_chan *chan;
+	struct ldk_dut *dut;
+
+	cfg.caps &= ~LOOPDMA_CAPS_LOOPBACK;
+	dut = ldk_create_fake(test, "copier", &cfg);
+	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_SLAVE, -1));
+	chan = ldk_request(dut);
+	KUNIT_EXPECT_NE(test, 0, dmaengine_slave_config(chan, &config));
+	KUNIT_EXPECT_NE(test, 0, dma_get_slave_caps(chan, &caps));
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: the last of an odd number of channels has no peer (hardware.rst). */
+static void odd_channels(struct kunit *test)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct dma_slave_config config = { .dst_addr_width = 1 };
+	struct dma_chan *chan;
+	struct ldk_dut *dut;
+
+	cfg.channels = 3;
+	dut = ldk_create_fake(test, "odd", &cfg);
+	chan = ldk_try_request(dut, DMA_MEMCPY, 2);
+	KUNIT_ASSERT_NOT_NULL(test, chan);
+	KUNIT_EXPECT_NE(test, 0, dmaengine_slave_config(chan, &config));
+	ldk_copy_ok(dut, chan, LEN);
+	chan = ldk_try_request(dut, DMA_MEMCPY, 1);
+	KUNIT_ASSERT_NOT_NULL(test, chan);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_slave_config(chan, &config));
+}
+
+/* Rule: without test controls and counters the driver works (hardware.rst). */
+static void no_test_controls(struct kunit *test)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct ldk_dut *dut;
+
+	cfg.caps = LOOPDMA_CAPS_COPY;
+	dut = ldk_create_fake(test, "plain", &cfg);
+	ldk_copy_ok(dut, ldk_request(dut), LEN);
+}
+
+/*
+ * Rule: a channel that does not start is not given to a client, what was
+ * allocated for it is freed, and it can be tried again (provider.rst,
+ * device_alloc_chan_resources).
+ */
+static void enable_refused(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "refusing",
+					      &loopdma_fake_default);
+	struct dma_chan *chan;
+	int i;
+
+	dut->trouble = true;
+	loopdma_fake_refuse_enable(dut->fake, 3, true);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, 3));
+	KUNIT_EXPECT_EQ(test, 0, dut->ld->chan[3].chan.client_count);
+	chan = ldk_try_request(dut, DMA_MEMCPY, 2);
+	KUNIT_ASSERT_NOT_NULL(test, chan);
+	ldk_copy_ok(dut, chan, LEN);
+
+	loopdma_fake_refuse_enable(dut->fake, 3, false);
+	chan = ldk_try_request(dut, DMA_MEMCPY, 3);
+	KUNIT_ASSERT_NOT_NULL(test, chan);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/*
+ * Rule: memory of a channel is freed when the device has acknowledged that it
+ * has stopped, not when it was told to (hardware.rst, channel life).
+ */
+static void stops_slowly(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "slow",
+					      &loopdma_fake_default);
+	struct dma_chan *chan;
+	int i;
+
+	loopdma_fake_stop_polls(dut->fake, 10);
+	for (i = 0; i < 3; i++) {
+		chan = ldk_request(dut);
+		ldk_copy_ok(dut, chan, LEN);
+		ldk_release(dut, chan);
+		KUNIT_EXPECT_EQ(test, LOOPDMA_STATE_DISABLED,
+				loopdma_fake_state(dut->fake, ldk_index(chan)));
+	}
+}
+
+/*
+ * Rule: a channel that never acknowledges keeps its memory, which is the only
+ * safe thing, and is not given out again; others are not affected.
+ */
+static void never_stops(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "stuck",
+					      &loopdma_fake_default);
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	unsigned int index = ldk_index(chan);
+
+	dut->trouble = true;
+	loopdma_fake_stop_polls(dut->fake, LOOPDMA_FAKE_NEVER);
+	ldk_release(dut, chan);
+	KUNIT_EXPECT_EQ(test, LOOPDMA_STATE_STOPPING,
+			loopdma_fake_state(dut->fake, index));
+	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, index));
+	ldk_copy_ok(dut, other, LEN);
+	/* Lets the device end, at the latest when the function is reset. */
+	loopdma_fake_stop_polls(dut->fake, 1);
+}
+
+/* Transfers that wait, and one more that is not issued. */
+static struct ldk_xfer *start_held(struct ldk_dut *dut, struct dma_chan *chan,
+				   struct ldk_buf **dst, struct ldk_buf *src,
+				   unsigned int n)
+{
+	struct ldk_xfer *x = ldk_xfers(dut, chan, n);
+	unsigned int i;
+
+	ldk_hold(chan);
+	for (i = 0; i < n; i++) {
+		dst[i] = ldk_dst(dut, LEN);
+		ldk_submit_copy(&x[i], dst[i], src);
+	}
+	dma_async_issue_pending(chan);
+	return x;
+}
+
+static void expect_aborted(struct ldk_xfer *x, struct ldk_buf *dst)
+{
+	struct kunit *test = x->dut->test;
+
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	KUNIT_EXPECT_EQ(test, 1, x->calls);
+	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED, (int)x->result.result);
+	KUNIT_EXPECT_EQ(test, LEN, x->result.residue);
+	ldk_expect_untouched(x->dut, dst);
+}
+
+/*
+ * Rule: a channel that stopped because it could not read its descriptors is
+ * restarted; its clients are told (hardware.rst, FETCH).
+ */
+static void fetch_error(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "fetch",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct ldk_xfer *x = start_held(dut, chan, dst, src, 3);
+	unsigned int i;
+
+	dut->trouble = true;
+	loopdma_fake_bad_range(dut->fake, lc->ring.dma + LOOPDMA_DESC_SIZE,
+			       LOOPDMA_DESC_SIZE);
+	ldk_unhold(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	ldk_expect_ok(&x[0]);
+	for (i = 1; i < 3; i++)
+		expect_aborted(&x[i], dst[i]);
+	KUNIT_EXPECT_EQ(test, 1, (int)ldk_recoveries(chan));
+	loopdma_fake_bad_range(dut->fake, 0, 0);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/*
+ * Rule: as above, for a completion record that cannot be written; what the
+ * descriptor says was done was done (hardware.rst, WRITEBACK).
+ */
+static void writeback_error(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "writeback",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct ldk_xfer *x = start_held(dut, chan, dst, src, 2);
+
+	dut->trouble = true;
+	loopdma_fake_bad_range(dut->fake, lc->comp_dma, LOOPDMA_COMP_SIZE);
+	ldk_unhold(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	ldk_expect_ok(&x[0]);
+	ldk_expect_moved(dut, dst[0], src);
+	expect_aborted(&x[1], dst[1]);
+	KUNIT_EXPECT_EQ(test, 1, (int)ldk_recoveries(chan));
+	loopdma_fake_bad_range(dut->fake, 0, 0);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: an error of the channel ends when the driver says so, not before. */
+static void event_without_reason(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "event",
+					      &loopdma_fake_default);
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_dev *ld = dut->ld;
+
+	ld->ops->write(ld, LOOPDMA_RAISE, ld->lim.channels);
+	ldk_round_trip(dut);
+	ldk_copy_ok(dut, chan, LEN);
+	KUNIT_EXPECT_EQ(test, 0, (int)ldk_recoveries(chan));
+}
+
+/*
+ * Rule: a transfer that fails in the middle of a page stops at the first byte
+ * that cannot be accessed, and the residue says which (hardware.rst, READ).
+ */
+static void partly_inaccessible(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "holes",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+
+	loopdma_fake_bad_range(dut->fake, src->dma + 100, 1);
+	ldk_submit_copy(&x[0], dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	ldk_expect_failed(&x[0], DMA_TRANS_READ_FAILED, LEN - 100);
+	ldk_expect_moved_part(dut, dst, src, 100);
+
+	loopdma_fake_bad_range(dut->fake, dst->dma + 200, LEN);
+	ldk_submit_copy(&x[1], dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
+	ldk_expect_failed(&x[1], DMA_TRANS_WRITE_FAILED, LEN - 200);
+	ldk_expect_moved_part(dut, dst, src, 200);
+}
+
+struct garbage {
+	const char *name;
+	u32 status;
+	u32 residue;
+	enum dmaengine_tx_result result;
+	u32 want;
+};
+
+static const struct garbage garbage[] = {
+	{ "unknown status", 0x55, 0, DMA_TRANS_ABORTED, 0 },
+	{ "high bits", 0xffffff01, LEN, DMA_TRANS_ABORTED, LEN },
+	{ "residue above the length", LOOPDMA_ST_READ, LEN + 1,
+	  DMA_TRANS_READ_FAILED, LEN },
+	{ "huge residue", LOOPDMA_ST_WRITE, U32_MAX,
+	  DMA_TRANS_WRITE_FAILED, LEN },
+};
+
+KUNIT_ARRAY_PARAM_DESC(garbage, garbage, name);
+
+/* Rule: what the device wrote is checked before it is used or passed on. */
+static void garbled_outcome(struct kunit *test)
+{
+	const struct garbage *g = test->param_value;
+	struct ldk_dut *dut = ldk_create_fake(test, "garbling",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+
+	loopdma_fake_garble(dut->fake, ldk_index(chan), g->status, g->residue);
+	ldk_submit_copy(x, dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	ldk_expect_failed(x, g->result, g->want);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: a transfer that succeeded has no residue, whatever was written. */
+static void garbled_success(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "garbling",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+
+	loopdma_fake_garble(dut->fake, ldk_index(chan), LOOPDMA_ST_OK, 17);
+	ldk_submit_copy(x, dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	ldk_expect_ok(x);
+}
+
+/* Rule: retired without an outcome is not retired; the channel is restarted. */
+static void retired_without_outcome(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "garbling",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+
+	dut->trouble = true;
+	loopdma_fake_garble(dut->fake, ldk_index(chan), LOOPDMA_ST_PENDING, 0);
+	ldk_submit_copy(x, dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED, (int)x->result.result);
+	KUNIT_EXPECT_EQ(test, 1, (int)ldk_recoveries(chan));
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Of an idle channel, on both sides; returns what they were. */
+static u32 set_counts(struct ldk_dut *dut, struct loopdma_chan *lc, u32 count)
+{
+	u32 before;
+
+	spin_lock_irq(&lc->lock);
+	before = lc->ring.tail;
+	lc->ring.head = count;
+	lc->ring.rung = count;
+	lc->ring.tail = count;
+	loopdma_fake_set_counts(dut->fake, lc->index, count);
+	spin_unlock_irq(&lc->lock);
+	return before;
+}
+
+/*
+ * Rule: counts run freely through 2^32 (hardware.rst).  Getting there takes
+ * four thousand million descriptors; both sides are put close to it instead.
+ */
+static void counts_wrap(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "wrapping",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct ldk_xfer *x;
+	struct dma_chan *chan;
+	struct loopdma_chan *lc;
+	u32 start, i;
+
+	ldk_set_ring_order(dut, 3);
+	chan = ldk_request(dut);
+	lc = to_loopdma_chan(chan);
+	start = 0U - 2 * lc->ring.size;
+	set_counts(dut, lc, start);
+
+	x = ldk_xfers(dut, chan, 40);
+	for (i = 0; i < 40; i++)
+		ldk_submit_copy(&x[i], dst, src);
+	dma_async_issue_pending(chan);
+	for (i = 0; i < 40; i++) {
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
+		ldk_expect_ok(&x[i]);
+		KUNIT_EXPECT_EQ(test, i + 1, x[i].stamp);
+	}
+	KUNIT_EXPECT_EQ(test, start + 40, set_counts(dut, lc, start));
+
+	/* Around the wrap also for an abort. */
+	ldk_hold(chan);
+	for (i = 0; i < 40; i++)
+		ldk_xfer_init(&x[i], dut, chan);
+	for (i = 0; i < 40; i++)
+		ldk_submit_copy(&x[i], dst, src);
+	dma_async_issue_pending(chan);
+	ldk_step(chan, 12);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[11]));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
+	for (i = 0; i < 40; i++)
+		KUNIT_EXPECT_EQ(test, i < 12, x[i].calls);
+}
+
+/*
+ * Rule: a device that is gone from the bus reads as all ones; nothing may wait
+ * for it for ever, and all can be released (pci.rst, surprise removal).
+ */
+static void unplugged(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "unplugged",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = start_held(dut, chan, dst, src, 2);
+
+	dut->trouble = true;
+	loopdma_fake_unplug(dut->fake);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
+	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, -1));
+	ldk_remove(dut);
+	KUNIT_EXPECT_EQ(test, 0, x[1].calls);
+	ldk_expect_untouched(dut, dst[0]);
+}
+
+/*
+ * Rule: a channel that fails and does not come back refuses work and has told
+ * its clients; the rest of the device works.
+ */
+static void dead_channel(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "dead",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	dut->trouble = true;
+	x = start_held(dut, chan, dst, src, 3);
+	loopdma_fake_refuse_enable(dut->fake, ldk_index(chan), true);
+	ldk_lie(chan, 1000);
+	ldk_step(chan, 1);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	ldk_expect_ok(&x[0]);
+	for (i = 1; i < 3; i++)
+		expect_aborted(&x[i], dst[i]);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep_copy(chan, dst[1], src)));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	ldk_copy_ok(dut, other, LEN);
+
+	/* The next client finds a channel that works again. */
+	loopdma_fake_refuse_enable(dut->fake, ldk_index(chan), false);
+	ldk_release(dut, chan);
+	KUNIT_ASSERT_PTR_EQ(test, chan, ldk_try_request(dut, DMA_MEMCPY,
+							ldk_index(chan)));
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+static struct kunit_case hw_cases[] = {
+	KUNIT_CASE_PARAM(probe, variants_gen_params),
+	KUNIT_CASE(caps_match_registers),
+	KUNIT_CASE(ring_within_limits),
+	KUNIT_CASE(no_loopback),
+	KUNIT_CASE(odd_channels),
+	KUNIT_CASE(no_test_controls),
+	KUNIT_CASE(enable_refused),
+	KUNIT_CASE(stops_slowly),
+	KUNIT_CASE_SLOW(never_stops),
+	KUNIT_CASE(fetch_error),
+	KUNIT_CASE(writeback_error),
+	KUNIT_CASE(event_without_reason),
+	KUNIT_CASE(partly_inaccessible),
+	KUNIT_CASE_PARAM(garbled_outcome, garbage_gen_params),
+	KUNIT_CASE(garbled_success),
+	KUNIT_CASE(retired_without_outcome),
+	KUNIT_CASE(counts_wrap),
+	KUNIT_CASE_SLOW(unplugged),
+	KUNIT_CASE(dead_channel),
+	{ }
+};
+
+static struct kunit_suite hw_suite = {
+	.name = "loopdma_hw",
+	.exit = ldk_exit,
+	.test_cases = hw_cases,
+};
+
+kunit_test_suite(hw_suite);

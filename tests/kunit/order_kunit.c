@@ -1,0 +1,1640 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma_order: what happens when, what does not, and what after an error.
+ *
+ * Contract cases: they speak the dmaengine client API and dut.h only.
+ */
+#include <linux/bottom_half.h>
+#include <linux/irqflags.h>
+#include <linux/kref.h>
+#include <linux/limits.h>
+#include <linux/prandom.h>
+#include <linux/smp.h>
+#include <linux/string.h>
+
+#include "dut.h"
+
+#define LEN 256
+
+/**
+ * struct batch - copies that are alike
+ * @dut: device
+ * @chan: channel
+ * @n: how many
+ * @src: source of all of them
+ * @dst: destination of each
+ * @x: the transactions
+ */
+struct batch {
+	struct ldk_dut *dut;
+	struct dma_chan *chan;
+	unsigned int n;
+	struct ldk_buf *src;
+	struct ldk_buf **dst;
+	struct ldk_xfer *x;
+};
+
+static struct batch *batch_alloc(struct ldk_dut *dut, struct dma_chan *chan,
+				 unsigned int n)
+{
+	struct kunit *test = dut->test;
+	struct batch *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	b->dut = dut;
+	b->chan = chan;
+	b->n = n;
+	b->src = ldk_src(dut, LEN);
+	b->dst = kunit_kcalloc(test, n, sizeof(*b->dst), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, b->dst);
+	b->x = ldk_xfers(dut, chan, n);
+	for (i = 0; i < n; i++)
+		b->dst[i] = ldk_dst(dut, LEN);
+	return b;
+}
+
+/* Submits the i-th; the caller issues. */
+static void batch_submit(struct batch *b, unsigned int i)
+{
+	ldk_submit_copy(&b->x[i], b->dst[i], b->src);
+}
+
+static struct batch *batch_submitted(struct ldk_dut *dut, struct dma_chan *chan,
+				     unsigned int n)
+{
+	struct batch *b = batch_alloc(dut, chan, n);
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		batch_submit(b, i);
+	return b;
+}
+
+static void batch_expect_ok(struct batch *b, unsigned int from, unsigned int to)
+{
+	unsigned int i;
+
+	for (i = from; i < to; i++) {
+		KUNIT_ASSERT_TRUE(b->dut->test, ldk_wait(&b->x[i]));
+		ldk_expect_ok(&b->x[i]);
+		ldk_expect_moved(b->dut, b->dst[i], b->src);
+	}
+}
+
+/* Those from @from on must not have happened, nor be told of. */
+static void batch_expect_nothing(struct batch *b, unsigned int from)
+{
+	unsigned int i;
+
+	for (i = from; i < b->n; i++) {
+		KUNIT_EXPECT_EQ(b->dut->test, 0, b->x[i].calls);
+		ldk_expect_untouched(b->dut, b->dst[i]);
+	}
+}
+
+/* --- What is in order --------------------------------------------------------- */
+
+/* Rule: transfers of a channel complete in the order submitted (client.rst). */
+static void fifo_per_channel(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 32);
+	unsigned int i;
+
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+	for (i = 0; i < b->n; i++)
+		KUNIT_EXPECT_EQ(test, i + 1, b->x[i].stamp);
+}
+
+/* Rule: a later transfer of a channel sees what an earlier one has written. */
+static void chain_of_copies(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 10);
+	struct ldk_buf *src = ldk_src(dut, SZ_4K), *hop[10];
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		hop[i] = ldk_buf_at(dut, SZ_4K, 0, DMA_BIDIRECTIONAL);
+		ldk_submit_copy(&x[i], hop[i], i ? hop[i - 1] : src);
+	}
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[9]));
+	ldk_expect_moved(dut, hop[9], src);
+}
+
+/* Rule: a channel that waits does not make another wait (hardware.rst). */
+static void channels_independent(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *a = ldk_request(dut), *other = ldk_request(dut);
+	struct batch *held = batch_submitted(dut, a, 4), *b;
+
+	ldk_hold(a);
+	dma_async_issue_pending(a);
+	b = batch_submitted(dut, other, 16);
+	dma_async_issue_pending(other);
+	batch_expect_ok(b, 0, b->n);
+	batch_expect_nothing(held, 0);
+	ldk_unhold(a);
+	batch_expect_ok(held, 0, held->n);
+}
+
+/*
+ * Rule: submit queues and nothing more; it is issue_pending that starts
+ * (client.rst, "Submit the transaction").
+ */
+static void nothing_before_issue(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u32 doorbells = ldk_doorbells(chan), descs = ldk_descriptors(chan);
+	struct batch *b = batch_submitted(dut, chan, 8);
+	unsigned int i;
+
+	ldk_round_trip(dut);
+	KUNIT_EXPECT_EQ(test, doorbells, ldk_doorbells(chan));
+	KUNIT_EXPECT_EQ(test, descs, ldk_descriptors(chan));
+	batch_expect_nothing(b, 0);
+	for (i = 0; i < b->n; i++)
+		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
+				(int)ldk_status(&b->x[i]));
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+}
+
+/* Rule: what is submitted after issue_pending waits for the next one. */
+static void submitted_after_issue_waits(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 3);
+
+	ldk_hold(chan);
+	batch_submit(b, 0);
+	batch_submit(b, 1);
+	dma_async_issue_pending(chan);
+	batch_submit(b, 2);
+	ldk_unhold(chan);
+	batch_expect_ok(b, 0, 2);
+	ldk_round_trip(dut);
+	batch_expect_nothing(b, 2);
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&b->x[2]));
+	KUNIT_EXPECT_EQ(test, LEN, ldk_residue(&b->x[2]));
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 2, 3);
+}
+
+/* Rule: the order is that of submit, which gives the cookie, not of prep. */
+static void prep_order_is_not_submit_order(struct kunit *test)
+{
+	static const unsigned int order[] = { 2, 0, 3, 1 };
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 4);
+	struct dma_async_tx_descriptor *tx[4];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		tx[i] = ldk_prep_copy(chan, b->dst[i], b->src);
+		KUNIT_ASSERT_NOT_NULL(test, tx[i]);
+	}
+	for (i = 0; i < 4; i++)
+		KUNIT_ASSERT_TRUE(test, ldk_submit(&b->x[order[i]],
+						   tx[order[i]]));
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, 4);
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, i + 1, b->x[order[i]].stamp);
+	for (i = 1; i < 4; i++)
+		KUNIT_EXPECT_GT(test, b->x[order[i]].cookie,
+				b->x[order[i - 1]].cookie);
+}
+
+/* Rule: prep holds nothing and starts nothing: it may have no consequence. */
+static void prepared_never_submitted(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 9);
+	unsigned int i;
+
+	for (i = 0; i < b->n; i++) {
+		if (i % 3 == 1)
+			KUNIT_ASSERT_NOT_NULL(test, ldk_prep_copy(chan,
+								  b->dst[i],
+								  b->src));
+		else
+			batch_submit(b, i);
+	}
+	dma_async_issue_pending(chan);
+	for (i = 0; i < b->n; i++) {
+		if (i % 3 == 1)
+			continue;
+		batch_expect_ok(b, i, i + 1);
+	}
+	for (i = 1; i < b->n; i += 3) {
+		KUNIT_EXPECT_EQ(test, 0, b->x[i].calls);
+		ldk_expect_untouched(dut, b->dst[i]);
+	}
+}
+
+/* Rule: a descriptor is one transfer, and no other's (provider.rst). */
+static void descriptors_unique(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 16);
+	struct dma_async_tx_descriptor *tx[16];
+	unsigned int i, j;
+
+	for (i = 0; i < 16; i++) {
+		tx[i] = ldk_prep_copy(chan, b->dst[i], b->src);
+		KUNIT_ASSERT_NOT_NULL(test, tx[i]);
+		KUNIT_EXPECT_PTR_EQ(test, chan, tx[i]->chan);
+		for (j = 0; j < i; j++)
+			KUNIT_EXPECT_PTR_NE(test, tx[i], tx[j]);
+	}
+}
+
+/* Rule: cookies are positive and grow by submit (dmaengine.h, dma_cookie_t). */
+static void cookies_grow(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 16);
+	unsigned int i;
+
+	KUNIT_EXPECT_GE(test, b->x[0].cookie, DMA_MIN_COOKIE);
+	for (i = 1; i < b->n; i++)
+		KUNIT_EXPECT_GT(test, b->x[i].cookie, b->x[i - 1].cookie);
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+}
+
+/* Rule: cookies wrap at INT_MAX to positive ones, in the middle of work. */
+static void cookies_wrap(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct dma_tx_state state;
+	struct batch *b;
+	unsigned int i;
+
+	chan->cookie = INT_MAX - 4;
+	chan->completed_cookie = INT_MAX - 4;
+	b = batch_submitted(dut, chan, 10);
+	for (i = 0; i < b->n; i++) {
+		KUNIT_EXPECT_GT(test, b->x[i].cookie, 0);
+		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
+				(int)ldk_status(&b->x[i]));
+	}
+	KUNIT_EXPECT_EQ(test, INT_MAX, b->x[3].cookie);
+	KUNIT_EXPECT_EQ(test, DMA_MIN_COOKIE, b->x[4].cookie);
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+	for (i = 0; i < b->n; i++)
+		KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
+				(int)dmaengine_tx_status(chan, b->x[i].cookie,
+							 &state));
+	KUNIT_EXPECT_EQ(test, b->x[9].cookie, state.last);
+}
+
+/* Rule: last and used are filled in for any status (dmaengine.h). */
+static void tx_state_filled(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct dma_tx_state state = { };
+	struct batch *b;
+
+	ldk_hold(chan);
+	b = batch_submitted(dut, chan, 3);
+	dma_async_issue_pending(chan);
+	ldk_step(chan, 1);
+	batch_expect_ok(b, 0, 1);
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
+			(int)dmaengine_tx_status(chan, b->x[1].cookie, &state));
+	KUNIT_EXPECT_EQ(test, b->x[0].cookie, state.last);
+	KUNIT_EXPECT_EQ(test, b->x[2].cookie, state.used);
+	KUNIT_EXPECT_EQ(test, LEN, state.residue);
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
+			(int)dmaengine_tx_status(chan, b->x[0].cookie, NULL));
+	ldk_unhold(chan);
+	batch_expect_ok(b, 1, 3);
+}
+
+/* --- Callbacks ------------------------------------------------------------------ */
+
+/* Rule: the cookie is complete when its callback is called (dmaengine.h). */
+static void complete_before_callback(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 16);
+	unsigned int i;
+
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[15]));
+	for (i = 0; i < b->n; i++)
+		KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)b->x[i].status);
+}
+
+/* Rule: one transfer, one callback; also when interrupts come on top. */
+static void callback_once(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 16);
+	unsigned int i;
+
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[15]));
+	for (i = 0; i < 5; i++) {
+		ldk_raise(chan);
+		dma_async_issue_pending(chan);
+		ldk_status(&b->x[i]);
+	}
+	ldk_round_trip(dut);
+	dmaengine_synchronize(chan);
+	for (i = 0; i < b->n; i++)
+		KUNIT_EXPECT_EQ(test, 1, b->x[i].calls);
+}
+
+/* Rule: callbacks come from a tasklet, never from an interrupt (client.rst). */
+static void callback_context(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 8);
+	unsigned int i;
+
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+	for (i = 0; i < b->n; i++)
+		KUNIT_EXPECT_FALSE(test, b->x[i].bad_context);
+}
+
+/* Rule: no lock is held across a callback (client.rst). */
+static void callback_unlocked(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 8);
+	unsigned int i;
+
+	if (!IS_ENABLED(CONFIG_SMP) && !IS_ENABLED(CONFIG_DEBUG_SPINLOCK))
+		kunit_skip(test, "needs CONFIG_DEBUG_SPINLOCK on one CPU");
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+	for (i = 0; i < b->n; i++)
+		KUNIT_EXPECT_FALSE(test, b->x[i].locked);
+}
+
+static void hook_submit_next(struct ldk_xfer *x)
+{
+	struct batch *b = x->priv;
+	unsigned int i = x - b->x + 1;
+	struct dma_async_tx_descriptor *tx;
+
+	if (i == b->n)
+		return;
+	tx = ldk_prep_copy(b->chan, b->dst[i], b->src);
+	if (tx && ldk_submit(&b->x[i], tx))
+		dma_async_issue_pending(b->chan);
+}
+
+/* Rule: a callback may prepare, submit and issue the next (client.rst). */
+static void submit_from_callback(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 20);
+	unsigned int i;
+
+	for (i = 0; i < b->n; i++) {
+		b->x[i].hook = hook_submit_next;
+		b->x[i].priv = b;
+	}
+	batch_submit(b, 0);
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+}
+
+static void hook_terminate(struct ldk_xfer *x)
+{
+	dmaengine_terminate_async(x->chan);
+}
+
+/*
+ * Rule: terminate_async may be called from a callback (client.rst); what is
+ * incomplete then gets none.
+ */
+static void terminate_from_callback(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 4);
+
+	b->x[0].hook = hook_terminate;
+	ldk_hold(chan);
+	dma_async_issue_pending(chan);
+	ldk_step(chan, 1);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[0]));
+	dmaengine_synchronize(chan);
+	ldk_unhold(chan);
+	ldk_round_trip(dut);
+	KUNIT_EXPECT_EQ(test, 1, b->x[0].calls);
+	batch_expect_nothing(b, 1);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+static void plain_callback(void *param)
+{
+	struct ldk_xfer *x = param;
+
+	x->priv = x;
+	complete_all(&x->done);
+}
+
+/* Rule: callback_result is used instead of callback (provider.rst). */
+static void callback_result_wins(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 1);
+	struct dma_async_tx_descriptor *tx;
+
+	tx = ldk_prep_copy(chan, b->dst[0], b->src);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	tx->callback = plain_callback;
+	KUNIT_ASSERT_TRUE(test, ldk_submit(b->x, tx));
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, 1);
+	KUNIT_EXPECT_NULL(test, b->x->priv);
+}
+
+/* Rule: callback alone is called, too (provider.rst). */
+static void callback_plain(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 1);
+	struct dma_async_tx_descriptor *tx;
+
+	tx = ldk_prep_copy(chan, b->dst[0], b->src);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	tx->callback = plain_callback;
+	tx->callback_param = b->x;
+	dmaengine_submit(tx);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(b->x));
+	KUNIT_EXPECT_PTR_EQ(test, (void *)b->x, b->x->priv);
+	ldk_expect_moved(dut, b->dst[0], b->src);
+}
+
+/*
+ * Rule: without DMA_PREP_INTERRUPT nobody is interrupted, and the cookie
+ * completes for those who ask (dmaengine.h, DMA_PREP_INTERRUPT).
+ */
+static void polled(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 8);
+	u32 before = ldk_interrupts(chan);
+	struct dma_async_tx_descriptor *tx;
+	dma_cookie_t cookie[8];
+	unsigned int i;
+
+	for (i = 0; i < b->n; i++) {
+		tx = dmaengine_prep_dma_memcpy(chan, b->dst[i]->dma,
+					       b->src->dma, LEN, DMA_CTRL_ACK);
+		KUNIT_ASSERT_NOT_NULL(test, tx);
+		cookie[i] = dmaengine_submit(tx);
+	}
+	dma_async_issue_pending(chan);
+	for (i = 0; i < b->n; i++) {
+		KUNIT_ASSERT_TRUE(test,
+				  ldk_poll(dmaengine_tx_status(chan, cookie[i],
+							       NULL) ==
+					   DMA_COMPLETE));
+		ldk_expect_moved(dut, b->dst[i], b->src);
+	}
+	KUNIT_EXPECT_EQ(test, before, ldk_interrupts(chan));
+}
+
+/* Rule: dma_sync_wait() works: it polls, and issues itself (dmaengine.h). */
+static void sync_wait(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 1);
+	struct dma_async_tx_descriptor *tx;
+
+	tx = dmaengine_prep_dma_memcpy(chan, b->dst[0]->dma, b->src->dma, LEN,
+				       DMA_CTRL_ACK);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	b->x->cookie = dmaengine_submit(tx);
+	/* It spins; where there is one CPU, the simulation needs it. */
+	dma_async_issue_pending(chan);
+	if (!ldk_live(dut))
+		KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_status(b->x) ==
+						 DMA_COMPLETE));
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
+			(int)dma_sync_wait(chan, b->x->cookie));
+	ldk_expect_moved(dut, b->dst[0], b->src);
+}
+
+/*
+ * Rule: tx_status takes notice, but does not call back: its caller may hold
+ * locks that the callback wants (provider.rst, any context).
+ */
+static void status_never_calls_back(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u32 before = ldk_descriptors(chan);
+	unsigned int calls = U32_MAX;
+	enum dma_status status;
+	struct batch *b;
+
+	dut->trouble = true;
+	ldk_drop_irq(chan, 1);
+	b = batch_submitted(dut, chan, 1);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == 1));
+
+	/* A tasklet that is scheduled in here cannot run in here. */
+	local_bh_disable();
+	status = ldk_status(b->x);
+	calls = b->x->calls;
+	local_bh_enable();
+
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)status);
+	KUNIT_EXPECT_EQ(test, 0, calls);
+	batch_expect_ok(b, 0, 1);
+}
+
+/*
+ * Rule: prep, submit, issue_pending, tx_status and terminate can be called
+ * from an interrupt (provider.rst): they neither sleep nor enable interrupts.
+ */
+static void any_context(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 2);
+	struct dma_async_tx_descriptor *tx[2];
+	bool still[6], ok = false;
+	unsigned long flags;
+	int i;
+
+	local_irq_save(flags);
+	tx[0] = ldk_prep_copy(chan, b->dst[0], b->src);
+	tx[1] = chan->device->device_prep_dma_interrupt(chan, DMA_CTRL_ACK);
+	still[0] = irqs_disabled();
+	if (tx[0] && tx[1])
+		ok = ldk_submit(&b->x[0], tx[0]) && ldk_submit(&b->x[1], tx[1]);
+	still[1] = irqs_disabled();
+	dma_async_issue_pending(chan);
+	still[2] = irqs_disabled();
+	ldk_status(&b->x[0]);
+	still[3] = irqs_disabled();
+	ldk_residue(&b->x[1]);
+	still[4] = irqs_disabled();
+	local_irq_restore(flags);
+
+	KUNIT_ASSERT_TRUE(test, ok);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[1]));
+	batch_expect_ok(b, 0, 1);
+
+	local_irq_save(flags);
+	dmaengine_terminate_async(chan);
+	still[5] = irqs_disabled();
+	local_irq_restore(flags);
+	dmaengine_synchronize(chan);
+	for (i = 0; i < ARRAY_SIZE(still); i++)
+		KUNIT_EXPECT_TRUE_MSG(test, still[i], "call %d", i);
+}
+
+/* Rule: DMA_INTERRUPT calls back when all before it is done (dmaengine.h). */
+static void interrupt_in_order(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 2);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct dma_async_tx_descriptor *tx;
+
+	batch_submit(b, 0);
+	tx = chan->device->device_prep_dma_interrupt(chan, DMA_CTRL_ACK);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	KUNIT_ASSERT_TRUE(test, ldk_submit(x, tx));
+	batch_submit(b, 1);
+	ldk_hold(chan);
+	dma_async_issue_pending(chan);
+	ldk_step(chan, 1);
+	batch_expect_ok(b, 0, 1);
+	ldk_round_trip(dut);
+	KUNIT_EXPECT_EQ(test, 0, x->calls);
+	ldk_step(chan, 1);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	ldk_expect_ok(x);
+	batch_expect_nothing(b, 1);
+	ldk_unhold(chan);
+	batch_expect_ok(b, 1, 2);
+}
+
+static struct dmaengine_unmap_data *unmap_data(struct ldk_dut *dut,
+					       struct dma_async_tx_descriptor *tx)
+{
+	struct dmaengine_unmap_data *unmap;
+
+	KUNIT_ASSERT_NOT_NULL(dut->test, tx);
+	unmap = dmaengine_get_unmap_data(dut->dev, 2, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(dut->test, unmap);
+	dma_set_unmap(tx, unmap);
+	return unmap;
+}
+
+/*
+ * Rule: the provider drops its reference to the unmap data when a transfer is
+ * complete, before the callback (dmaengine.h, dma_descriptor_unmap()).
+ */
+static void unmaps_on_completion(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 1);
+	struct dmaengine_unmap_data *unmap;
+	struct dma_async_tx_descriptor *tx;
+
+	tx = ldk_prep_copy(chan, b->dst[0], b->src);
+	unmap = unmap_data(dut, tx);
+	KUNIT_EXPECT_EQ(test, 2, kref_read(&unmap->kref));
+	KUNIT_EXPECT_TRUE(test, ldk_submit(b->x, tx));
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_TRUE(test, ldk_wait(b->x));
+	KUNIT_EXPECT_EQ(test, 1, kref_read(&unmap->kref));
+	dmaengine_unmap_put(unmap);
+}
+
+/* Rule: as above, for what is terminated. */
+static void unmaps_on_terminate(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 2);
+	struct dmaengine_unmap_data *unmap[2];
+	struct dma_async_tx_descriptor *tx;
+	int i;
+
+	ldk_hold(chan);
+	for (i = 0; i < 2; i++) {
+		tx = ldk_prep_copy(chan, b->dst[i], b->src);
+		unmap[i] = unmap_data(dut, tx);
+		KUNIT_EXPECT_TRUE(test, ldk_submit(&b->x[i], tx));
+		if (!i)
+			dma_async_issue_pending(chan);
+	}
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, 1, kref_read(&unmap[i]->kref));
+		dmaengine_unmap_put(unmap[i]);
+	}
+}
+
+/* --- Terminate and synchronize ----------------------------------------------------- */
+
+static const unsigned int done_before[] = { 0, 1, 3, 6 };
+
+static void done_desc(const unsigned int *n, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u of 6 done", *n);
+}
+
+KUNIT_ARRAY_PARAM(done_before, done_before, done_desc);
+
+/*
+ * Rule: after terminate_sync no callback comes and no memory is touched
+ * (client.rst), however far the work was; and the channel works (client.rst).
+ */
+static void terminate_sync(struct kunit *test)
+{
+	unsigned int n = *(const unsigned int *)test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 6);
+
+	ldk_hold(chan);
+	dma_async_issue_pending(chan);
+	if (n) {
+		ldk_step(chan, n);
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[n - 1]));
+	}
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	ldk_unhold(chan);
+	ldk_round_trip(dut);
+	batch_expect_nothing(b, n);
+	if (n)
+		KUNIT_EXPECT_EQ(test, 1, b->x[n - 1].calls);
+	ldk_copy_ok(dut, chan, LEN);
+	batch_expect_nothing(b, n);
+}
+
+/*
+ * Rule: nobody may wait for ever for a transfer that was terminated: its
+ * cookie is not in progress (Documentation/driver.rst), and later ones are
+ * higher.
+ */
+static void terminated_cookies(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 4);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	unsigned int i;
+
+	ldk_hold(chan);
+	batch_submit(b, 0);
+	batch_submit(b, 1);
+	dma_async_issue_pending(chan);
+	batch_submit(b, 2);
+	batch_submit(b, 3);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	for (i = 0; i < b->n; i++) {
+		KUNIT_EXPECT_NE(test, (int)DMA_IN_PROGRESS,
+				(int)ldk_status(&b->x[i]));
+		KUNIT_EXPECT_EQ(test, 0, ldk_residue(&b->x[i]));
+	}
+	ldk_unhold(chan);
+	ldk_submit_copy(x, b->dst[0], b->src);
+	KUNIT_EXPECT_GT(test, x->cookie, b->x[3].cookie);
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	ldk_expect_ok(x);
+}
+
+/* Rule: there may be nothing to terminate, any number of times (client.rst). */
+static void terminate_idle(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	dmaengine_synchronize(chan);
+	dmaengine_synchronize(chan);
+	ldk_copy_ok(dut, chan, LEN);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: as above, with work, twice in a row before the first has ended. */
+static void terminate_twice(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 4);
+
+	ldk_hold(chan);
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	dmaengine_synchronize(chan);
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
+	batch_expect_nothing(b, 0);
+}
+
+/*
+ * Rule: terminate takes what is submitted and not issued (provider.rst, "all
+ * the pending"): a later issue_pending does not start it.
+ */
+static void terminate_submitted(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 4);
+
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	dma_async_issue_pending(chan);
+	ldk_copy_ok(dut, chan, LEN);
+	batch_expect_nothing(b, 0);
+}
+
+/*
+ * Rule: terminate is for what was submitted; what is prepared is the client's,
+ * and can be submitted afterwards (client.rst, ownership).
+ */
+static void terminate_spares_prepared(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 2);
+	struct dma_async_tx_descriptor *tx;
+
+	tx = ldk_prep_copy(chan, b->dst[0], b->src);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	batch_submit(b, 1);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	KUNIT_ASSERT_TRUE(test, ldk_submit(&b->x[0], tx));
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, 1);
+	batch_expect_nothing(b, 1);
+}
+
+/*
+ * Rule: terminate_async may be followed by new work at once (client.rst); the
+ * new is executed, the old is not.
+ */
+static void submit_after_terminate_async(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *old = batch_submitted(dut, chan, 6), *b;
+
+	ldk_hold(chan);
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	b = batch_submitted(dut, chan, 6);
+	dma_async_issue_pending(chan);
+	ldk_unhold(chan);
+	batch_expect_ok(b, 0, b->n);
+	dmaengine_synchronize(chan);
+	batch_expect_nothing(old, 0);
+}
+
+/*
+ * Rule: as terminate_sync, wherever the device is at that moment; KASAN and
+ * the guards see what comes too late.
+ */
+static void terminate_races(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 8);
+	struct rnd_state rnd;
+	unsigned int round, i, calls, later;
+
+	prandom_seed_state(&rnd, dut->seed);
+	for (round = 0; round < 60; round++) {
+		for (i = 0; i < b->n; i++) {
+			ldk_xfer_init(&b->x[i], dut, chan);
+			batch_submit(b, i);
+		}
+		dma_async_issue_pending(chan);
+		/* Not to wait for anything: to be early, or late. */
+		if (prandom_u32_state(&rnd) % 2)
+			usleep_range(1, 1 + prandom_u32_state(&rnd) % 100);
+		KUNIT_ASSERT_EQ(test, 0, dmaengine_terminate_sync(chan));
+
+		for (i = 0, calls = 0; i < b->n; i++)
+			calls += b->x[i].calls;
+		ldk_buf_poison(b->dst[7]);
+		if (!(round % 10))
+			ldk_round_trip(dut);
+		for (i = 0, later = 0; i < b->n; i++)
+			later += b->x[i].calls;
+		KUNIT_EXPECT_EQ(test, calls, later);
+		ldk_expect_untouched(dut, b->dst[7]);
+	}
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+static void hook_slow(struct ldk_xfer *x)
+{
+	int *state = x->priv;
+
+	WRITE_ONCE(*state, 1);
+	mdelay(20);
+	WRITE_ONCE(*state, 2);
+}
+
+/*
+ * Rule: synchronize returns when callbacks have finished, and none is
+ * scheduled (provider.rst).  With one CPU the callback has either not begun
+ * when synchronize is called, or is over; with more, it may be running.
+ */
+static void synchronize_waits(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 1);
+	int state = 0;
+
+	dut->trouble = true;
+	b->x->hook = hook_slow;
+	b->x->priv = &state;
+	/* The status notices, so that the callback is still to come. */
+	ldk_drop_irq(chan, 1);
+	batch_submit(b, 0);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_status(b->x) == DMA_COMPLETE));
+	dmaengine_synchronize(chan);
+	KUNIT_EXPECT_EQ(test, 2, READ_ONCE(state));
+	batch_expect_ok(b, 0, 1);
+}
+
+/* Rule: as above, for a callback that is running on another CPU. */
+static void synchronize_waits_for_running(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 1);
+	int state = 0, i;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	b->x->hook = hook_slow;
+	b->x->priv = &state;
+	batch_submit(b, 0);
+	dma_async_issue_pending(chan);
+	/* Spins: on this CPU, the callback could only be seen when it is over. */
+	for (i = 0; i < 1000000 && !READ_ONCE(state); i++)
+		udelay(1);
+	dmaengine_synchronize(chan);
+	KUNIT_EXPECT_EQ(test, 2, READ_ONCE(state));
+	batch_expect_ok(b, 0, 1);
+}
+
+/* --- Limits of ring and pool --------------------------------------------------------- */
+
+/*
+ * Rule: what does not fit into the ring waits and follows, in order
+ * (Documentation/driver.rst).
+ */
+static void ring_full(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan;
+	struct batch *b;
+	unsigned int i;
+
+	ldk_set_ring_order(dut, 2);
+	chan = ldk_request(dut);
+	b = batch_submitted(dut, chan, min(60U, ldk_pool_size(chan)));
+	KUNIT_EXPECT_GT(test, b->n, ldk_ring_size(chan));
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+	for (i = 0; i < b->n; i++)
+		KUNIT_EXPECT_EQ(test, i + 1, b->x[i].stamp);
+}
+
+/* Rule: as above, without a client that wants interrupts to move things on. */
+static void ring_full_polled(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_async_tx_descriptor *tx = NULL;
+	struct dma_chan *chan;
+	dma_cookie_t cookie = 0;
+	struct batch *b;
+	unsigned int i;
+
+	ldk_set_ring_order(dut, 2);
+	chan = ldk_request(dut);
+	b = batch_alloc(dut, chan, 40);
+	for (i = 0; i < b->n; i++) {
+		tx = dmaengine_prep_dma_memcpy(chan, b->dst[i]->dma,
+					       b->src->dma, LEN, DMA_CTRL_ACK);
+		KUNIT_ASSERT_NOT_NULL(test, tx);
+		cookie = dmaengine_submit(tx);
+	}
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(dmaengine_tx_status(chan, cookie,
+							     NULL) ==
+					 DMA_COMPLETE));
+	for (i = 0; i < b->n; i++)
+		ldk_expect_moved(dut, b->dst[i], b->src);
+}
+
+/*
+ * Rule: prep gives NULL when there is nothing left to prepare with, and works
+ * again later (provider.rst); nothing is lost on the way.
+ */
+static void pool_exhausted(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_async_tx_descriptor *tx;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan;
+	struct ldk_xfer *x;
+	unsigned int n, round;
+
+	ldk_set_ring_order(dut, 4);
+	chan = ldk_request(dut);
+	for (round = 0; round < 3; round++) {
+		x = ldk_xfers(dut, chan, ldk_pool_size(chan) + 1);
+		for (n = 0; n <= ldk_pool_size(chan); n++) {
+			tx = ldk_prep_copy(chan, dst, src);
+			if (!tx)
+				break;
+			KUNIT_ASSERT_TRUE(test, ldk_submit(&x[n], tx));
+		}
+		KUNIT_ASSERT_EQ(test, ldk_pool_size(chan), n);
+		dma_async_issue_pending(chan);
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[n - 1]));
+		/* Not before the last callback has returned is all free. */
+		dmaengine_synchronize(chan);
+	}
+	ldk_expect_moved(dut, dst, src);
+}
+
+/* Rule: what is terminated goes back to the pool, whatever state it was in. */
+static void terminate_returns_all(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan;
+	struct ldk_xfer *x;
+	unsigned int i, n, round;
+
+	ldk_set_ring_order(dut, 4);
+	chan = ldk_request(dut);
+	n = ldk_pool_size(chan);
+	x = ldk_xfers(dut, chan, n);
+	ldk_hold(chan);
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < n; i++) {
+			ldk_submit_copy(&x[i], dst, src);
+			if (i == n / 2)
+				dma_async_issue_pending(chan);
+		}
+		KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst, src));
+		KUNIT_ASSERT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	}
+	for (i = 0; i < n; i++)
+		KUNIT_EXPECT_EQ(test, 0, x[i].calls);
+	ldk_expect_untouched(dut, dst);
+}
+
+static const unsigned int orders[] = { 1, 2, 3, 5, 8, 10, 16 };
+
+static void order_desc(const unsigned int *order, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "order %u", *order);
+}
+
+KUNIT_ARRAY_PARAM(orders, orders, order_desc);
+
+/*
+ * Rule: slots are used again and again (hardware.rst); here one and a half times
+ * around rings of all sizes, small ones more often.  What the device cannot do
+ * becomes the nearest that it can.
+ */
+static void ring_wraps(struct kunit *test)
+{
+	unsigned int order = *(const unsigned int *)test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, 16), *dst = ldk_dst(dut, 16);
+	struct dma_async_tx_descriptor *tx;
+	struct ldk_xfer *x = ldk_xfers(dut, NULL, 1);
+	unsigned int total, i, n, batch;
+	struct dma_chan *chan;
+	u32 before;
+
+	ldk_set_ring_order(dut, order);
+	chan = ldk_request(dut);
+	total = max(3 * ldk_ring_size(chan) / 2 + 1, 100U);
+	batch = min(ldk_pool_size(chan) / 2, 1000U);
+	before = ldk_descriptors(chan);
+	for (i = 0; i < total; i += n) {
+		for (n = 1; n < min(batch, total - i); n++) {
+			tx = dmaengine_prep_dma_memcpy(chan, dst->dma, src->dma,
+						       16, DMA_CTRL_ACK);
+			KUNIT_ASSERT_NOT_NULL(test, tx);
+			dmaengine_submit(tx);
+		}
+		ldk_xfer_init(x, dut, chan);
+		ldk_submit_copy(x, dst, src);
+		dma_async_issue_pending(chan);
+		KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+		ldk_expect_ok(x);
+		dmaengine_synchronize(chan);
+	}
+	KUNIT_EXPECT_EQ(test, total, ldk_descriptors(chan) - before);
+	ldk_expect_moved(dut, dst, src);
+}
+
+/* --- Doorbells, register reads, interrupts --------------------------------------------- */
+
+/* Rule: one doorbell tells all that is issued at once (Documentation/driver.rst). */
+static void one_doorbell_per_issue(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u32 before = ldk_doorbells(chan);
+	struct batch *b = batch_submitted(dut, chan, 20);
+
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+	KUNIT_EXPECT_EQ(test, 1, ldk_doorbells(chan) - before);
+}
+
+/* Rule: issue_pending with nothing pending does nothing (provider.rst). */
+static void no_doorbell_without_work(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u32 before = ldk_doorbells(chan);
+	struct batch *b = batch_submitted(dut, chan, 1);
+
+	dma_async_issue_pending(chan);
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, 1);
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_EQ(test, 1, ldk_doorbells(chan) - before);
+}
+
+/*
+ * Rule: from prep to callback no register is read; a read leaves the guest
+ * (Documentation/driver.rst, performance).
+ */
+static void no_register_reads(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 20);
+	u32 before = ldk_reg_reads(dut);
+	unsigned int i;
+
+	for (i = 0; i < b->n; i++) {
+		batch_submit(b, i);
+		dma_async_issue_pending(chan);
+		ldk_status(&b->x[i]);
+	}
+	batch_expect_ok(b, 0, b->n);
+	dmaengine_terminate_sync(chan);
+	KUNIT_EXPECT_EQ(test, before, ldk_reg_reads(dut));
+}
+
+/* Rule: only transfers that ask for it interrupt (dmaengine.h). */
+static void interrupt_where_asked(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 30);
+	u32 before = ldk_interrupts(chan);
+	struct dma_async_tx_descriptor *tx;
+	unsigned int i;
+
+	for (i = 0; i < b->n - 1; i++) {
+		tx = dmaengine_prep_dma_memcpy(chan, b->dst[i]->dma,
+					       b->src->dma, LEN, DMA_CTRL_ACK);
+		KUNIT_ASSERT_NOT_NULL(test, tx);
+		KUNIT_ASSERT_TRUE(test, ldk_submit(&b->x[i], tx));
+	}
+	batch_submit(b, i);
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+	KUNIT_EXPECT_EQ(test, 1, ldk_interrupts(chan) - before);
+}
+
+/*
+ * Rule: while the driver has not dealt with one interrupt there is no other
+ * (hardware.rst, arm): many transfers that all ask cause few.
+ */
+static void interrupts_suppressed(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_submitted(dut, chan, 60);
+	u32 before = ldk_interrupts(chan);
+
+	ldk_hold(chan);
+	dma_async_issue_pending(chan);
+	ldk_unhold(chan);
+	batch_expect_ok(b, 0, b->n);
+	KUNIT_EXPECT_LE(test, ldk_interrupts(chan) - before, b->n / 2);
+}
+
+/* Rule: an interrupt without a reason is no completion (Documentation/driver.rst). */
+static void spurious_interrupt(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut), *idle = ldk_request(dut);
+	struct batch *b;
+	int i;
+
+	ldk_hold(chan);
+	b = batch_submitted(dut, chan, 4);
+	dma_async_issue_pending(chan);
+	for (i = 0; i < 10; i++) {
+		ldk_raise(chan);
+		ldk_raise(idle);
+		ldk_round_trip(dut);
+	}
+	batch_expect_nothing(b, 0);
+	ldk_unhold(chan);
+	batch_expect_ok(b, 0, b->n);
+}
+
+/* Rule: as above, of a channel that no client has. */
+static void spurious_interrupt_unused(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+
+	ldk_release(dut, chan);
+	ldk_raise(chan);
+	ldk_round_trip(dut);
+}
+
+/*
+ * Rule: a lost interrupt delays a transfer but does not lose it, and is
+ * counted (Documentation/driver.rst, watchdog).
+ */
+static void lost_interrupt(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u64 before = ldk_rescued(chan);
+	struct batch *b;
+
+	dut->trouble = true;
+	ldk_drop_irq(chan, 1);
+	b = batch_submitted(dut, chan, 3);
+	dma_async_issue_pending(chan);
+	batch_expect_ok(b, 0, b->n);
+	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_rescued(chan) - before));
+	/* The next one comes as if nothing had happened. */
+	ldk_copy_ok(dut, chan, LEN);
+	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_rescued(chan) - before));
+}
+
+/* --- Errors ------------------------------------------------------------------------------- */
+
+struct failure {
+	const char *name;
+	enum dmaengine_tx_result result;
+	u32 bytes;
+};
+
+static const struct failure failures[] = {
+	{ "read at once", DMA_TRANS_READ_FAILED, 0 },
+	{ "read in between", DMA_TRANS_READ_FAILED, 100 },
+	{ "read at the end", DMA_TRANS_READ_FAILED, LEN },
+	{ "write at once", DMA_TRANS_WRITE_FAILED, 0 },
+	{ "write in between", DMA_TRANS_WRITE_FAILED, 1 },
+	{ "refused", DMA_TRANS_ABORTED, 0 },
+	{ "aborted in between", DMA_TRANS_ABORTED, LEN - 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(failures, failures, name);
+
+/*
+ * Rule: the client of a transfer that failed is told how, and how much was not
+ * moved; those before and after it are not affected (dmaengine.h, struct
+ * dmaengine_result).
+ */
+static void error_result(struct kunit *test)
+{
+	const struct failure *f = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b;
+	unsigned int i;
+
+	ldk_fail(chan, 3, f->result, f->bytes);
+	b = batch_submitted(dut, chan, 6);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[5]));
+	batch_expect_ok(b, 0, 2);
+	ldk_expect_failed(&b->x[2], f->result, LEN - f->bytes);
+	ldk_expect_moved_part(dut, b->dst[2], b->src, f->bytes);
+	batch_expect_ok(b, 3, 6);
+	for (i = 0; i < b->n; i++)
+		KUNIT_EXPECT_EQ(test, i + 1, b->x[i].stamp);
+}
+
+/* Rule: every transfer has its own result, also when all fail in a row. */
+static void errors_in_a_row(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 3);
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		ldk_fail(chan, 1, i & 1 ? DMA_TRANS_WRITE_FAILED :
+					  DMA_TRANS_READ_FAILED, i);
+		batch_submit(b, i);
+		dma_async_issue_pending(chan);
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
+		ldk_expect_failed(&b->x[i], i & 1 ? DMA_TRANS_WRITE_FAILED :
+						    DMA_TRANS_READ_FAILED,
+				  LEN - i);
+	}
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/*
+ * Rule: memory that the device cannot read or write is an error of the
+ * transfer, not of the system (hardware.rst, READ and WRITE).
+ */
+static void inaccessible_memory(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	dma_addr_t bad = ldk_bad_addr(dut);
+	struct dma_async_tx_descriptor *tx;
+
+	tx = dmaengine_prep_dma_memcpy(chan, dst->dma, bad, LEN,
+				       DMA_PREP_INTERRUPT);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[0], tx));
+	tx = dmaengine_prep_dma_memcpy(chan, bad, src->dma, LEN,
+				       DMA_PREP_INTERRUPT);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[1], tx));
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
+	ldk_expect_failed(&x[0], DMA_TRANS_READ_FAILED, LEN);
+	ldk_expect_failed(&x[1], DMA_TRANS_WRITE_FAILED, LEN);
+	ldk_expect_untouched(dut, dst);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+static const u32 lies[] = { 1, 2, 3, 100, 0x7fffffff, 0x80000000 };
+
+static void lie_desc(const u32 *lie, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%#x too many", *lie);
+}
+
+KUNIT_ARRAY_PARAM(lies, lies, lie_desc);
+
+/*
+ * Rule: a count that the device cannot have reached, or whose descriptors have
+ * no outcome, is not believed: nothing counts as done that is not, every
+ * client is told, and the channel works afterwards (Documentation/driver.rst,
+ * recovery).
+ */
+static void lying_count(struct kunit *test)
+{
+	u32 lie = *(const u32 *)test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u64 before = ldk_recoveries(chan);
+	struct batch *b;
+	unsigned int i;
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	b = batch_submitted(dut, chan, 4);
+	dma_async_issue_pending(chan);
+	ldk_lie(chan, lie);
+	ldk_step(chan, 1);
+	for (i = 0; i < b->n; i++)
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
+	/* The first is done, and its outcome says so. */
+	batch_expect_ok(b, 0, 1);
+	for (i = 1; i < b->n; i++) {
+		KUNIT_EXPECT_EQ(test, 1, b->x[i].calls);
+		KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED,
+				(int)b->x[i].result.result);
+		KUNIT_EXPECT_EQ(test, LEN, b->x[i].result.residue);
+		ldk_expect_untouched(dut, b->dst[i]);
+	}
+	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(chan) - before));
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: as above, for a count that goes backwards. */
+static void count_backwards(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u64 before = ldk_recoveries(chan);
+	struct batch *b;
+
+	dut->trouble = true;
+	ldk_copy_ok(dut, chan, LEN);
+	ldk_copy_ok(dut, chan, LEN);
+	ldk_hold(chan);
+	b = batch_submitted(dut, chan, 2);
+	dma_async_issue_pending(chan);
+	ldk_lie(chan, -2);
+	ldk_step(chan, 1);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[1]));
+	batch_expect_ok(b, 0, 1);
+	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED,
+			(int)b->x[1].result.result);
+	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(chan) - before));
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: a count that is told late loses nothing: the next one includes it. */
+static void count_late(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u32 before = ldk_descriptors(chan);
+	struct batch *b;
+
+	ldk_hold(chan);
+	b = batch_submitted(dut, chan, 2);
+	dma_async_issue_pending(chan);
+	ldk_lie(chan, -1);
+	ldk_step(chan, 1);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == 1));
+	ldk_round_trip(dut);
+	KUNIT_EXPECT_EQ(test, 0, b->x[0].calls);
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&b->x[0]));
+	ldk_step(chan, 1);
+	batch_expect_ok(b, 0, 2);
+}
+
+/*
+ * Rule: terminate_sync works also when the device never tells that it is done:
+ * the channel is restarted instead (Documentation/driver.rst, recovery).
+ */
+static void terminate_after_late_count(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u32 before = ldk_descriptors(chan);
+	struct batch *b;
+
+	dut->trouble = true;
+	b = batch_submitted(dut, chan, 1);
+	ldk_lie(chan, -1);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == 1));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	KUNIT_EXPECT_EQ(test, 0, b->x[0].calls);
+	ldk_copy_ok(dut, chan, LEN);
+	KUNIT_EXPECT_EQ(test, 0, b->x[0].calls);
+}
+
+/* Rule: the trouble of one channel is not that of another (hardware.rst). */
+static void recovery_is_local(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *bad = ldk_request(dut), *good = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, good, 40);
+	struct batch *victim;
+	unsigned int i;
+
+	dut->trouble = true;
+	ldk_hold(bad);
+	victim = batch_submitted(dut, bad, 2);
+	dma_async_issue_pending(bad);
+	ldk_lie(bad, 100);
+	for (i = 0; i < b->n; i++) {
+		batch_submit(b, i);
+		dma_async_issue_pending(good);
+		if (i == b->n / 2)
+			ldk_step(bad, 1);
+	}
+	batch_expect_ok(b, 0, b->n);
+	KUNIT_EXPECT_TRUE(test, ldk_wait(&victim->x[1]));
+	for (i = 0; i < b->n; i++)
+		KUNIT_EXPECT_EQ(test, 1, b->x[i].calls);
+}
+
+/* Rule: work that comes during a recovery waits for its end, and is done. */
+static void submit_during_recovery(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 12);
+	unsigned int i, lost = 0;
+
+	dut->trouble = true;
+	ldk_lie(chan, 100);
+	for (i = 0; i < b->n; i++) {
+		batch_submit(b, i);
+		dma_async_issue_pending(chan);
+	}
+	for (i = 0; i < b->n; i++) {
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
+		KUNIT_EXPECT_EQ(test, 1, b->x[i].calls);
+		if (b->x[i].result.result == DMA_TRANS_NOERROR)
+			ldk_expect_moved(dut, b->dst[i], b->src);
+		else
+			lost++;
+	}
+	KUNIT_EXPECT_LT(test, lost, b->n);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+/* Rule: none of the above depends on the channel being alone, or its load. */
+static void random_load(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan[4];
+	struct batch *b[4];
+	struct rnd_state rnd;
+	unsigned int i, round, next[4];
+
+	prandom_seed_state(&rnd, dut->seed);
+	ldk_set_ring_order(dut, 3);
+	for (i = 0; i < 4; i++) {
+		chan[i] = ldk_request(dut);
+		b[i] = batch_alloc(dut, chan[i], 60);
+	}
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 4; i++)
+			next[i] = 20 * round;
+		while (next[0] + next[1] + next[2] + next[3] <
+		       4 * 20 * (round + 1)) {
+			i = prandom_u32_state(&rnd) % 4;
+			if (next[i] < 20 * (round + 1))
+				batch_submit(b[i], next[i]++);
+			if (prandom_u32_state(&rnd) % 3 == 0)
+				dma_async_issue_pending(chan[i]);
+		}
+		for (i = 0; i < 4; i++)
+			dma_async_issue_pending(chan[i]);
+		for (i = 0; i < 4; i++)
+			batch_expect_ok(b[i], 20 * round, 20 * (round + 1));
+	}
+}
+
+static struct kunit_case order_cases[] = {
+	KUNIT_CASE(fifo_per_channel),
+	KUNIT_CASE(chain_of_copies),
+	KUNIT_CASE(channels_independent),
+	KUNIT_CASE(nothing_before_issue),
+	KUNIT_CASE(submitted_after_issue_waits),
+	KUNIT_CASE(prep_order_is_not_submit_order),
+	KUNIT_CASE(prepared_never_submitted),
+	KUNIT_CASE(descriptors_unique),
+	KUNIT_CASE(cookies_grow),
+	KUNIT_CASE(cookies_wrap),
+	KUNIT_CASE(tx_state_filled),
+	KUNIT_CASE(complete_before_callback),
+	KUNIT_CASE(callback_once),
+	KUNIT_CASE(callback_context),
+	KUNIT_CASE(callback_unlocked),
+	KUNIT_CASE(submit_from_callback),
+	KUNIT_CASE(terminate_from_callback),
+	KUNIT_CASE(callback_result_wins),
+	KUNIT_CASE(callback_plain),
+	KUNIT_CASE(polled),
+	KUNIT_CASE(sync_wait),
+	KUNIT_CASE(status_never_calls_back),
+	KUNIT_CASE(any_context),
+	KUNIT_CASE(interrupt_in_order),
+	KUNIT_CASE(unmaps_on_completion),
+	KUNIT_CASE(unmaps_on_terminate),
+	KUNIT_CASE_PARAM(terminate_sync, done_before_gen_params),
+	KUNIT_CASE(terminated_cookies),
+	KUNIT_CASE(terminate_idle),
+	KUNIT_CASE(terminate_twice),
+	KUNIT_CASE(terminate_submitted),
+	KUNIT_CASE(terminate_spares_prepared),
+	KUNIT_CASE(submit_after_terminate_async),
+	KUNIT_CASE(terminate_races),
+	KUNIT_CASE(synchronize_waits),
+	KUNIT_CASE(synchronize_waits_for_running),
+	KUNIT_CASE(ring_full),
+	KUNIT_CASE(ring_full_polled),
+	KUNIT_CASE(pool_exhausted),
+	KUNIT_CASE(terminate_returns_all),
+	KUNIT_CASE_PARAM_ATTR(ring_wraps, orders_gen_params,
+			      {.speed = KUNIT_SPEED_SLOW}),
+	KUNIT_CASE(one_doorbell_per_issue),
+	KUNIT_CASE(no_doorbell_without_work),
+	KUNIT_CASE(no_register_reads),
+	KUNIT_CASE(interrupt_where_asked),
+	KUNIT_CASE(interrupts_suppressed),
+	KUNIT_CASE(spurious_interrupt),
+	KUNIT_CASE(spurious_interrupt_unused),
+	KUNIT_CASE(lost_interrupt),
+	KUNIT_CASE_PARAM(error_result, failures_gen_params),
+	KUNIT_CASE(errors_in_a_row),
+	KUNIT_CASE(inaccessible_memory),
+	KUNIT_CASE_PARAM(lying_count, lies_gen_params),
+	KUNIT_CASE(count_backwards),
+	KUNIT_CASE(count_late),
+	KUNIT_CASE(terminate_after_late_count),
+	KUNIT_CASE(recovery_is_local),
+	KUNIT_CASE(submit_during_recovery),
+	KUNIT_CASE(random_load),
+	{ }
+};
+
+static struct kunit_suite order_suite = {
+	.name = "loopdma_order",
+	.init = ldk_init,
+	.exit = ldk_exit,
+	.test_cases = order_cases,
+};
+
+kunit_test_suite(order_suite);
