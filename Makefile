@@ -42,6 +42,10 @@ check:  ## all tests and checks; LANES=a,b for some of them
 	@scripts/deps.sh check
 	@scripts/check.py $(if $(LANES),--lanes '$(LANES)')
 
+check-full:  ## the same, and what takes longer
+	@scripts/deps.sh check
+	@scripts/check.py --full
+
 modules:  ## build the modules for KDIR
 	@scripts/modules.py $(KDIR_ARG) -- $(KBUILD_VARS)
 
@@ -85,7 +89,7 @@ clean:  ## remove build/
 distclean: clean  ## remove build/ and the cache
 	@scripts/clean-cache.sh
 
-.PHONY: help run shell check modules modules_install kunit kunit-live dmatest qemu qtest \
-	lint bench deps clean distclean
+.PHONY: help run shell check check-full modules modules_install kunit kunit-live dmatest \
+	qemu qtest lint bench deps clean distclean
 
 endif

@@ -273,7 +273,7 @@ typedef struct LoopdmaIommu {
  * @bar: BAR 0, with MSI-X table and pending bits on top
  * @caps: CAPS, fixed when realized
  * @sync: everything is done in the main loop
- * @has_msix: the function has MSI-X, and @has_msi: MSI
+ * @has_msix: the function has MSI-X, @has_msi: MSI, and @has_intx: INTx
  * @vmstate_handler: tells when the VM stops and goes on
  *
  * Protected by the BQL:
@@ -313,6 +313,7 @@ struct LoopdmaState {
     bool sync;
     bool has_msix;
     bool has_msi;
+    bool has_intx;
     VMChangeStateEntry *vmstate_handler;
 
     MemoryListener listener;

@@ -62,6 +62,9 @@ static void loopdma_update_intx(LoopdmaState *s)
 {
     bool level;
 
+    if (!s->has_intx) {
+        return;
+    }
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         level = s->int_status || s->event;
     }
@@ -948,7 +951,9 @@ static bool loopdma_check_range(const char *name, uint64_t val, uint64_t min,
 
 static bool loopdma_check_properties(LoopdmaState *s, Error **errp)
 {
-    static const char *const modes[] = { "auto", "msix", "msi", "intx", NULL };
+    static const char *const modes[] = {
+        "auto", "msix", "msi", "intx", "none", NULL
+    };
 
     if (!loopdma_check_range("channels", s->channels, 1,
                              LOOPDMA_MAX_CHANNELS, false, errp) ||
@@ -976,7 +981,7 @@ static bool loopdma_check_properties(LoopdmaState *s, Error **errp)
     }
     if (!g_strv_contains(modes, s->irq_mode)) {
         error_setg(errp, "loopdma: irq-mode=%s is not one of auto, msix, msi, "
-                   "intx", s->irq_mode);
+                   "intx, none", s->irq_mode);
         return false;
     }
     return true;
@@ -1049,7 +1054,9 @@ static void loopdma_realize(PCIDevice *pci, Error **errp)
 
     pci_config_set_vendor_id(pci->config, s->vendor_id);
     pci_config_set_device_id(pci->config, s->device_id);
-    pci_config_set_interrupt_pin(pci->config, 1);
+    /* A function without any interrupt is to fail in the driver. */
+    s->has_intx = strcmp(s->irq_mode, "none");
+    pci_config_set_interrupt_pin(pci->config, s->has_intx);
 
     memory_region_init_io(&s->bar, OBJECT(s), &loopdma_mmio_ops, s, "loopdma",
                           s->x_bar_size);

@@ -119,14 +119,24 @@ def cache():
     return path
 
 
+def try_lock(f):
+    """Takes the lock of an open file if nobody has it."""
+    try:
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+
+
 @contextlib.contextmanager
 def lock(name):
     """Keeps other runs, and other lanes of this one, out of a cache entry."""
     path = cache() / "locks" / f"{name}.lock"
     with open(path, "w", encoding="ascii") as f:
-        try:
-            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        patience = time.monotonic() + TICK
+        while not (ours := try_lock(f)) and time.monotonic() < patience:
+            time.sleep(TICK / 50)
+        if not ours:
             with step(f"waiting for another run that holds {path}"):
                 fcntl.flock(f, fcntl.LOCK_EX)
         yield

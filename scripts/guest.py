@@ -194,6 +194,7 @@ class Guest:
     iommu: str = "strict"           # or "off"
     swiotlb: bool = False           # force
     device: str = ""                # properties of the device, "channels=8"; None: no device
+    more_devices: tuple = ()        # properties of further ones
     interactive: bool = False
     timeout: float = HANG
     debug_kernel: bool = False      # must prove that its checks are on
@@ -221,8 +222,11 @@ class Guest:
             # is neither a dead timer nor a lockup.
             append += ["no_timer_check", "rcupdate.rcu_cpu_stall_timeout=60",
                        "watchdog_thresh=60"]
+            # They guard a CPU that speculates.  One that is emulated does not, and
+            # pays with its translation caches for every entry of the kernel.
+            append += ["mitigations=off"]
             if self.steady and not self.prealloc:
-                # HPET: slow to read, but never calibrated wrongly.
+                # The ACPI timer: slow to read, but never calibrated wrongly.
                 append += ["tsc=unstable"]
         devices = []
         if self.iommu == "strict":
@@ -231,7 +235,8 @@ class Guest:
         if self.swiotlb:
             append += ["swiotlb=force"]
         if self.device is not None:
-            devices += ["-device", ",".join(filter(None, ["loopdma", self.device]))]
+            for properties in (self.device, *self.more_devices):
+                devices += ["-device", ",".join(filter(None, ["loopdma", properties]))]
         if self.interactive:
             serial = ["-chardev", "stdio,id=console,mux=on,signal=off",
                       "-mon", "chardev=console", "-serial", "chardev:console"]

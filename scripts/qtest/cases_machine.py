@@ -22,7 +22,7 @@ RANGES = {
     "fifo-max-burst": ([0, 65536], "1", "65535"),
     "spin-us": ([1001], "0", "1000"),
     "x-bar-size": ([0, 2048, 5000, 2 << 20], "4096", str(1 << 20)),
-    "irq-mode": (["none", ""], "msix", "intx"),
+    "irq-mode": (["off", ""], "msix", "none"),
 }
 
 # The ends of the ranges, which are good.
@@ -30,7 +30,7 @@ ENDS = {
     "channels": [1, 32], "engines": [1, 16], "ring-max": [2, 65536],
     "max-len": [128, 1 << 30], "copy-align": [0], "addr-bits": [32, 64],
     "fifo-depth": [64, 65536], "fifo-widths": [1, 0x7f], "fifo-max-burst": [1, 65535],
-    "spin-us": [0, 1000], "irq-mode": ["auto", "msix", "msi", "intx"],
+    "spin-us": [0, 1000], "irq-mode": ["auto", "msix", "msi", "intx", "none"],
 }
 
 

@@ -4,7 +4,7 @@
 from qtest import hw
 from qtest.dma import DONE, INT, Channel, nop
 from qtest.hw import HW
-from qtest.pci import CAP_EXPRESS, CAP_MSI, CAP_MSIX
+from qtest.pci import CAP_EXPRESS, CAP_MSI, CAP_MSIX, INTERRUPT_PIN
 from qtest.qemu import expect, require
 from qtest.suite import bare, bare_each, case, each
 
@@ -46,12 +46,16 @@ def pci_capabilities(dev):
 
 
 @bare_each({"msix": ("msix", True, False), "msi": ("msi", False, True),
-            "intx": ("intx", False, False), "auto": ("auto", True, True)})
+            "intx": ("intx", False, False), "auto": ("auto", True, True),
+            "none": ("none", False, False)})
 def irq_mode(bench, mode, msix, msi):
-    """Capabilities: MSI-X and MSI may each be absent."""
+    """Capabilities: MSI-X and MSI may each be absent; with `none` so is the pin."""
     dev = bench.device(f"irq-mode={mode}")
     expect(bool(dev.capability(CAP_MSIX)), msix, "MSI-X")
     expect(bool(dev.capability(CAP_MSI)), msi, "MSI")
+    expect(dev.config(INTERRUPT_PIN, 1), 0 if mode == "none" else 1, "interrupt pin")
+    # What would interrupt does no harm if it cannot.
+    dev.write(HW.RAISE, 0)
 
 
 @case()
