@@ -50,6 +50,16 @@ MODULE_PARM_DESC(window_ms, "Length of one measurement, ms (default 200)");
 #define BENCH_MAX_SIZE	SZ_4M
 
 /**
+ * struct bench_spinner - a task that does nothing but count
+ * @task: the task
+ * @count: rounds so far
+ */
+struct bench_spinner {
+	struct task_struct *task;
+	u64 count;
+};
+
+/**
  * struct bench - what the modes share
  * @chan: channel that copies
  * @dev: device to map buffers for
@@ -58,6 +68,7 @@ MODULE_PARM_DESC(window_ms, "Length of one measurement, ms (default 200)");
  * @dst: destination buffer
  * @dma_src: bus address of @src
  * @dma_dst: bus address of @dst
+ * @spinner: what counts beside the copies, or NULL
  */
 struct bench {
 	struct dma_chan *chan;
@@ -67,6 +78,7 @@ struct bench {
 	void *dst;
 	dma_addr_t dma_src;
 	dma_addr_t dma_dst;
+	struct bench_spinner *spinner;
 };
 
 /**
@@ -79,6 +91,7 @@ struct bench {
  * @issues: calls of issue_pending
  * @failed: a copy failed
  * @end: when the last copy finished
+ * @spun: what the spinner had counted then
  * @done: the last copy has finished
  */
 struct bench_stream {
@@ -90,6 +103,7 @@ struct bench_stream {
 	u64 issues;
 	bool failed;
 	ktime_t end;
+	u64 spun;
 	struct completion done;
 };
 
@@ -99,6 +113,7 @@ struct bench_stream {
  * @issues: calls of issue_pending
  * @ns: time from the first submit to the last callback
  * @busy_ns: CPU time, all CPUs, that was not idle
+ * @spun: what the spinner counted in @ns
  * @doorbells: that the device saw
  * @irqs: that the device raised
  * @reads: register reads that the device saw
@@ -108,6 +123,7 @@ struct bench_result {
 	u64 issues;
 	u64 ns;
 	u64 busy_ns;
+	u64 spun;
 	u32 doorbells;
 	u32 irqs;
 	u32 reads;
@@ -121,6 +137,11 @@ static u32 bench_counter(struct bench *b, u32 reg)
 static u32 bench_chan_counter(struct bench *b, u32 reg)
 {
 	return bench_counter(b, LOOPDMA_CH(b->chan->chan_id, reg));
+}
+
+static u64 bench_spun(const struct bench *b)
+{
+	return b->spinner ? READ_ONCE(b->spinner->count) : 0;
 }
 
 static u64 bench_idle_us(void)
@@ -167,6 +188,7 @@ static void bench_callback(void *param, const struct dmaengine_result *result)
 	}
 	if (!--s->to_finish) {
 		s->end = ktime_get();
+		s->spun = bench_spun(s->b);
 		complete(&s->done);
 	}
 	spin_unlock(&s->lock);
@@ -184,8 +206,8 @@ static int bench_stream_mapped(struct bench *b, size_t size, unsigned int depth,
 	};
 	u32 doorbells, irqs, reads;
 	u64 first = min_t(u64, depth, copies);
+	u64 idle, spun;
 	ktime_t start;
-	u64 idle;
 
 	spin_lock_init(&s.lock);
 	init_completion(&s.done);
@@ -195,6 +217,7 @@ static int bench_stream_mapped(struct bench *b, size_t size, unsigned int depth,
 	irqs = bench_chan_counter(b, LOOPDMA_CH_CNT_INTERRUPTS);
 	reads = bench_counter(b, LOOPDMA_CNT_MMIO_READS);
 	idle = bench_idle_us();
+	spun = bench_spun(b);
 	start = ktime_get();
 
 	spin_lock_bh(&s.lock);
@@ -214,6 +237,7 @@ static int bench_stream_mapped(struct bench *b, size_t size, unsigned int depth,
 	r->copies = copies;
 	r->issues = s.issues;
 	r->ns = ktime_to_ns(ktime_sub(s.end, start));
+	r->spun = s.spun - spun;
 	idle = (bench_idle_us() - idle) * NSEC_PER_USEC;
 	r->busy_ns = ktime_to_ns(ktime_sub(ktime_get(), start)) *
 		     num_online_cpus();
@@ -329,16 +353,6 @@ static int bench_table(struct bench *b)
 	return 0;
 }
 
-/**
- * struct bench_spinner - a task that does nothing but count
- * @task: the task
- * @count: rounds so far
- */
-struct bench_spinner {
-	struct task_struct *task;
-	u64 count;
-};
-
 static int bench_spin(void *data)
 {
 	struct bench_spinner *sp = data;
@@ -363,7 +377,7 @@ static int bench_progress(struct bench *b, u64 *permille)
 {
 	struct bench_spinner sp = { };
 	struct bench_result r;
-	u64 copies, alone, beside, ns;
+	u64 copies, alone, ns;
 	ktime_t start;
 	int err;
 
@@ -383,14 +397,13 @@ static int bench_progress(struct bench *b, u64 *permille)
 	alone = READ_ONCE(sp.count) - alone;
 	ns = ktime_to_ns(ktime_sub(ktime_get(), start));
 
-	beside = READ_ONCE(sp.count);
-	start = ktime_get();
+	b->spinner = &sp;
 	err = bench_stream(b, SZ_1M, 8, copies, &r);
-	beside = READ_ONCE(sp.count) - beside;
-	*permille = div64_u64(beside * 1000,
-			      div64_u64(alone * ktime_to_ns(ktime_sub(ktime_get(), start)),
-					ns) + 1);
+	b->spinner = NULL;
 	kthread_stop(sp.task);
+	if (!err)
+		*permille = div64_u64(r.spun * 1000,
+				      div64_u64(alone * r.ns, ns) + 1);
 	return err;
 }
 
