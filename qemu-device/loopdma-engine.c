@@ -51,6 +51,41 @@ static void loopdma_unready(LoopdmaChannel *ch)
     qatomic_set(&s->nready, s->nready - 1);
 }
 
+/*
+ * May the channel's interrupt wait?  Each costs the guest's CPU the time of a
+ * large copy.  While the channel is busy for long enough that the guest can
+ * refill it in time, one interrupt does for all that is retired meanwhile.  Not
+ * if other channels wait for an engine: when the next turn ends is open then.
+ */
+static bool loopdma_put_off(const LoopdmaChannel *ch)
+{
+    const LoopdmaState *s = ch->dev;
+    int64_t delay = (int64_t)s->irq_delay_us * SCALE_US;
+
+    /* Exactly one interrupt where a test expects it. */
+    return !s->sync && !s->nready &&
+           (int64_t)(ch->tail - ch->retired) * ch->pace > delay &&
+           get_clock() - ch->irq_since < delay;
+}
+
+/* Send the channel's interrupt if one is due. */
+static void loopdma_send_due(LoopdmaChannel *ch)
+{
+    if (ch->irq_due) {
+        ch->irq_due = false;
+        ch->dev->irq_channels |= 1U << ch->index;
+        qemu_bh_schedule(ch->dev->irq_bh);
+    }
+}
+
+/* The same, unless it may wait. */
+static void loopdma_moderate(LoopdmaChannel *ch)
+{
+    if (ch->irq_due && !loopdma_put_off(ch)) {
+        loopdma_send_due(ch);
+    }
+}
+
 /* Begin a turn. */
 static void loopdma_begin(LoopdmaChannel *ch, bool self)
 {
@@ -74,9 +109,11 @@ static void loopdma_end(LoopdmaChannel *ch, bool worked, bool self)
         more |= ch->tail != ch->retired || ch->aborting;
     }
     if (more && loopdma_runnable(ch)) {
+        loopdma_moderate(ch);
         loopdma_begin(ch, self);
     } else {
         ch->sched = LOOPDMA_SCHED_IDLE;
+        loopdma_send_due(ch);
     }
 }
 
@@ -212,6 +249,7 @@ static void loopdma_bh(void *opaque)
     if ((!ch->held || loopdma_kicked(ch)) && loopdma_prepare(ch)) {
         if (ch->nsegs && !s->sync) {
             QEMU_LOCK_GUARD(&s->lock);
+            loopdma_moderate(ch);
             loopdma_ready(ch, false);
             return;
         }
@@ -260,6 +298,8 @@ void loopdma_resume(LoopdmaChannel *ch)
 {
     WITH_QEMU_LOCK_GUARD(&ch->dev->lock) {
         ch->stop = false;
+        /* Of a turn that was cut, or retired meanwhile. */
+        loopdma_send_due(ch);
     }
     loopdma_kick(ch);
 }

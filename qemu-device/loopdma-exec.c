@@ -11,6 +11,7 @@
 #include "qemu/bswap.h"
 #include "qemu/lockable.h"
 #include "qemu/log.h"
+#include "qemu/timer.h"
 #include "qemu/rcu.h"
 #include "trace/trace-hw_misc.h"
 #include "loopdma-int.h"
@@ -439,6 +440,9 @@ bool loopdma_prepare(LoopdmaChannel *ch)
         controlled = ch->tc_hold || (ch->tc_fail & LOOPDMA_CH_TC_FAIL_AFTER);
     }
 
+    if (!ch->carried) {
+        ch->began = get_clock();
+    }
     /* Test controls count starts; so start none that might be put off. */
     max = MIN(controlled ? 1 : LOOPDMA_BATCH, tail - first);
     ch->held = false;
@@ -684,22 +688,24 @@ static bool loopdma_write_status(LoopdmaChannel *ch, uint32_t count,
 }
 
 /*
- * A request for the channel's interrupt: is one to be sent?  Called with the
- * lock held.
+ * A request for the channel's interrupt: is one to be sent?  When, is for the
+ * end of the turn to say.  Called with the lock held.
  */
-static bool loopdma_judge(LoopdmaChannel *ch, uint32_t arm)
+static void loopdma_judge(LoopdmaChannel *ch, uint32_t arm, int64_t now)
 {
     if (ch->raised && ch->token == arm) {
-        return false;
+        return;
     }
     ch->raised = true;
     ch->token = arm;
     if (ch->tc_drop_irq) {
         ch->tc_drop_irq--;
-        return false;
+        return;
     }
-    ch->dev->irq_channels |= 1U << ch->index;
-    return true;
+    if (!ch->irq_due) {
+        ch->irq_due = true;
+        ch->irq_since = now;
+    }
 }
 
 /* Write the statuses of the ops that are through; returns how many. */
@@ -740,8 +746,9 @@ void loopdma_retire(LoopdmaChannel *ch)
 {
     LoopdmaState *s = ch->dev;
     unsigned count, executed;
+    int64_t now = get_clock();
     uint32_t done, arm;
-    bool request, interrupt = false;
+    bool request;
 
     /*
      * Before the guest can know that its memory was written, because this
@@ -759,6 +766,10 @@ void loopdma_retire(LoopdmaChannel *ch)
          * doorbell that the old count would refuse.
          */
         ch->retired += count;
+        if (count) {
+            ch->pace = (now - ch->began) / count;
+            ch->began = now;
+        }
         ch->cnt_descriptors += executed;
         ch->cnt_bytes += ch->bytes;
         ch->bytes = 0;
@@ -782,10 +793,9 @@ void loopdma_retire(LoopdmaChannel *ch)
         }
         WITH_QEMU_LOCK_GUARD(&s->lock) {
             ch->published = ch->retired;
-            interrupt = request && loopdma_judge(ch, arm);
-        }
-        if (interrupt) {
-            qemu_bh_schedule(s->irq_bh);
+            if (request) {
+                loopdma_judge(ch, arm, now);
+            }
         }
     }
 

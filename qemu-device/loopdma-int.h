@@ -174,6 +174,9 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  *     finds that @retired knows already
  * @aborting: an abort is pending
  * @abort_to: its count
+ * @irq_due: an interrupt was judged to be sent, and is put off
+ * @irq_since: when that began, in nanoseconds
+ * @pace: nanoseconds that a descriptor took last
  * @tc_hold: CH_TC_HOLD
  * @tc_credits: what CH_TC_STEP has given and nobody has used
  * @tc_fail: CH_TC_FAIL
@@ -190,8 +193,9 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * Belong to whoever owns the turn, and to who holds the BQL while nobody does:
  *
  * @skip: the transaction in progress is being skipped
- * @raised: has interrupted since it was enabled
- * @token: the arm word when it last interrupted
+ * @raised: has interrupted since it was enabled, or is about to
+ * @token: the arm word when it last did
+ * @began: when the first op that is not retired did, in nanoseconds
  * @prepared: @op and @seg are those of a turn; else only of @carried
  * @carried: @op[0] is an op that the last turn left unfinished
  * @held: the last turn stopped for want of the peer
@@ -225,6 +229,9 @@ struct LoopdmaChannel {
     uint32_t published;
     bool aborting;
     uint32_t abort_to;
+    bool irq_due;
+    int64_t irq_since;
+    int64_t pace;
     uint32_t tc_hold;
     uint32_t tc_credits;
     uint32_t tc_fail;
@@ -241,6 +248,7 @@ struct LoopdmaChannel {
     bool skip;
     bool raised;
     uint32_t token;
+    int64_t began;
     bool prepared;
     bool carried;
     bool held;
@@ -351,6 +359,7 @@ struct LoopdmaState {
     uint32_t fifo_widths;
     uint32_t fifo_max_burst;
     uint32_t spin_us;
+    uint32_t irq_delay_us;
     char *irq_mode;
     OnOffAuto sync_mode;
     bool test_controls;

@@ -111,8 +111,9 @@ void loopdma_flush_interrupts(LoopdmaState *s)
         if (event) {
             loopdma_send(s, s->event_vector);
         }
+    } else {
+        loopdma_update_intx(s);
     }
-    loopdma_update_intx(s);
 }
 
 static void loopdma_irq_bh(void *opaque)
@@ -225,6 +226,7 @@ static void loopdma_enable(LoopdmaChannel *ch)
     ch->aborting = false;
     ch->skip = false;
     ch->raised = false;
+    ch->pace = 0;
     loopdma_set_state(ch, LOOPDMA_STATE_RUNNING);
 }
 
@@ -266,6 +268,7 @@ static void loopdma_reset_channel(LoopdmaChannel *ch)
         ch->cnt_descriptors = 0;
         ch->cnt_bytes = 0;
         ch->cnt_interrupts = 0;
+        ch->irq_due = false;
         s->irq_channels &= ~(1U << ch->index);
         s->int_status &= ~(1U << ch->index);
     }
@@ -972,6 +975,8 @@ static bool loopdma_check_properties(LoopdmaState *s, Error **errp)
         !loopdma_check_range("fifo-max-burst", s->fifo_max_burst, 1, 65535,
                              false, errp) ||
         !loopdma_check_range("spin-us", s->spin_us, 0, 1000, false, errp) ||
+        !loopdma_check_range("irq-delay-us", s->irq_delay_us, 0, 1000, false,
+                             errp) ||
         !loopdma_check_range("x-bar-size", s->x_bar_size, 4 * KiB, 1 * MiB,
                              true, errp)) {
         return false;
@@ -1131,6 +1136,7 @@ static LOOPDMA_PROP_CONST Property loopdma_properties[] = {
     DEFINE_PROP_UINT32("fifo-widths", LoopdmaState, fifo_widths, 0x7f),
     DEFINE_PROP_UINT32("fifo-max-burst", LoopdmaState, fifo_max_burst, 256),
     DEFINE_PROP_UINT32("spin-us", LoopdmaState, spin_us, 10),
+    DEFINE_PROP_UINT32("irq-delay-us", LoopdmaState, irq_delay_us, 100),
     DEFINE_PROP_STRING("irq-mode", LoopdmaState, irq_mode),
     DEFINE_PROP_ON_OFF_AUTO("sync", LoopdmaState, sync_mode, ON_OFF_AUTO_AUTO),
     DEFINE_PROP_BOOL("test-controls", LoopdmaState, test_controls, false),

@@ -92,6 +92,47 @@ def messages(bench, properties):
         dev.m.write32(dev.messages, 0)
 
 
+DELAYS = {"never": "irq-delay-us=0", "long": "irq-delay-us=1000"}
+
+
+def long_ring(dev, ch):
+    """One copy with INT, and milliseconds of others without behind it."""
+    src, dst = dev.m.alloc(MIB), dev.m.alloc(MIB)
+    ch.submit(copy(src, dst, MIB, INT), *[copy(src, dst, MIB)] * 100)
+
+
+@bare_each(DELAYS)
+def put_off(bench, properties):
+    """An interrupt that may be put off comes, at the latest when the ring is empty."""
+    dev = begin(bench, f"engines=1,{properties}")
+    dev.use_msix()
+    ch = Channel(dev, 0, log2=7).enable()
+    for arm in range(1, 6):
+        ch.arm(arm)
+        long_ring(dev, ch)
+        dev.wait_message(0)
+        require(ch.done() > 101 * (arm - 1), "a message before anything was retired")
+        ch.wait()
+        dev.no_message(0, "one request, one message")
+
+
+@bare_each(DELAYS)
+def put_off_stopped(bench, properties):
+    """One that is put off when the machine stops has come when it has stopped."""
+    dev = begin(bench, f"engines=1,{properties}")
+    dev.use_msix()
+    ch = Channel(dev, 0, log2=7).enable()
+    for arm in range(1, 6):
+        ch.arm(arm)
+        long_ring(dev, ch)
+        dev.m.until(lambda: ch.done() > 101 * (arm - 1), "the first copy")
+        dev.m.qmp.command("stop")
+        require(dev.took(0), "the interrupt is lost in a stopped machine")
+        dev.m.qmp.command("cont")
+        ch.wait()
+        dev.no_message(0, "one request, one message")
+
+
 def handle(ch, arms):
     """What the specification has the driver do on its interrupt."""
     while True:
