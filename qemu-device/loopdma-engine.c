@@ -401,7 +401,6 @@ static void loopdma_region_add(MemoryListener *listener,
 {
     LoopdmaState *s = container_of(listener, LoopdmaState, listener);
     LoopdmaIommu *iommu;
-    Int128 last;
     Error *err = NULL;
 
     s->topology_changed = true;
@@ -412,13 +411,14 @@ static void loopdma_region_add(MemoryListener *listener,
     iommu = g_new0(LoopdmaIommu, 1);
     iommu->dev = s;
     iommu->mr = section->mr;
-    iommu->offset = section->offset_within_address_space -
-                    section->offset_within_region;
-    last = int128_sub(int128_add(int128_make64(section->offset_within_region),
-                                 section->size), int128_one());
+    iommu->start = section->offset_within_region;
+    iommu->offset = section->offset_within_address_space - iommu->start;
+    /*
+     * The whole region, not the section: the guest may unmap across the end of
+     * a section, and the memory core takes that for a bug of the IOMMU.
+     */
     iommu_notifier_init(&iommu->notifier, loopdma_iommu_unmapped,
-                        IOMMU_NOTIFIER_UNMAP, section->offset_within_region,
-                        int128_get64(last),
+                        IOMMU_NOTIFIER_UNMAP, 0, HWADDR_MAX,
                         memory_region_iommu_attrs_to_index(
                             IOMMU_MEMORY_REGION(section->mr),
                             MEMTXATTRS_UNSPECIFIED));
@@ -441,7 +441,7 @@ static void loopdma_region_del(MemoryListener *listener,
     s->topology_changed = true;
     QLIST_FOREACH(iommu, &s->iommus, next) {
         if (iommu->mr == section->mr &&
-            iommu->notifier.start == section->offset_within_region) {
+            iommu->start == section->offset_within_region) {
             memory_region_unregister_iommu_notifier(iommu->mr,
                                                     &iommu->notifier);
             QLIST_REMOVE(iommu, next);

@@ -263,6 +263,7 @@ struct LoopdmaChannel {
  * LoopdmaIommu - a notifier for what the guest takes out of an IOMMU
  * @dev: the device
  * @mr: the IOMMU's memory region
+ * @start: where in @mr the section begins that this is for
  * @offset: from addresses in @mr to bus addresses
  * @notifier: called for each range that is unmapped
  * @next: link in LoopdmaState.iommus
@@ -270,6 +271,7 @@ struct LoopdmaChannel {
 typedef struct LoopdmaIommu {
     LoopdmaState *dev;
     MemoryRegion *mr;
+    hwaddr start;
     hwaddr offset;
     IOMMUNotifier notifier;
     QLIST_ENTRY(LoopdmaIommu) next;

@@ -226,6 +226,16 @@ def unmapped_busy(bench, mode, kind):
 
 
 @bare_each(MODES)
+def invalidated_across_interrupts(bench, mode):
+    """An invalidation may reach across the interrupt range, where no memory is."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    for bus, log2 in ((0xfe800000, 11), (0xfec00000, 10), (0xc0000000, 18), (0, 18)):
+        made.iommu.invalidate_pages(bus, log2)
+        ch.works()
+
+
+@bare_each(MODES)
 def loopback(bench, mode):
     """TX and RX through the IOMMU, and their errors."""
     made = Behind(bench, mode)
