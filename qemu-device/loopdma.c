@@ -80,6 +80,7 @@ static void loopdma_update_intx(LoopdmaState *s)
 void loopdma_flush_interrupts(LoopdmaState *s)
 {
     bool messages = loopdma_messages(s);
+    uint32_t vector[LOOPDMA_MAX_CHANNELS];
     uint32_t channels;
     bool event;
     unsigned i;
@@ -98,6 +99,8 @@ void loopdma_flush_interrupts(LoopdmaState *s)
         }
         for (i = 0; i < s->channels; i++) {
             s->ch[i].cnt_interrupts += extract32(channels, i, 1);
+            /* A message may go to our own registers and change this. */
+            vector[i] = s->ch[i].vector;
         }
         s->cnt_interrupts += ctpop32(channels) + event;
     }
@@ -105,7 +108,7 @@ void loopdma_flush_interrupts(LoopdmaState *s)
     if (messages) {
         for (i = 0; i < s->channels; i++) {
             if (channels & (1U << i)) {
-                loopdma_send(s, s->ch[i].vector);
+                loopdma_send(s, vector[i]);
             }
         }
         if (event) {
@@ -231,8 +234,9 @@ static void loopdma_enable(LoopdmaChannel *ch)
 }
 
 /*
- * After this the device touches no memory of the channel.  What was copied by
- * now is retired, unless the bus the device is on is being reset as well.
+ * After this the device touches no memory of the channel, and an interrupt that
+ * it was to raise has been.  What an engine handed back to the main loop is
+ * retired, unless @retire is false: the bus may be under reset as well.
  */
 static void loopdma_disable(LoopdmaChannel *ch, bool retire)
 {
@@ -245,6 +249,10 @@ static void loopdma_disable(LoopdmaChannel *ch, bool retire)
     loopdma_set_state(ch, LOOPDMA_STATE_DISABLED);
     loopdma_resume(ch);
     loopdma_fifo_clear(ch);
+    if (retire) {
+        /* While CH_VECTOR is what it was. */
+        loopdma_flush_interrupts(ch->dev);
+    }
 }
 
 static void loopdma_reset_channel(LoopdmaChannel *ch)

@@ -2,6 +2,8 @@
 """Engines at work beside the CPU: the acknowledgements are promises about memory."""
 
 import itertools
+import struct
+import time
 
 from qtest.dma import DONE, INT, Channel, copy, nop, pattern, refused, rx, tx
 from qtest.hw import HW
@@ -130,6 +132,46 @@ def put_off_stopped(bench, properties):
         require(dev.took(0), "the interrupt is lost in a stopped machine")
         dev.m.qmp.command("cont")
         ch.wait()
+        dev.no_message(0, "one request, one message")
+
+
+@bare
+def put_off_merged(bench):
+    """Requests that come while an interrupt is put off are served by that one."""
+    dev = begin(bench, "engines=1,irq-delay-us=1000")
+    dev.use_msix()
+    ch = Channel(dev, 0, log2=8)
+    # Copies that change the arm word, so that each asks for an interrupt.
+    ch.comp = dev.m.alloc(2 * MIB)
+    ch.enable()
+    src = dev.m.buffer(struct.pack("<100I", *range(1, 101)).ljust(2 * MIB, b"\0"))
+    start = time.monotonic()
+    # The others keep the channel busy for longer than the delay.
+    ch.submit(*[copy(src + 4 * n, ch.comp + 64, MIB, INT) for n in range(100)],
+              *[copy(src, src + MIB, MIB // 2)] * 150)
+    ch.wait()
+    limit = (time.monotonic() - start) * 1000 + 1
+    dev.m.settle()
+    count = ch.get(HW.CH_CNT_INTERRUPTS)
+    require(1 <= count <= limit, f"{count} interrupts in {limit - 1:.3f} ms")
+    dev.wait_message(0)
+
+
+@bare
+def put_off_disabled(bench):
+    """The acknowledgement of a disable comes after an interrupt that was put off."""
+    dev = begin(bench, "engines=1,irq-delay-us=1000")
+    dev.use_msix()
+    ch = Channel(dev, 0, log2=7)
+    for _ in range(5):
+        ch.enable()
+        long_ring(dev, ch)
+        dev.m.until(ch.done, "the first copy")
+        stop = [ch.write_line(HW.CH_CONTROL, 0),
+                f"readl {dev.bar + ch.offset(HW.CH_STATUS):#x}"]
+        status, = dev.m.qtest.batch([*stop, ch.write_line(HW.CH_VECTOR, 0x7fffffff)])[1]
+        expect(int(status, 0), HW.STATE_DISABLED, "CH_STATUS")
+        require(dev.took(0), "the interrupt has not come")
         dev.no_message(0, "one request, one message")
 
 
