@@ -291,6 +291,10 @@ static void loopdma_reset_device(LoopdmaState *s)
     for (i = 0; i < s->channels; i++) {
         loopdma_reset_channel(&s->ch[i]);
     }
+    for (i = 0; i < s->channels; i++) {
+        /* What peers have sent that were reset later. */
+        loopdma_fifo_clear(&s->ch[i]);
+    }
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         s->event = 0;
         s->irq_event = false;

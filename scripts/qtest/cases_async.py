@@ -283,6 +283,23 @@ WAYS = (by_disable, by_channel_reset, by_device_reset, by_function_reset, by_sys
         by_bus_master, by_error)
 
 
+@bare_each({"device_reset": by_device_reset, "function_reset": by_function_reset})
+def reset_of_senders(bench, way):
+    """What is sent while the device is being reset is not received after that."""
+    dev = begin(bench, "engines=2,spin-us=1000")
+    busy = Busy(dev, 2)
+    receiver, sender = busy.channels
+    for _ in range(20):
+        receiver.enable()
+        sender.enable().submit(tx(busy.src, LENGTH, 0, 64))
+        dev.m.settle(1)
+        way(busy)
+        dev.setup()
+        receiver.enable().submit(rx(busy.dst[0], 1))
+        receiver.stuck(0, "FIFO empty after a reset")
+        receiver.disable()
+
+
 @bare_each({f"{way.__name__[3:]}": way for way in WAYS})
 def stopped(bench, way):
     """When a stop is acknowledged no memory is touched any more."""
