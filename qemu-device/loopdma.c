@@ -639,6 +639,8 @@ static void loopdma_write_test_control(LoopdmaChannel *ch, hwaddr addr,
                                 HWADDR_PRIx, addr);
             return;
         }
+        /* A turn in progress has not seen that yet. */
+        qatomic_set(&ch->cut, true);
     }
     loopdma_kick(ch);
 }

@@ -175,6 +175,37 @@ def put_off_disabled(bench):
         dev.no_message(0, "one request, one message")
 
 
+@bare
+def held_at_once(bench):
+    """CH_TC_HOLD holds for what has not started, not for the next turn only."""
+    dev = begin(bench, "engines=1")
+    ch = Channel(dev, 0, log2=12)
+    size = 64 * 1024
+    src, dst = dev.m.buffer(b"\1" * size), dev.m.alloc(size)
+    count = 2000
+    cells = dev.m.alloc(count)
+    pairs = [one for n in range(count)
+             for one in (copy(src, dst, size), copy(src, cells + n, 1))]
+
+    def caught():
+        dev.m.write(cells, bytes(count))
+        ch.enable()
+        ch.submit(*pairs)
+        dev.m.until(lambda: dev.m.read(cells, 1) != b"\0", "the first copies")
+        started = dev.m.qtest.batch([ch.write_line(HW.CH_TC_HOLD, 1),
+                                     f"read {cells:#x} {count}"])[1][0].count("01")
+        dev.m.settle()
+        ended = dev.m.read(cells, count).count(1)
+        require(ended <= started + 1, f"{ended - started} copies started while held")
+        ch.set(HW.CH_TC_HOLD, 0)
+        ch.wait()
+        ch.disable()
+        return started < count
+
+    for _ in range(5):
+        dev.m.until(caught, "a hold before everything was through")
+
+
 def handle(ch, arms):
     """What the specification has the driver do on its interrupt."""
     while True:
