@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """COPY: the data, and memory that cannot be accessed."""
 
-from qtest.dma import DONE, Channel, Result, copy, pattern, refused, rx, tx
+from qtest.dma import DONE, Channel, Result, copy, nop, pattern, refused, rx, tx
 from qtest.hw import HW
 from qtest.pci import BAR
 from qtest.qemu import HIGH, expect, require
@@ -254,6 +254,19 @@ def bus_master_off(dev):
     ch.expect_error("FETCH")
     dev.m.settle()
     expect(dev.m.read(ch.ring, HW.DESC_SIZE), before, "descriptor")
+    dev.master(True)
+    ch.leave_error()
+    ch.works()
+
+
+@case()
+def bus_master_after_reset(dev):
+    """FLR clears Bus Master Enable: nothing is accessed before it is set again."""
+    dev.flr()
+    dev.setup(master=False)
+    ch = Channel(dev, 0).enable()
+    ch.submit(nop())
+    ch.expect_error("FETCH")
     dev.master(True)
     ch.leave_error()
     ch.works()

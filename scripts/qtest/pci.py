@@ -63,11 +63,13 @@ class Device(Function):
         if fresh:
             self.setup()
 
-    def setup(self):
+    def setup(self, master=True):
         """What firmware and the driver's probe do."""
         self.set_config(0x10, self.bar)
         self.set_config(0x14, 0)
-        self.change_config(COMMAND, 0, COMMAND_MEMORY | COMMAND_MASTER)
+        self.change_config(COMMAND, 0, COMMAND_MEMORY)
+        if master:
+            self.master(True)
 
     def master(self, on):
         self.change_config(COMMAND, COMMAND_MASTER, COMMAND_MASTER if on else 0)
