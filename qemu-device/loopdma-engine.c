@@ -333,6 +333,8 @@ void loopdma_start_all(LoopdmaState *s)
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         s->running = true;
     }
+    /* For what a migration stream holds. */
+    qemu_bh_schedule(s->irq_bh);
     for (i = 0; i < s->channels; i++) {
         loopdma_kick(&s->ch[i]);
     }

@@ -798,8 +798,9 @@ static const char *loopdma_channel_bad(const LoopdmaChannel *ch)
         return "configuration";
     }
     size = 1U << ch->ring_log2;
+    /* An abort that was written meanwhile may be to less than is retired. */
     if (ch->tail - ch->retired > size ||
-        (ch->aborting && ch->abort_to - ch->retired > size)) {
+        (ch->aborting && ch->tail - ch->abort_to > 2 * size)) {
         return "counts";
     }
     if (ch->carried && (ch->tail == ch->retired || !loopdma_op_good(ch))) {
@@ -825,6 +826,10 @@ static int loopdma_post_load(void *opaque, int version_id)
         if (!bad && (ch->fifo.count > ch->fifo.depth ||
                      (ch->fifo.head && ch->fifo.head >= ch->fifo.depth))) {
             bad = "FIFO";
+        }
+        if (!bad && extract32(s->irq_channels, i, 1) &&
+            ch->vector > s->channels) {
+            bad = "vector";
         }
         if (!bad && ch->tc_hold > 1) {
             bad = "test controls";

@@ -294,6 +294,25 @@ def counts_wrap_full(bench):
     ch.expect_results(first, *[refused(HW.ST_ABORTED, 0)] * 6, DONE, DONE)
 
 
+@bare
+def pending(bench):
+    """An abort that came too late and an interrupt that was not sent yet are kept."""
+    dev = begin(bench)
+    ch = Channel(dev, 0).enable()
+    ch.set(HW.CH_TC_HOLD, 1)
+    ch.submit(nop(), nop())
+    migration.save(dev.m, bench.directory / "stream")
+    stream = migration.Stream(bench.directory / "stream")
+    stream.set("ch[0].aborting", 1).set("ch[0].abort_to", ONES).set("irq_channels", 1)
+    there = migration.load(bench, stream.save(bench.directory / "edited"), dev,
+                           memory=MEMORY)
+    ch = ch.moved_to(there)
+    there.m.until(lambda: there.read(HW.INT_STATUS) == 1, "the interrupt")
+    ch.set(HW.CH_TC_HOLD, 0)
+    ch.wait()
+    ch.expect_results(0, DONE, DONE)
+
+
 # --- bad streams --------------------------------------------------------------
 
 def busy_stream(bench):
@@ -335,6 +354,23 @@ def damaged(bench, field, value):
     busy_stream(bench).set(field, value).save(bench.directory / "damaged")
     message = receive(bench, "damaged").refuses()
     require("loopdma" in message, f"the message does not name the device: {message}")
+
+
+@bare_each({"beyond_tail": 3, "far_behind": -15})
+def damaged_abort(bench, count):
+    """An abort to a count that cannot have been written is refused."""
+    busy_stream(bench).set("ch[0].aborting", 1).set("ch[0].abort_to", count).save(
+        bench.directory / "damaged")
+    receive(bench, "damaged").refuses()
+
+
+@bare
+def damaged_interrupt(bench):
+    """An interrupt of a channel that has no vector is refused."""
+    stream = busy_stream(bench).set("irq_channels", 2)
+    stream.set("ch[1].enabled", 0).set("ch[1].state", HW.STATE_DISABLED)
+    stream.set("ch[1].vector", 3).save(bench.directory / "damaged")
+    receive(bench, "damaged").refuses()
 
 
 @bare_each({"channels": ("channels=4",), "fifo_depth": ("channels=2,fifo-depth=8192",),
