@@ -562,7 +562,7 @@ void loopdma_engines_exit(LoopdmaState *s)
         qemu_mutex_destroy(&ch->fifo.lock);
         g_free(ch->fifo.data);
     }
-    g_free(s->ch);
+    g_clear_pointer(&s->ch, g_free);
     qemu_cond_destroy(&s->left);
     qemu_cond_destroy(&s->work);
     qemu_mutex_destroy(&s->lock);

@@ -529,8 +529,13 @@ static LoopdmaChannel *loopdma_channel_at(LoopdmaState *s, hwaddr addr)
                                                           : NULL;
 }
 
-static bool loopdma_access_good(hwaddr addr, unsigned size)
+static bool loopdma_access_good(const LoopdmaState *s, hwaddr addr,
+                                unsigned size)
 {
+    if (!s->ch) {
+        /* Another CPU unplugged the function while this one was on its way. */
+        return false;
+    }
     if (size == 4 && !(addr & 3)) {
         return true;
     }
@@ -541,12 +546,13 @@ static bool loopdma_access_good(hwaddr addr, unsigned size)
 static uint64_t loopdma_mmio_read(void *opaque, hwaddr addr, unsigned size)
 {
     LoopdmaState *s = opaque;
-    LoopdmaChannel *ch = loopdma_channel_at(s, addr);
+    LoopdmaChannel *ch;
     uint32_t val;
 
-    if (!loopdma_access_good(addr, size)) {
+    if (!loopdma_access_good(s, addr, size)) {
         return 0;
     }
+    ch = loopdma_channel_at(s, addr);
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         if (ch) {
             val = loopdma_read_channel(ch, addr % LOOPDMA_CH_STRIDE);
@@ -730,11 +736,12 @@ static void loopdma_mmio_write(void *opaque, hwaddr addr, uint64_t val,
                                unsigned size)
 {
     LoopdmaState *s = opaque;
-    LoopdmaChannel *ch = loopdma_channel_at(s, addr);
+    LoopdmaChannel *ch;
 
-    if (!loopdma_access_good(addr, size)) {
+    if (!loopdma_access_good(s, addr, size)) {
         return;
     }
+    ch = loopdma_channel_at(s, addr);
     trace_loopdma_write(addr, val);
     if (ch) {
         loopdma_write_channel(ch, addr % LOOPDMA_CH_STRIDE, val);
