@@ -323,13 +323,14 @@ static void loopdma_doorbell(LoopdmaChannel *ch, uint32_t val)
     bool good = true;
 
     WITH_QEMU_LOCK_GUARD(&ch->dev->lock) {
-        uint32_t size = 1U << ch->ring_log2;
+        uint32_t size;
 
         if (ch->state != LOOPDMA_STATE_RUNNING) {
             loopdma_guest_error("channel %u: doorbell while not running",
                                 ch->index);
             return;
         }
+        size = 1U << ch->ring_log2;
         good = val - ch->retired <= size && val - ch->tail <= size;
         if (good) {
             ch->cnt_doorbells++;
