@@ -61,10 +61,10 @@ static bool loopdma_put_off(const LoopdmaChannel *ch)
 {
     const LoopdmaState *s = ch->dev;
     int64_t delay = (int64_t)s->irq_delay_us * SCALE_US;
+    uint32_t left = ch->tail - ch->retired;
 
     /* Exactly one interrupt where a test expects it. */
-    return !s->sync && !s->nready &&
-           (int64_t)(ch->tail - ch->retired) * ch->pace > delay &&
+    return !s->sync && !s->nready && left && ch->pace > delay / left &&
            get_clock() - ch->irq_since < delay;
 }
 
@@ -249,7 +249,12 @@ static void loopdma_bh(void *opaque)
     if ((!ch->held || loopdma_kicked(ch)) && loopdma_prepare(ch)) {
         if (ch->nsegs && !s->sync) {
             QEMU_LOCK_GUARD(&s->lock);
-            loopdma_moderate(ch);
+            if (s->sleeping || s->spinning) {
+                loopdma_moderate(ch);
+            } else {
+                /* All engines are busy, for who knows how long. */
+                loopdma_send_due(ch);
+            }
             loopdma_ready(ch, false);
             return;
         }
