@@ -273,8 +273,9 @@ static void loopdma_bh(void *opaque)
  * loopdma_pause: end the channel's turn, and let none begin
  * @ch: the channel
  *
- * Waits for one chunk at the most.  Afterwards the caller owns the turn, until
- * loopdma_resume().  If ch->prepared is set the turn is not retired yet.
+ * Waits for one chunk at the most, and for what else an engine does in a turn.
+ * Afterwards the caller owns the turn, until loopdma_resume().  If ch->prepared
+ * is set the turn is not retired yet.
  */
 void loopdma_pause(LoopdmaChannel *ch)
 {

@@ -708,7 +708,7 @@ static void loopdma_judge(LoopdmaChannel *ch, uint32_t arm, int64_t now)
     }
 }
 
-/* Write the statuses of the ops that are through; returns how many. */
+/* Write the statuses of the *@count ops that are through. */
 static bool loopdma_write_statuses(LoopdmaChannel *ch, unsigned *count,
                                    unsigned *executed, bool *request)
 {
