@@ -302,8 +302,12 @@ static void loopdma_watchdog(struct timer_list *t)
 
 	n = loopdma_ring_retired(&lc->ring, loopdma_chan_done(lc));
 	if (n && lc->watch_late && lc->watch_tail == lc->ring.tail) {
-		if (n > 0 && loopdma_chan_interrupt_due(lc, n))
+		if (n > 0 && loopdma_chan_interrupt_due(lc, n)) {
 			lc->stats.rescued++;
+			dev_warn_ratelimited(lc->ld->dev,
+					     "channel %u: an interrupt was lost\n",
+					     lc->chan.chan_id);
+		}
 		tasklet_schedule(&lc->tasklet);
 	}
 	lc->watch_late = n;
