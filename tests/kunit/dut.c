@@ -651,8 +651,9 @@ u64 ldk_recoveries(struct dma_chan *chan)
  * ldk_lock_held() - does the caller hold the channel's lock?
  * @chan: channel
  *
- * Another CPU may hold it, too, but never for long.  One CPU without
- * CONFIG_DEBUG_SPINLOCK has no locks to tell.
+ * Another CPU may hold it, too, but not for long, even if it is a virtual one
+ * that has to wait for a real one.  One CPU without CONFIG_DEBUG_SPINLOCK has no
+ * locks to tell.
  *
  * Return: true if it does.
  */
@@ -662,7 +663,7 @@ bool ldk_lock_held(struct dma_chan *chan)
 	unsigned long flags;
 	int i;
 
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < USEC_PER_SEC; i++) {
 		if (spin_trylock_irqsave(&lc->lock, flags)) {
 			spin_unlock_irqrestore(&lc->lock, flags);
 			return false;
@@ -1015,6 +1016,9 @@ void ldk_xfer_init(struct ldk_xfer *x, struct ldk_dut *dut,
 	memset(x, 0, sizeof(*x));
 	x->dut = dut;
 	x->chan = chan;
+	/* What no callback is to find, so that it cannot pass for its word. */
+	x->status = DMA_IN_PROGRESS;
+	x->result.result = DMA_TRANS_ABORTED + 1;
 	init_completion(&x->done);
 }
 
@@ -1153,8 +1157,9 @@ void ldk_copy_ok(struct ldk_dut *dut, struct dma_chan *chan, size_t len)
  * ldk_round_trip() - let the device do something elsewhere
  * @dut: device
  *
- * A copy on a further channel.  The device serves its channels in turn, so
- * what has not happened on another channel by the end of it was not going to.
+ * A copy on a further channel.  A device with one engine serves its channels in
+ * turn, so what has not happened on another channel by the end of it was not
+ * going to.  With more engines it may still be under way.
  */
 void ldk_round_trip(struct ldk_dut *dut)
 {
