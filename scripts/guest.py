@@ -42,9 +42,13 @@ COMPLAINTS = re.compile(
     r"lockdep|trying)|suspicious RCU|Call Trace|Oops|general protection|Kernel panic|"
     r"Disabling lock debugging|[Ll]ockdep.*(disabled|turned off)|BUG_ON|ODEBUG:|"
     r"refcount_t:|list_(add|del) corruption|nobody cared|rcu: INFO|soft lockup|"
-    r"hard LOCKUP|DMAR:.*fault|DMAR:.*(failed|Failed|error)|AER:.*(error|Error)|"
+    r"hard LOCKUP|DMAR:.*([Ff]ault|[Ff]ailed|[Ee]rror)|AER:.*(error|Error)|"
     r"segfault at|double fault|stack-protector:|page allocation failure|"
-    r"Module has invalid|disagrees about version|Unknown symbol|scheduling while atomic")
+    r"Module has invalid|disagrees about version|Unknown symbol|scheduling while atomic|"
+    r"[Nn]o irq handler for vector|swiotlb buffer is full|Flags mismatch irq|"
+    r"kobject_add_internal failed|does not have a release\(\) function|"
+    # The driver's own, of a device that does not do what it should.
+    r"loopdma .*(restarting it|does not (start|stop)|not freed|no end of reset)")
 
 # Lines that look like a complaint and are none, with the reason.
 HARMLESS = [

@@ -326,6 +326,16 @@ COMPLAINTS = """\
 [    1.0] refcount_t: underflow; use-after-free.
 [    1.0] ODEBUG: free active (active state 0) object: timer_list
 [    1.0] loopdma: Unknown symbol foo (err -2)
+[    1.0] DMAR: VT-d detected Invalidation Queue Error: Reason f
+[    1.0] __common_interrupt: 1.33 No irq handler for vector
+[    1.0] loopdma 0000:00:02.0: swiotlb buffer is full (sz: 4096 bytes)
+[    1.0] genirq: Flags mismatch irq 11. 00000000 (loopdma) vs. 00000080 (other)
+[    1.0] kobject: kobject_add_internal failed for dma0chan0 with -EEXIST
+[    1.0] Device 'dma0chan0' does not have a release() function, it is broken
+[    1.0] loopdma 0000:00:02.0: channel 0: impossible count; restarting it
+[    1.0] loopdma 0000:00:02.0: channel 0 does not stop; reset the function
+[    1.0] loopdma 0000:00:02.0: channel 0: ring memory not freed
+[    1.0] loopdma 0000:00:02.0: no end of reset at removal
 """
 
 QUIET = """\
