@@ -11,7 +11,7 @@ Lanes:
               on the QEMU device
   dmatest     the kernel's dmatest on stock kernels: interrupt and IOMMU modes
   reload      loading and unloading the driver 100 times on stock kernels, 20 times
-              on the one with KASAN
+              on the one with KASAN; unbinding it while dmatest runs
   probe       devices that the driver must refuse; probe failing at each step
   qtest       the device by itself
 
@@ -138,6 +138,7 @@ grep -q loopdma /proc/interrupts || fail "no interrupt is requested"
 insmod /dmatest.ko || fail "dmatest does not load"
 cd /sys/module/dmatest/parameters || exit
 echo 60000 >timeout
+lost=0
 run() { # iterations, buffer size, polled
 	echo $1 >iterations
 	echo $2 >test_buf_size
@@ -152,11 +153,17 @@ run() { # iterations, buffer size, polled
 	summaries=$(dmesg | grep -c "dmatest:.*: summary $1 tests, 0 failures")
 	[ $summaries = $channels ] ||
 		fail "dmatest, buffers of $2: $summaries of $channels channels without a failure"
+	lost=$((lost + $(dmesg | grep -c "loopdma .*an interrupt was lost")))
 }
 run @ITERATIONS@ 16384 N
 run 3 @LARGE@ N
 run 20 16384 Y
 rmmod dmatest || fail "dmatest does not unload"
+# A CPU that the host does not run for a second looks like a lost interrupt.
+[ $lost -le 2 ] || fail "at least $lost interrupts were lost"
+# Slave transfers and scatterlists, which dmatest has not.
+insmod /loopdma_bench.ko mode=loopback || fail "what the loopback gave back differs"
+rmmod loopdma_bench || fail "loopdma_bench does not unload"
 if [ @SWIOTLB@ = force ]; then
 	# The kernel must be seen to bounce the device's buffers.
 	mount -t tracefs trace /sys/kernel/tracing || fail "no tracefs, to see buffers bounced"
@@ -210,25 +217,63 @@ while [ $i -lt @TIMES@ ]; do
 done
 """
 
+# DMA API debugging would blame the driver for what dmatest has mapped.
+UNBIND_JOB = """insmod /loopdma.ko || fail "loopdma does not load"
+cd /sys/bus/pci/drivers/loopdma || exit
+slot=$(echo 0000:*)
+raised() {
+	awk '/loopdma/ { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i }
+		END { print n + 0 }' /proc/interrupts
+}
+i=0
+while [ $i -lt 3 ]; do
+	i=$((i + 1))
+	insmod /dmatest.ko timeout=60000 run=1 || fail "dmatest does not load"
+	before=$(raised)
+	while [ $(raised) -lt $((before + 100)) ]; do
+		:
+	done
+	echo $slot >unbind || fail "unbind $i failed"
+	[ $(ls /sys/class/dma | wc -l) = 0 ] || fail "channels stay after unbind $i"
+	rmmod dmatest || fail "dmatest does not unload after unbind $i"
+	echo $slot >bind || fail "bind $i failed"
+done
+dmesg -c >/dev/null
+insmod /dmatest.ko timeout=60000 iterations=20 run=1 || fail "dmatest does not load"
+cat /sys/module/dmatest/parameters/wait >/dev/null
+[ $(dmesg | grep -c "dmatest:.*: summary 20 tests, 0 failures") = \
+	$(ls /sys/class/dma | wc -l) ] || fail "dmatest failed"
+rmmod dmatest || fail "dmatest does not unload"
+rmmod loopdma || fail "loopdma does not unload"
+"""
+
 
 def reload_lane():
-    def task(name, image, kdir, variant="", debug=False):
+    def task(name, image, kdir, dmatest=None, variant="", debug=False):
         # The checks of the debug kernel make a round 30 times as long, and see
         # in one what would take many to show on another.
         times = 20 if debug else 100
         top, _ = modules.build(kdir, variant)
+        files, job = guest.module_files(top), RELOAD_JOB.replace("@TIMES@", str(times))
+        what = f"{times} times on {name}"
+        if dmatest:
+            files["dmatest.ko"] = dmatest
+            job += UNBIND_JOB
+            what += ", 3 times while dmatest runs"
         outcome = guest.run(guest.Guest(
-            kernel=image, files=guest.module_files(top), debug_kernel=debug,
-            job=RELOAD_JOB.replace("@TIMES@", str(times)), mem=1024 if debug else 512,
-            name=f"reload-{name}"))
-        return [verdict(f"{times} times on {name}", outcome.reason)]
+            kernel=image, files=files, debug_kernel=debug, job=job,
+            mem=1024 if debug else 512, name=f"reload-{name}"))
+        return [verdict(what, outcome.reason)]
 
     def stock(cell):
-        return task(cell.name, kernel.image(cell), kernel.kdir(cell))
+        kdir = kernel.kdir(cell)
+        return task(cell.name, kernel.image(cell), kdir,
+                    modules.build_dmatest(kdir, kernel.dmatest(cell)))
 
     def debug():
         kdir = kunit.x86_kernel()
-        return task("kunit", kdir / "arch/x86/boot/bzImage", kdir, "-kunit", True)
+        return task("kunit", kdir / "arch/x86/boot/bzImage", kdir, variant="-kunit",
+                    debug=True)
 
     return {"kunit": debug} | {cell.name: lambda cell=cell: stock(cell)
                                for cell in kernel.cells()}
@@ -294,6 +339,29 @@ done 2>/dev/null
 [ $failed -gt 20 ] || fail "only $failed of $step failed allocations made probe fail"
 echo "$failed of $((step - 1)) failed allocations made probe fail"
 
+# The same for a client's request of a channel, which allocates the ring.
+step=0
+failed=0
+while [ $step -lt 500 ]; do
+	step=$((step + 1))
+	insmod /dmatest.ko timeout=60000 || fail "dmatest does not load"
+	left=0
+	echo $step >/proc/self/fail-nth
+	echo dma0chan0 >/sys/module/dmatest/parameters/channel
+	read left </proc/self/fail-nth
+	echo 0 >/proc/self/fail-nth
+	read held </sys/class/dma/dma0chan0/in_use
+	rmmod dmatest
+	if [ $held = 0 ]; then
+		failed=$((failed + 1))
+	elif [ $left != 0 ]; then
+		break
+	fi
+done 2>/dev/null
+[ $step -lt 500 ] || fail "no channel can be requested any more after failed allocations"
+[ $failed -ge 3 ] || fail "only $failed of $step failed allocations made a request fail"
+echo "$failed of $((step - 1)) failed allocations made the request of a channel fail"
+
 # After all that it works.
 insmod /dmatest.ko iterations=20 run=1 wait=1 timeout=60000 || fail "dmatest does not load"
 cat /sys/module/dmatest/parameters/wait >/dev/null
@@ -318,7 +386,9 @@ def probe_lane():
             device="addr=8,channels=1,ring-max=1024,irq-mode=msi",
             more_devices=tuple(f"addr=0x1{n},{properties}" for n, (properties, _) in
                                enumerate(REFUSED_DEVICES)),
-            job=PROBE_JOB.replace("@REFUSED@", "\n".join(refused)), debug_kernel=True))
+            job=PROBE_JOB.replace("@REFUSED@", "\n".join(refused)), debug_kernel=True,
+            allowed=((r"kobject_add_internal failed for dma\w* \(error: -12 ",
+                      "allocations that fail on demand"),)))
         return [verdict("devices refused, steps of probe failing", outcome.reason)]
 
     return {"probe": task}
@@ -397,7 +467,7 @@ def prepare(lanes):
     if lanes & NEEDS_STOCK_KERNELS:
         for cell in kernel.cells():
             kernel.fetch(cell)
-            if "dmatest" in lanes:
+            if lanes & {"dmatest", "reload"}:
                 kernel.dmatest(cell)
     if lanes & NEEDS_GUEST:
         guest.busybox()
@@ -478,11 +548,18 @@ class Runner:
             ticker.start()
         try:
             with concurrent.futures.ThreadPoolExecutor(max(2, common.jobs())) as pool:
+                begun = []
                 for name, lane in self.lanes.items():
                     tasks = FULL_LANES[name]()
                     lane.open = len(tasks)
                     for title, function in tasks.items():
-                        pool.submit(self.task, lane, title, function)
+                        begun.append(pool.submit(self.task, lane, title, function))
+                try:
+                    concurrent.futures.wait(begun)
+                except BaseException:
+                    # Those that have begun end by themselves; the rest need not begin.
+                    pool.shutdown(cancel_futures=True)
+                    raise
         finally:
             stop.set()
             if ticker.is_alive():
