@@ -85,7 +85,12 @@ def build_lane():
 
 
 def kunit_cases(lane, counts, problem, cases):
-    found = [Case(f"{lane} {name}", status, problem if status == "FAIL" else "")
+    ktap = common.REPORTS / f"kunit-{lane}.ktap"
+    skipped = dict(re.findall(r"ok \d+ (?:- )?(\S+) # SKIP (.+)",
+                              ktap.read_text(encoding="utf-8") if ktap.exists() else ""))
+    reasons = {"FAIL": lambda _: problem, "SKIP": lambda name: skipped.get(name, "")}
+    found = [Case(f"{lane} {name}", status,
+                  reasons.get(status, lambda _: "")(name.partition(".")[2]))
              for name, status in cases.items()]
     if problem and not counts.failed:
         # A log that complains, too few cases, no results at all.
@@ -612,8 +617,8 @@ def main():
     shutil.rmtree(common.LOGS / "check", ignore_errors=True)
     common.say(f"stock kernels of {' '.join(kernel.release())}: "
                f"{', '.join(cell.kver for cell in kernel.cells())}")
-    if "6.1" not in (cell.name for cell in kernel.cells()):
-        common.say("this release has no 6.1 kernel: nothing is tested on 6.1")
+    for name in {"6.1", "6.12"} - {cell.name for cell in kernel.cells()}:
+        common.say(f"this release has no {name} kernel: nothing is tested on {name}")
     prepare(set(names))
     runner = Runner([name for name in FULL_LANES if name in names])
     runner.run()
