@@ -440,6 +440,10 @@ bool loopdma_prepare(LoopdmaChannel *ch)
         controlled = ch->tc_hold || (ch->tc_fail & LOOPDMA_CH_TC_FAIL_AFTER);
     }
 
+    if (aborting && first == abort_to) {
+        /* Nothing is left to abort, but skipping ends here all the same. */
+        skip = false;
+    }
     if (!ch->carried) {
         ch->began = get_clock();
     }

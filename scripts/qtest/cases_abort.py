@@ -148,6 +148,17 @@ def ends_skipping(dev):
 
 
 @case()
+def ends_skipping_at_once(dev):
+    """The same for what is there before the channel has looked at the abort."""
+    ch = Channel(dev, 0).enable()
+    ch.outcome((descriptor(CHAIN), refused(HW.ST_OPCODE, 0)))
+    ch.post(nop(CHAIN), nop())
+    dev.m.qtest.batch([ch.write_line(HW.CH_ABORT, 1), ch.write_line(HW.CH_DOORBELL, 3)])
+    ch.wait()
+    ch.expect_results(1, DONE, DONE)
+
+
+@case()
 def while_skipping(dev):
     """Descriptors of a transaction being skipped are retired as SKIPPED or ABORTED."""
     ch = Channel(dev, 0).enable()
