@@ -432,6 +432,11 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 
 	lockdep_assert_held(&lc->lock);
 
+	if (lc->pushing && !loopdma_ring_used(&lc->ring)) {
+		/* It goes with what was not pushed yet: none will retire it. */
+		lc->pushing = false;
+		lc->moved = 0;
+	}
 	if (lc->pushing) {
 		/* Its entries so far go the way of the others in the ring. */
 		lc->pushing = false;

@@ -322,15 +322,24 @@ static int loopdma_terminate_all(struct dma_chan *chan)
 	return 0;
 }
 
-/* Has the device let go of everything that was terminated? */
-static bool loopdma_abort_done(struct loopdma_chan *lc)
+/*
+ * Has the device let go of everything that was terminated?  *@off: nothing will
+ * tell, because the channel is being taken down.
+ */
+static bool loopdma_abort_done(struct loopdma_chan *lc, bool *off)
 {
 	bool done;
 
 	spin_lock_irq(&lc->lock);
 	if (lc->state == LOOPDMA_CHAN_ON)
 		loopdma_chan_reap(lc);
-	done = lc->state != LOOPDMA_CHAN_RECOVERING && !lc->aborting;
+	if (lc->state == LOOPDMA_CHAN_ON) {
+		loopdma_chan_push(lc);
+		done = !lc->aborting;
+	} else {
+		done = lc->state != LOOPDMA_CHAN_RECOVERING;
+	}
+	*off = lc->state == LOOPDMA_CHAN_OFF;
 	spin_unlock_irq(&lc->lock);
 	return done;
 }
@@ -343,8 +352,9 @@ static void loopdma_synchronize(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 	unsigned long deadline = jiffies + LOOPDMA_ABORT_TIMEOUT;
+	bool off;
 
-	while (!loopdma_abort_done(lc)) {
+	while (!loopdma_abort_done(lc, &off)) {
 		if (time_after(jiffies, deadline)) {
 			spin_lock_irq(&lc->lock);
 			loopdma_chan_fail(lc, "abort not acknowledged");
