@@ -358,6 +358,66 @@ static void event_without_reason(struct kunit *test)
 }
 
 /*
+ * Rule: an event is taken back also while the device is being removed, or the
+ * line of INTx stays up and the handler never ends (hardware.rst, INTx).
+ */
+static void event_during_removal(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "event",
+					      &loopdma_fake_default);
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_dev *ld = dut->ld;
+
+	dut->trouble = true;
+	WRITE_ONCE(ld->gone, true);
+	loopdma_chan_write(lc, LOOPDMA_CH_DOORBELL, U32_MAX);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(loopdma_fake_state(dut->fake,
+							    lc->index) ==
+					 LOOPDMA_STATE_ERROR));
+	loopdma_irq_event(ld);
+	KUNIT_EXPECT_EQ(test, 0, ld->ops->read(ld, LOOPDMA_EVENT));
+	KUNIT_EXPECT_EQ(test, 0, (int)ldk_recoveries(chan));
+}
+
+struct removal {
+	struct work_struct work;
+	struct loopdma_dev *ld;
+};
+
+static void removal_work(struct work_struct *work)
+{
+	loopdma_shutdown(container_of(work, struct removal, work)->ld);
+}
+
+/*
+ * Rule: after terminate_sync the memory is the client's again (client.rst);
+ * also while the device is removed, and a channel takes its time to stop.
+ */
+static void terminate_during_removal(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "removed",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct removal removal = { .ld = dut->ld };
+
+	start_held(dut, chan, dst, src, 2);
+	loopdma_fake_stop_polls(dut->fake, 50);
+	INIT_WORK_ONSTACK(&removal.work, removal_work);
+	schedule_work(&removal.work);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(loopdma_fake_state(dut->fake,
+							    lc->index) ==
+					 LOOPDMA_STATE_STOPPING));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	KUNIT_EXPECT_EQ(test, LOOPDMA_STATE_DISABLED,
+			loopdma_fake_state(dut->fake, lc->index));
+	flush_work(&removal.work);
+	destroy_work_on_stack(&removal.work);
+}
+
+/*
  * Rule: a transfer that fails in the middle of a page stops at the first byte
  * that cannot be accessed, and the residue says which (hardware.rst, READ).
  */
@@ -587,6 +647,8 @@ static struct kunit_case hw_cases[] = {
 	KUNIT_CASE(fetch_error),
 	KUNIT_CASE(writeback_error),
 	KUNIT_CASE(event_without_reason),
+	KUNIT_CASE(event_during_removal),
+	KUNIT_CASE(terminate_during_removal),
 	KUNIT_CASE(partly_inaccessible),
 	KUNIT_CASE_PARAM(garbled_outcome, garbage_gen_params),
 	KUNIT_CASE(garbled_success),

@@ -364,6 +364,11 @@ static void loopdma_synchronize(struct dma_chan *chan)
 		}
 		usleep_range(20, 50);
 	}
+	if (off) {
+		/* Who takes it down holds this until the device has stopped. */
+		mutex_lock(&lc->setup);
+		mutex_unlock(&lc->setup);
+	}
 
 	tasklet_schedule(&lc->tasklet);
 	tasklet_kill(&lc->tasklet);

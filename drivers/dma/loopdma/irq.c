@@ -377,27 +377,29 @@ void loopdma_irq_event(struct loopdma_dev *ld)
 {
 	unsigned long flags, stopped;
 	struct loopdma_chan *lc;
-	u32 event, error, i;
+	u32 event, status, error, i;
 
-	if (READ_ONCE(ld->gone))
-		return;
 	event = ld->ops->read(ld, LOOPDMA_EVENT);
 	if (!event || event == U32_MAX)
 		return;
 	/* Clear first: what happens from here on is a new event. */
 	ld->ops->write(ld, LOOPDMA_EVENT, event);
-	if (!(event & LOOPDMA_EVENT_CHANNEL_ERROR))
+	/* After the line is taken back: nobody else will do it until it is free. */
+	if (READ_ONCE(ld->gone) || !(event & LOOPDMA_EVENT_CHANNEL_ERROR))
 		return;
 
 	stopped = ld->ops->read(ld, LOOPDMA_CHANNEL_ERRORS);
 	for_each_set_bit(i, &stopped, ld->lim.channels) {
 		lc = &ld->chan[i];
-		error = FIELD_GET(LOOPDMA_CH_STATUS_ERROR,
-				  loopdma_chan_read(lc, LOOPDMA_CH_STATUS));
+		spin_lock_irqsave(&lc->lock, flags);
+		/* Under the lock: another CPU may have restarted it meanwhile. */
+		status = loopdma_chan_read(lc, LOOPDMA_CH_STATUS);
+		error = FIELD_GET(LOOPDMA_CH_STATUS_ERROR, status);
 		if (error >= ARRAY_SIZE(loopdma_chan_error_names))
 			error = LOOPDMA_CHERR_NONE;
-		spin_lock_irqsave(&lc->lock, flags);
-		loopdma_chan_fail(lc, loopdma_chan_error_names[error]);
+		if (FIELD_GET(LOOPDMA_CH_STATUS_STATE, status) ==
+		    LOOPDMA_STATE_ERROR)
+			loopdma_chan_fail(lc, loopdma_chan_error_names[error]);
 		spin_unlock_irqrestore(&lc->lock, flags);
 	}
 }
