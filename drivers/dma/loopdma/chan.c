@@ -41,6 +41,7 @@ static int loopdma_chan_wait_disabled(struct loopdma_chan *lc)
  */
 static int loopdma_chan_stop(struct loopdma_chan *lc)
 {
+	u32 val;
 	int err;
 
 	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, 0);
@@ -49,7 +50,13 @@ static int loopdma_chan_stop(struct loopdma_chan *lc)
 		return 0;
 
 	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_RESET);
-	err = loopdma_chan_wait_disabled(lc);
+	err = read_poll_timeout(loopdma_chan_read, val,
+				val == U32_MAX ||
+				!(val & LOOPDMA_CH_CONTROL_RESET),
+				10, LOOPDMA_STOP_TIMEOUT_US, false,
+				lc, LOOPDMA_CH_CONTROL);
+	if (!err)
+		err = loopdma_chan_wait_disabled(lc);
 	if (err)
 		dev_err(lc->ld->dev,
 			"channel %u does not stop; reset the function\n",
@@ -260,6 +267,7 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 	lc->chan.cookie = DMA_MIN_COOKIE;
 	lc->chan.completed_cookie = DMA_MIN_COOKIE;
 	lc->error_cookie = 0;
+	lc->stuck = false;
 
 	spin_lock_irq(&lc->lock);
 	/*

@@ -256,8 +256,8 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_register);
  * loopdma_shutdown() - stop all DMA for good
  * @ld: device
  *
- * The first half of removal: afterwards the driver does not touch the
- * registers any more, and what provides them, and the interrupts, can go.
+ * The first half of removal: afterwards only interrupt handlers touch the
+ * registers, and when the interrupts are freed what provides them can go.
  *
  * Context: may sleep.
  */
@@ -274,8 +274,17 @@ void loopdma_shutdown(struct loopdma_dev *ld)
 		mutex_unlock(&lc->setup);
 	}
 	/* Also takes back an interrupt that is still asserted. */
-	if (loopdma_reset(ld))
+	if (loopdma_reset(ld)) {
 		dev_err(ld->dev, "no end of reset at removal\n");
+		return;
+	}
+	/* A channel that did not stop by itself has stopped now. */
+	for (i = 0; i < ld->lim.channels; i++) {
+		lc = &ld->chan[i];
+		mutex_lock(&lc->setup);
+		lc->stuck = false;
+		mutex_unlock(&lc->setup);
+	}
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_shutdown);
 

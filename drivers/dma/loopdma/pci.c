@@ -241,8 +241,9 @@ static void loopdma_pci_remove(struct pci_dev *pdev)
 	/* DMA first, then interrupts, then what the handlers look at. */
 	loopdma_shutdown(lp->ld);
 	loopdma_free_vectors(pdev, lp);
-	loopdma_unregister(lp->ld);
+	/* Before clients are told to take their memory back. */
 	pci_clear_master(pdev);
+	loopdma_unregister(lp->ld);
 	pci_iounmap(pdev, lp->bar);
 	pci_release_mem_regions(pdev);
 	pci_disable_device(pdev);
