@@ -692,6 +692,44 @@ static void unmaps_on_completion(struct kunit *test)
 	dmaengine_unmap_put(unmap);
 }
 
+/*
+ * Rule: as above, for a client that polls: it may use the memory when the
+ * status is DMA_COMPLETE.
+ */
+static void unmaps_when_polled(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *b = batch_alloc(dut, chan, 1);
+	struct dmaengine_unmap_data *unmap;
+	struct dma_async_tx_descriptor *tx;
+	u32 before = ldk_descriptors(chan);
+	unsigned int refs = 0, i;
+
+	dut->trouble = true;
+	ldk_drop_irq(chan, 1);
+	tx = ldk_prep_copy(chan, b->dst[0], b->src);
+	unmap = unmap_data(dut, tx);
+	KUNIT_EXPECT_TRUE(test, ldk_submit(b->x, tx));
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == 1));
+
+	/* A tasklet that is scheduled in here cannot run in here. */
+	local_bh_disable();
+	for (i = 0; i < USEC_PER_SEC; i++) {
+		if (ldk_status(b->x) == DMA_COMPLETE) {
+			refs = kref_read(&unmap->kref);
+			break;
+		}
+		udelay(1);
+	}
+	local_bh_enable();
+
+	KUNIT_EXPECT_EQ(test, 1, refs);
+	KUNIT_EXPECT_TRUE(test, ldk_wait(b->x));
+	dmaengine_unmap_put(unmap);
+}
+
 /* Rule: as above, for what is terminated. */
 static void unmaps_on_terminate(struct kunit *test)
 {
@@ -1600,6 +1638,7 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(any_context),
 	KUNIT_CASE(interrupt_in_order),
 	KUNIT_CASE(unmaps_on_completion),
+	KUNIT_CASE(unmaps_when_polled),
 	KUNIT_CASE(unmaps_on_terminate),
 	KUNIT_CASE_PARAM(terminate_sync, done_before_gen_params),
 	KUNIT_CASE(terminated_cookies),

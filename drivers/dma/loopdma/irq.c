@@ -44,6 +44,8 @@ static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 			lc->stats.errors++;
 		}
 	}
+	/* A client that polls may look at the data as soon as we unlock. */
+	dma_descriptor_unmap(&d->tx);
 	d->cookie = d->tx.cookie;
 	d->tx.cookie = 0;
 	loopdma_queue_add(&lc->finished, d);
@@ -197,6 +199,7 @@ static void loopdma_desc_call_back(struct loopdma_desc *d)
 		.residue = d->residue,
 	};
 
+	/* Of what was terminated before it was in the ring. */
 	dma_descriptor_unmap(tx);
 	if (d->aborted)
 		return;
