@@ -339,6 +339,32 @@ static void widths_advertised(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, loopdma_widths_mask(&lim));
 }
 
+/* Rule: what is advertised works in any combination (provider.rst). */
+static void burst_advertised(struct kunit *test)
+{
+	struct loopdma_limits lim = good_limits;
+	u32 order, burst, periph;
+
+	for (lim.fifo_depth = 1; lim.fifo_depth <= 8192; lim.fifo_depth *= 2) {
+		burst = loopdma_limits_max_burst(&lim);
+		for (order = 0; order <= 4; order++)
+			if (loopdma_widths_mask(&lim) & BIT(BIT(order)))
+				KUNIT_EXPECT_EQ(test, 0,
+						loopdma_periph_encode(&lim,
+								      BIT(order),
+								      burst,
+								      &periph));
+			else
+				KUNIT_EXPECT_EQ(test, -EINVAL,
+						loopdma_periph_encode(&lim,
+								      BIT(order),
+								      1, &periph));
+	}
+	KUNIT_EXPECT_EQ(test, 256, burst);
+	lim.fifo_depth = 4096;
+	KUNIT_EXPECT_EQ(test, 128, loopdma_limits_max_burst(&lim));
+}
+
 /* An entry that was used before, and everything in it set. */
 static struct loopdma_hw_desc *used_desc(struct kunit *test)
 {
@@ -532,6 +558,7 @@ static struct kunit_case desc_cases[] = {
 	KUNIT_CASE_PARAM(segment_alignment, widths_gen_params),
 	KUNIT_CASE(segment_beyond_width),
 	KUNIT_CASE(widths_advertised),
+	KUNIT_CASE(burst_advertised),
 	KUNIT_CASE(encode_nop),
 	KUNIT_CASE(encode_copy),
 	KUNIT_CASE(encode_tx),

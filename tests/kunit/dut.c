@@ -314,6 +314,17 @@ u32 ldk_fifo_depth(const struct ldk_dut *dut)
 }
 
 /**
+ * ldk_fifo_burst() - largest burst of any width
+ * @dut: device
+ *
+ * Return: elements.
+ */
+u32 ldk_fifo_burst(const struct ldk_dut *dut)
+{
+	return dut->ld->lim.fifo_burst;
+}
+
+/**
  * ldk_live() - is it a PCI device?
  * @dut: device
  *

@@ -130,6 +130,7 @@ void ldk_set_ring_order(struct ldk_dut *dut, unsigned int order);
 unsigned int ldk_channels(const struct ldk_dut *dut);
 u32 ldk_max_len(const struct ldk_dut *dut);
 u32 ldk_fifo_depth(const struct ldk_dut *dut);
+u32 ldk_fifo_burst(const struct ldk_dut *dut);
 bool ldk_live(const struct ldk_dut *dut);
 unsigned long ldk_timeout(void);
 

@@ -90,7 +90,7 @@ static void caps_match_registers(struct kunit *test)
 	struct loopdma_dev *ld;
 	struct dma_device *dma;
 	struct ldk_dut *dut;
-	u32 val, widths = 0, i;
+	u32 val, burst, widths = 0, i;
 
 	KUNIT_ASSERT_EQ(test, 0, ldk_init(test));
 	dut = test->priv;
@@ -109,11 +109,13 @@ static void caps_match_registers(struct kunit *test)
 	val = ld->ops->read(ld, LOOPDMA_MAX_LEN);
 	KUNIT_EXPECT_EQ(test, val, dma_get_max_seg_size(dut->dev));
 	val = ld->ops->read(ld, LOOPDMA_FIFO_LIMITS);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(LOOPDMA_FIFO_LIMITS_BURST, val),
-			dma->max_burst);
+	burst = FIELD_GET(LOOPDMA_FIFO_LIMITS_BURST, val);
 	for (i = 0; i <= 4; i++)
 		if (FIELD_GET(LOOPDMA_FIFO_LIMITS_WIDTHS, val) & BIT(i))
 			widths |= BIT(1 << i);
+	/* One for all widths, so that of the widest. */
+	val = ld->ops->read(ld, LOOPDMA_FIFO_DEPTH) / 2 / (fls(widths) - 1);
+	KUNIT_EXPECT_EQ(test, min(burst, val), dma->max_burst);
 	KUNIT_EXPECT_EQ(test, widths, dma->src_addr_widths);
 	KUNIT_EXPECT_EQ(test, widths, dma->dst_addr_widths);
 	val = ld->ops->read(ld, LOOPDMA_CAPS);

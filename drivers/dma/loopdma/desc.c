@@ -140,7 +140,8 @@ int loopdma_periph_encode(const struct loopdma_limits *lim,
 	 * A transmitter and a receiver that both insist on more than half of
 	 * the FIFO can wait for each other for ever.
 	 */
-	if (burst * width > max(lim->fifo_depth / 2, (u32)width))
+	if (width > lim->fifo_depth ||
+	    burst * width > max(lim->fifo_depth / 2, (u32)width))
 		return -EINVAL;
 
 	*periph = FIELD_PREP(LOOPDMA_PERIPH_WIDTH, order) |
@@ -195,11 +196,29 @@ u32 loopdma_widths_mask(const struct loopdma_limits *lim)
 	u32 order, mask = 0;
 
 	for (order = 0; order <= ilog2(DMA_SLAVE_BUSWIDTH_16_BYTES); order++)
-		if (lim->fifo_widths & BIT(order))
+		if ((lim->fifo_widths & BIT(order)) &&
+		    BIT(order) <= lim->fifo_depth)
 			mask |= BIT(BIT(order));
 	return mask;
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_widths_mask);
+
+/**
+ * loopdma_limits_max_burst() - largest burst as struct dma_device tells it
+ * @lim: limits
+ *
+ * struct dma_device has one for all widths, so it is what the widest element
+ * that is advertised can do; with narrower ones larger bursts work.
+ *
+ * Return: elements, at least 1.
+ */
+u32 loopdma_limits_max_burst(const struct loopdma_limits *lim)
+{
+	u32 widest = max(fls(loopdma_widths_mask(lim)) - 1, 1);
+
+	return clamp(lim->fifo_depth / 2 / widest, 1U, lim->fifo_burst);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_limits_max_burst);
 
 /*
  * Every entry is written whole, status included: a slot that is used again

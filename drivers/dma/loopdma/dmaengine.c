@@ -95,7 +95,8 @@ loopdma_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 	struct loopdma_desc *d;
 
-	if (!loopdma_copy_ok(&lc->ld->lim, dst, src, len))
+	if (!(lc->caps & LOOPDMA_CH_CAPS_COPY) ||
+	    !loopdma_copy_ok(&lc->ld->lim, dst, src, len))
 		return NULL;
 	d = loopdma_prep(lc, LOOPDMA_OP_COPY, len, flags);
 	if (!d)
@@ -225,11 +226,13 @@ static int loopdma_config(struct dma_chan *chan,
 	return 0;
 }
 
-/* Of an odd number of channels the last one has no peripheral. */
+/* Not every channel can do what some can: CH_CAPS tells. */
 static void loopdma_caps(struct dma_chan *chan, struct dma_slave_caps *caps)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 
+	if (!(lc->caps & LOOPDMA_CH_CAPS_COPY))
+		caps->directions &= ~BIT(DMA_MEM_TO_MEM);
 	if (!(lc->caps & LOOPDMA_CH_CAPS_TX))
 		caps->directions &= ~BIT(DMA_MEM_TO_DEV);
 	if (!(lc->caps & LOOPDMA_CH_CAPS_RX))
@@ -404,12 +407,12 @@ void loopdma_dmaengine_setup(struct loopdma_dev *ld)
 		dma->directions |= BIT(DMA_MEM_TO_DEV) | BIT(DMA_DEV_TO_MEM);
 		dma->src_addr_widths = loopdma_widths_mask(&ld->lim);
 		dma->dst_addr_widths = dma->src_addr_widths;
-		dma->max_burst = ld->lim.fifo_burst;
+		dma->max_burst = loopdma_limits_max_burst(&ld->lim);
 		dma->device_prep_slave_sg = loopdma_prep_slave_sg;
 		dma->device_config = loopdma_config;
-		dma->device_caps = loopdma_caps;
 	}
 
+	dma->device_caps = loopdma_caps;
 	dma->device_alloc_chan_resources = loopdma_alloc_chan_resources;
 	dma->device_free_chan_resources = loopdma_free_chan_resources;
 	dma->device_prep_dma_memcpy = loopdma_prep_dma_memcpy;

@@ -72,6 +72,7 @@ u32 loopdma_periph_width(u32 periph);
 bool loopdma_seg_ok(const struct loopdma_limits *lim, u32 periph,
 		    dma_addr_t addr, size_t len);
 u32 loopdma_widths_mask(const struct loopdma_limits *lim);
+u32 loopdma_limits_max_burst(const struct loopdma_limits *lim);
 
 void loopdma_desc_nop(struct loopdma_hw_desc *hw, u32 ctrl);
 void loopdma_desc_copy(struct loopdma_hw_desc *hw, dma_addr_t dst,
@@ -303,7 +304,8 @@ struct loopdma_stats {
  * @pool_size: number of elements
  * @pool_used: those in use now
  * @heap: blocks of segments that did not come from @pool
- * @config: set by device_config
+ * @config: set by device_config; the client's, who calls neither that nor prep
+ *	on two CPUs at once, and not protected
  * @tasklet: calls back; the kernel's rule is that the next transfer is started
  *	in the interrupt handler, and callbacks run from a tasklet
  * @watchdog: looks for completions whose interrupt was lost
