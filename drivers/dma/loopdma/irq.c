@@ -4,8 +4,8 @@
  *
  * The device writes how far it is into the completion record, then interrupts.
  * The handler starts what waits for room and leaves the rest to a tasklet,
- * which completes cookies in order and calls back.  No register is read on the
- * way.
+ * which calls back.  Cookies are completed, in order, by whoever looks first.
+ * With a vector for each channel no register is read on the way.
  */
 #include <linux/bitfield.h>
 #include <linux/lockdep.h>
@@ -248,7 +248,7 @@ static void loopdma_tasklet(struct tasklet_struct *t)
 		if (lc->state == LOOPDMA_CHAN_ON)
 			loopdma_chan_push(lc);
 		while ((d = loopdma_queue_pop(&lc->finished))) {
-			if (d->result != DMA_TRANS_NOERROR)
+			if (d->result != DMA_TRANS_NOERROR && !d->aborted)
 				lc->told_cookie = d->cookie;
 			/* Client code runs without the lock (client.rst). */
 			spin_unlock_irq(&lc->lock);

@@ -3,9 +3,10 @@
  * loopdma: software descriptors, their pool and queues.
  *
  * The pool is allocated with the channel, so that prep can work in any context
- * and nothing is allocated for a transfer (provider.rst: "preallocate").  An
- * element is a descriptor or a block of segments; both are at most 128 bytes,
- * which bounds the driver's memory per ring entry.
+ * and nothing is allocated for a transfer (provider.rst: "preallocate"), but
+ * for a scatterlist of very many entries.  An element is a descriptor or a block
+ * of segments; both are at most 128 bytes, which bounds the driver's memory per
+ * ring entry.
  */
 #include <linux/build_bug.h>
 #include <linux/lockdep.h>
