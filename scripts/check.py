@@ -10,7 +10,7 @@ Lanes:
   kunit-live  KUnit in a guest with KASAN, lockdep, DMA API debugging and more,
               on the QEMU device
   dmatest     the kernel's dmatest on stock kernels: interrupt and IOMMU modes
-  reload      loading and unloading the driver 100 times on stock kernels, 20 times
+  reload      loading and unloading the driver 100 times on stock kernels, 10 times
               on the one with KASAN; unbinding it while dmatest runs
   probe       devices that the driver must refuse; probe failing at each step
   qtest       the device by itself
@@ -257,7 +257,7 @@ def reload_lane():
     def task(name, image, kdir, dmatest=None, variant="", debug=False):
         # The checks of the debug kernel make a round 30 times as long, and see
         # in one what would take many to show on another.
-        times = 20 if debug else 100
+        times = 10 if debug else 100
         top, _ = modules.build(kdir, variant)
         files, job = guest.module_files(top), RELOAD_JOB.replace("@TIMES@", str(times))
         what = f"{times} times on {name}"
@@ -347,22 +347,26 @@ echo "$failed of $((step - 1)) failed allocations made probe fail"
 # The same for a client's request of a channel, which allocates the ring.
 step=0
 failed=0
+insmod /dmatest.ko timeout=60000 || fail "dmatest does not load"
 while [ $step -lt 500 ]; do
 	step=$((step + 1))
-	insmod /dmatest.ko timeout=60000 || fail "dmatest does not load"
 	left=0
 	echo $step >/proc/self/fail-nth
 	echo dma0chan0 >/sys/module/dmatest/parameters/channel
 	read left </proc/self/fail-nth
 	echo 0 >/proc/self/fail-nth
 	read held </sys/class/dma/dma0chan0/in_use
-	rmmod dmatest
 	if [ $held = 0 ]; then
 		failed=$((failed + 1))
 	elif [ $left != 0 ]; then
 		break
+	else
+		# It was dmatest that failed, and it holds the channel.
+		rmmod dmatest
+		insmod /dmatest.ko timeout=60000 || fail "dmatest does not load"
 	fi
 done 2>/dev/null
+rmmod dmatest || fail "dmatest does not unload"
 [ $step -lt 500 ] || fail "no channel can be requested any more after failed allocations"
 [ $failed -ge 3 ] || fail "only $failed of $step failed allocations made a request fail"
 echo "$failed of $((step - 1)) failed allocations made the request of a channel fail"
