@@ -99,8 +99,10 @@ static void sg_mem_fill(struct sg_mem *mem)
 	}
 }
 
-static struct sg_mem *sg_mem_alloc(struct ldk_dut *dut, const u32 *len,
-				   unsigned int n, enum dma_data_direction dir)
+/* Entries of these lengths, @gap bytes that belong to none around each. */
+static struct sg_mem *sg_mem_apart(struct ldk_dut *dut, const u32 *len,
+				   unsigned int n, u32 gap,
+				   enum dma_data_direction dir)
 {
 	struct kunit *test = dut->test;
 	struct scatterlist *sg;
@@ -117,12 +119,12 @@ static struct sg_mem *sg_mem_alloc(struct ldk_dut *dut, const u32 *len,
 	mem->len = kunit_kcalloc(test, n, sizeof(*mem->len), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, mem->len);
 
-	mem->size = SG_GAP;
+	mem->size = gap;
 	for (i = 0; i < n; i++) {
 		mem->at[i] = mem->size;
 		mem->len[i] = len[i];
 		mem->total += len[i];
-		mem->size += ALIGN(len[i], SG_GAP) + SG_GAP;
+		mem->size += ALIGN(len[i], SG_GAP) + gap;
 	}
 	mem->base = kunit_kmalloc(test, mem->size, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, mem->base);
@@ -138,6 +140,12 @@ static struct sg_mem *sg_mem_alloc(struct ldk_dut *dut, const u32 *len,
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, sg_mem_unmap,
 							   mem));
 	return mem;
+}
+
+static struct sg_mem *sg_mem_alloc(struct ldk_dut *dut, const u32 *len,
+				   unsigned int n, enum dma_data_direction dir)
+{
+	return sg_mem_apart(dut, len, n, SG_GAP, dir);
 }
 
 /* @n entries of the same length. */
@@ -372,6 +380,71 @@ static void entry_above_max_len(struct kunit *test)
 	sg_loop(dut, tx, rx, from, sg_mem_even(dut, 5008, 1, DMA_FROM_DEVICE));
 	/* 1000 + 1000 + 504, twice. */
 	KUNIT_EXPECT_EQ(test, 6, ldk_descriptors(tx) - before);
+}
+
+/*
+ * Rule: the device moves an entry in chunks of at most 64 KiB (hardware.rst,
+ * conformance notes), of which a client notices nothing.
+ */
+static void entry_above_chunk(struct kunit *test)
+{
+	static const u32 lens[] = { SZ_64K + 64, 1, SZ_64K, SZ_64K - 1 };
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *tx, *rx;
+
+	ldk_request_pair(dut, &tx, &rx);
+	sg_loop(dut, tx, rx,
+		sg_mem_alloc(dut, lens, ARRAY_SIZE(lens), DMA_TO_DEVICE),
+		sg_mem_even(dut, SZ_64K + 16, 3, DMA_FROM_DEVICE));
+}
+
+/*
+ * Rule: what is mapped may have fewer entries than what was to be mapped
+ * (dma-api.rst, dma_map_sg); those count, with the lengths that they have.
+ */
+static void entries_merged(struct kunit *test)
+{
+	static const u32 lens[] = {
+		PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, PAGE_SIZE
+	};
+	struct ldk_dut *dut = test->priv;
+	struct sg_mem *from, *to;
+	struct dma_chan *tx, *rx;
+
+	ldk_request_pair(dut, &tx, &rx);
+	from = sg_mem_apart(dut, lens, ARRAY_SIZE(lens), 0, DMA_TO_DEVICE);
+	to = sg_mem_apart(dut, lens, ARRAY_SIZE(lens), 0, DMA_FROM_DEVICE);
+	if (device_iommu_mapped(dut->dev)) {
+		KUNIT_EXPECT_LT(test, from->sgt.nents, from->sgt.orig_nents);
+		KUNIT_EXPECT_LT(test, to->sgt.nents, to->sgt.orig_nents);
+	}
+	sg_loop(dut, tx, rx, from, to);
+}
+
+/*
+ * Rule: a list whose residue does not fit into 32 bits is refused, as such a
+ * copy is (struct dma_tx_state).
+ */
+static void refuses_too_long_list(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct sg_mem *mem = sg_mem_even(dut, 64, 2, DMA_TO_DEVICE);
+	struct scatterlist *sg = mem->sgt.sgl, list[2];
+	struct dma_chan *tx, *rx;
+
+	ldk_request_pair(dut, &tx, &rx);
+	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
+	sg_init_table(list, 2);
+	sg_dma_address(&list[0]) = sg_dma_address(sg);
+	sg_dma_address(&list[1]) = sg_dma_address(sg);
+	sg_dma_len(&list[0]) = SZ_2G;
+	sg_dma_len(&list[1]) = SZ_2G;
+	KUNIT_EXPECT_NULL(test, dmaengine_prep_slave_sg(tx, list, 2,
+							DMA_MEM_TO_DEV, 0));
+	sg_dma_len(&list[1]) = SZ_2G - 1;
+	KUNIT_EXPECT_NOT_NULL(test, dmaengine_prep_slave_sg(tx, list, 2,
+							    DMA_MEM_TO_DEV, 0));
+	sg_loop(dut, tx, rx, mem, sg_mem_even(dut, 128, 1, DMA_FROM_DEVICE));
 }
 
 /* Rule: an empty list is no transfer; NULL, not a crash (provider.rst). */
@@ -1065,6 +1138,9 @@ static struct kunit_case sg_cases[] = {
 	KUNIT_CASE(more_than_the_ring),
 	KUNIT_CASE(more_than_the_pool),
 	KUNIT_CASE(entry_above_max_len),
+	KUNIT_CASE(entry_above_chunk),
+	KUNIT_CASE(entries_merged),
+	KUNIT_CASE(refuses_too_long_list),
 	KUNIT_CASE(refuses_empty_list),
 	KUNIT_CASE(refuses_empty_entry),
 	KUNIT_CASE(refuses_other_directions),
