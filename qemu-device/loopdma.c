@@ -1132,15 +1132,7 @@ static void loopdma_config_write(PCIDevice *pci, uint32_t addr, uint32_t val,
 {
     pci_default_write_config(pci, addr, val, len);
     if (pci->exp.exp_cap) {
-        uint16_t command = pci_get_word(pci->config + PCI_COMMAND);
-
         pcie_cap_flr_write_config(pci, addr, val, len);
-        if (pci_get_word(pci->config + PCI_COMMAND) != command) {
-            /* FLR clears Bus Master Enable, but leaves it in force. */
-            pci_default_write_config(pci, PCI_COMMAND,
-                                     pci_get_word(pci->config + PCI_COMMAND),
-                                     sizeof(command));
-        }
     }
     /* The kind of interrupt may be another now. */
     loopdma_update_intx(LOOPDMA(pci));
