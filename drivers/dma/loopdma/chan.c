@@ -440,18 +440,16 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 
 	lockdep_assert_held(&lc->lock);
 
-	if (lc->pushing && !loopdma_ring_used(&lc->ring)) {
-		/* It goes with what was not pushed yet: none will retire it. */
-		lc->pushing = false;
-		lc->moved = 0;
-	}
-	if (lc->pushing) {
+	if (lc->pushing && loopdma_ring_used(&lc->ring)) {
 		/* Its entries so far go the way of the others in the ring. */
-		lc->pushing = false;
 		d = loopdma_queue_pop(&lc->issued);
 		d->end = lc->ring.head;
 		loopdma_queue_add(&lc->active, d);
+	} else if (lc->pushing) {
+		/* It goes with what was not pushed yet: none will retire it. */
+		lc->moved = 0;
 	}
+	lc->pushing = false;
 	for (d = lc->active.first; d; d = d->next)
 		d->aborted = true;
 	if (lc->active.first && lc->state == LOOPDMA_CHAN_ON) {
