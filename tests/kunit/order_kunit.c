@@ -553,6 +553,22 @@ static void sync_wait(struct kunit *test)
 }
 
 /*
+ * Status of what the device has counted, which it does before it writes the
+ * status.  Spins, for callers that must not be interrupted by the tasklet.
+ */
+static enum dma_status status_after_count(struct ldk_xfer *x)
+{
+	enum dma_status status = DMA_IN_PROGRESS;
+	unsigned int i;
+
+	for (i = 0; i < USEC_PER_SEC && status != DMA_COMPLETE; i++) {
+		udelay(1);
+		status = ldk_status(x);
+	}
+	return status;
+}
+
+/*
  * Rule: tx_status takes notice, but does not call back: its caller may hold
  * locks that the callback wants (provider.rst, any context).
  */
@@ -561,7 +577,7 @@ static void status_never_calls_back(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	u32 before = ldk_descriptors(chan);
-	unsigned int calls = U32_MAX, i;
+	unsigned int calls = U32_MAX;
 	enum dma_status status;
 	struct batch *b;
 
@@ -573,13 +589,7 @@ static void status_never_calls_back(struct kunit *test)
 
 	/* A tasklet that is scheduled in here cannot run in here. */
 	local_bh_disable();
-	/* The device counts before it writes the status. */
-	for (i = 0; i < USEC_PER_SEC; i++) {
-		status = ldk_status(b->x);
-		if (status == DMA_COMPLETE)
-			break;
-		udelay(1);
-	}
+	status = status_after_count(b->x);
 	calls = b->x->calls;
 	local_bh_enable();
 
@@ -704,7 +714,8 @@ static void unmaps_when_polled(struct kunit *test)
 	struct dmaengine_unmap_data *unmap;
 	struct dma_async_tx_descriptor *tx;
 	u32 before = ldk_descriptors(chan);
-	unsigned int refs = 0, i;
+	enum dma_status status;
+	unsigned int refs;
 
 	dut->trouble = true;
 	ldk_drop_irq(chan, 1);
@@ -716,15 +727,11 @@ static void unmaps_when_polled(struct kunit *test)
 
 	/* A tasklet that is scheduled in here cannot run in here. */
 	local_bh_disable();
-	for (i = 0; i < USEC_PER_SEC; i++) {
-		if (ldk_status(b->x) == DMA_COMPLETE) {
-			refs = kref_read(&unmap->kref);
-			break;
-		}
-		udelay(1);
-	}
+	status = status_after_count(b->x);
+	refs = kref_read(&unmap->kref);
 	local_bh_enable();
 
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)status);
 	KUNIT_EXPECT_EQ(test, 1, refs);
 	KUNIT_EXPECT_TRUE(test, ldk_wait(b->x));
 	dmaengine_unmap_put(unmap);
