@@ -88,10 +88,10 @@ def kunit_cases(lane, counts, problem, cases):
     ktap = common.REPORTS / f"kunit-{lane}.ktap"
     skipped = dict(re.findall(r"ok \d+ (?:- )?(\S+) # SKIP (.+)",
                               ktap.read_text(encoding="utf-8") if ktap.exists() else ""))
-    reasons = {"FAIL": lambda _: problem, "SKIP": lambda name: skipped.get(name, "")}
-    found = [Case(f"{lane} {name}", status,
-                  reasons.get(status, lambda _: "")(name.partition(".")[2]))
-             for name, status in cases.items()]
+    found = []
+    for name, status in cases.items():
+        reason = {"FAIL": problem, "SKIP": skipped.get(name.partition(".")[2], "")}
+        found.append(Case(f"{lane} {name}", status, reason.get(status, "")))
     if problem and not counts.failed:
         # A log that complains, too few cases, no results at all.
         found.append(Case(f"{lane} run", "FAIL", problem))
@@ -223,7 +223,8 @@ done
 """
 
 # DMA API debugging would blame the driver for what dmatest has mapped.
-UNBIND_JOB = """insmod /loopdma.ko || fail "loopdma does not load"
+UNBIND_JOB = """\
+insmod /loopdma.ko || fail "loopdma does not load"
 cd /sys/bus/pci/drivers/loopdma || exit
 slot=$(echo 0000:*)
 raised() {

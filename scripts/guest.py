@@ -37,6 +37,9 @@ HANG = 600
 
 # --- what a kernel log must not contain ---------------------------------------
 
+# The driver's own, of a device that does not do what it should.
+DRIVER = r"loopdma .*(restarting it|does not (start|stop)|not freed|no end of reset)"
+
 COMPLAINTS = re.compile(
     r"BUG:|BUG |WARNING:|KASAN:|UBSAN:|DMA-API:|INFO: (possible|task|rcu|suspicious|"
     r"lockdep|trying)|suspicious RCU|Call Trace|Oops|general protection|Kernel panic|"
@@ -46,9 +49,7 @@ COMPLAINTS = re.compile(
     r"segfault at|double fault|stack-protector:|page allocation failure|"
     r"Module has invalid|disagrees about version|Unknown symbol|scheduling while atomic|"
     r"[Nn]o irq handler for vector|swiotlb buffer is full|Flags mismatch irq|"
-    r"kobject_add_internal failed|does not have a release\(\) function|"
-    # The driver's own, of a device that does not do what it should.
-    r"loopdma .*(restarting it|does not (start|stop)|not freed|no end of reset)")
+    r"kobject_add_internal failed|does not have a release\(\) function|" + DRIVER)
 
 # Lines that look like a complaint and are none, with the reason.
 HARMLESS = [
