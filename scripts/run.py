@@ -55,6 +55,9 @@ done
 echo 1 >run || fail "dmatest does not start"
 cat wait >/dev/null
 dmesg | sed -n 's/^.*dmatest: \\(.*: summary .*\\)/\\1/p'
+grep . /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred
+grep -q -x 0 /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred &&
+	fail "a channel counts no copies or bytes in /sys/class/dma"
 good=$(dmesg | grep -c "dmatest:.*: summary 50 tests, 0 failures")
 cd /
 rmmod dmatest || fail "dmatest does not unload"

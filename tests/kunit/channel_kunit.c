@@ -394,6 +394,60 @@ static void removed_before_submit(struct kunit *test)
 }
 
 /*
+ * Rule: bytes_transferred counts the bytes that were transferred, memcpy_count
+ * the copies (dmaengine.h, struct dma_chan_percpu): complete ones once, however
+ * many pieces they take, of a failed one what was moved, and of one that was
+ * terminated before it began nothing.
+ */
+static void counts_copies(struct kunit *test)
+{
+	static const size_t lens[] = { 1, 100, 4096, 70000 };
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, 512), *dst = ldk_dst(dut, 512);
+	struct dma_chan *chan = ldk_request(dut);
+	struct dma_chan *other = ldk_request(dut);
+	struct dma_chan_percpu before, now, other_before, other_now;
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	unsigned long bytes = 0;
+	int i;
+
+	before = ldk_counts(chan);
+	other_before = ldk_counts(other);
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		ldk_copy_ok(dut, chan, lens[i]);
+		bytes += lens[i];
+		now = ldk_counts(chan);
+		KUNIT_EXPECT_EQ(test, i + 1,
+				now.memcpy_count - before.memcpy_count);
+		KUNIT_EXPECT_EQ(test, bytes, now.bytes_transferred -
+				before.bytes_transferred);
+	}
+
+	ldk_fail(chan, 1, DMA_TRANS_WRITE_FAILED, 200);
+	ldk_submit_copy(&x[0], dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	ldk_expect_failed(&x[0], DMA_TRANS_WRITE_FAILED, 312);
+	bytes += 200;
+
+	ldk_hold(chan);
+	ldk_submit_copy(&x[1], dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	ldk_unhold(chan);
+
+	now = ldk_counts(chan);
+	KUNIT_EXPECT_EQ(test, i, now.memcpy_count - before.memcpy_count);
+	KUNIT_EXPECT_EQ(test, bytes,
+			now.bytes_transferred - before.bytes_transferred);
+	other_now = ldk_counts(other);
+	KUNIT_EXPECT_EQ(test, other_before.memcpy_count,
+			other_now.memcpy_count);
+	KUNIT_EXPECT_EQ(test, other_before.bytes_transferred,
+			other_now.bytes_transferred);
+}
+
+/*
  * Rule: a client whose provider goes is told, once, of what was in flight
  * (Documentation/driver.rst), and its memory is left alone.
  */
@@ -465,6 +519,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(slave_caps),
 	KUNIT_CASE(dma_device),
 	KUNIT_CASE(all_channels_copy),
+	KUNIT_CASE(counts_copies),
 	KUNIT_CASE_PARAM(free_with_work, stages_gen_params),
 	KUNIT_CASE(removed_while_held),
 	KUNIT_CASE(removed_before_submit),

@@ -7,6 +7,7 @@
  */
 #include <linux/hardirq.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/pci.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
@@ -682,6 +683,27 @@ bool ldk_lock_held(struct dma_chan *chan)
 		udelay(1);
 	}
 	return true;
+}
+
+/**
+ * ldk_counts() - what the core shows of a channel in /sys/class/dma
+ * @chan: channel, its device registered
+ *
+ * As memcpy_count_show() and bytes_transferred_show() of the core have it.
+ *
+ * Return: the sums over all CPUs.
+ */
+struct dma_chan_percpu ldk_counts(struct dma_chan *chan)
+{
+	struct dma_chan_percpu sum = { };
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		sum.memcpy_count += per_cpu_ptr(chan->local, cpu)->memcpy_count;
+		sum.bytes_transferred +=
+			per_cpu_ptr(chan->local, cpu)->bytes_transferred;
+	}
+	return sum;
 }
 
 /**

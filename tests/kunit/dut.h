@@ -165,6 +165,7 @@ u32 ldk_reg_reads(struct ldk_dut *dut);
 u64 ldk_rescued(struct dma_chan *chan);
 u64 ldk_recoveries(struct dma_chan *chan);
 bool ldk_lock_held(struct dma_chan *chan);
+struct dma_chan_percpu ldk_counts(struct dma_chan *chan);
 unsigned int ldk_ring_size(struct dma_chan *chan);
 unsigned int ldk_pool_size(struct dma_chan *chan);
 

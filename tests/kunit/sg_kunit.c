@@ -285,6 +285,32 @@ static void one_entry(struct kunit *test)
 	sg_loop_even(test, 1000, 1, 1000, 1);
 }
 
+/*
+ * Rule: bytes_transferred counts the bytes of every kind of transfer
+ * (dmaengine.h, struct dma_chan_percpu), memcpy_count only copies.
+ */
+static void counts_bytes_of_both(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan_percpu tx_before, rx_before, now;
+	struct dma_chan *tx, *rx;
+
+	ldk_request_pair(dut, &tx, &rx);
+	tx_before = ldk_counts(tx);
+	rx_before = ldk_counts(rx);
+	sg_loop(dut, tx, rx, sg_mem_even(dut, 700, 3, DMA_TO_DEVICE),
+		sg_mem_even(dut, 300, 7, DMA_FROM_DEVICE));
+
+	now = ldk_counts(tx);
+	KUNIT_EXPECT_EQ(test, 2100,
+			now.bytes_transferred - tx_before.bytes_transferred);
+	KUNIT_EXPECT_EQ(test, tx_before.memcpy_count, now.memcpy_count);
+	now = ldk_counts(rx);
+	KUNIT_EXPECT_EQ(test, 2100,
+			now.bytes_transferred - rx_before.bytes_transferred);
+	KUNIT_EXPECT_EQ(test, rx_before.memcpy_count, now.memcpy_count);
+}
+
 /* Rule: the shortest transfer is one element. */
 static void one_byte(struct kunit *test)
 {
@@ -1130,6 +1156,7 @@ static void high_addresses(struct kunit *test)
 
 static struct kunit_case sg_cases[] = {
 	KUNIT_CASE(one_entry),
+	KUNIT_CASE(counts_bytes_of_both),
 	KUNIT_CASE(one_byte),
 	KUNIT_CASE(many_entries),
 	KUNIT_CASE(cut_differently),

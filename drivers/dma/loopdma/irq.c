@@ -10,6 +10,7 @@
 #include <linux/bitfield.h>
 #include <linux/lockdep.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <kunit/visibility.h>
 
 #include "loopdma.h"
@@ -28,11 +29,26 @@ static u32 loopdma_chan_done(const struct loopdma_chan *lc)
 }
 
 /*
+ * What /sys/class/dma/<channel>/bytes_transferred and memcpy_count tell; the
+ * core adds the CPUs up.  It frees them when the device is unregistered, also
+ * if a client still holds the channel, but all transactions have ended by then:
+ * see loopdma_unregister().
+ */
+static void loopdma_desc_count(struct loopdma_chan *lc,
+			       const struct loopdma_desc *d)
+{
+	this_cpu_add(lc->chan.local->bytes_transferred, lc->moved);
+	if (d->op == LOOPDMA_OP_COPY && d->result == DMA_TRANS_NOERROR)
+		this_cpu_inc(lc->chan.local->memcpy_count);
+}
+
+/*
  * A transaction has ended.  Its cookie is complete before its callback, and
  * the tasklet, which calls back, takes the queue from the front.
  */
 static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 {
+	loopdma_desc_count(lc, d);
 	d->residue = d->len - lc->moved;
 	lc->moved = 0;
 
