@@ -60,6 +60,10 @@ grep -q -x 0 /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred &&
 	fail "a channel counts no copies or bytes in /sys/class/dma"
 good=$(dmesg | grep -c "dmatest:.*: summary 50 tests, 0 failures")
 cd /
+title "the channels as dmatest leaves them: /sys/kernel/debug/dmaengine/summary"
+cat /sys/kernel/debug/dmaengine/summary
+[ $(grep -c "^ dma.* ring 0 of " /sys/kernel/debug/dmaengine/summary) = $channels ] ||
+	fail "the summary does not tell that all channels are idle"
 rmmod dmatest || fail "dmatest does not unload"
 [ $good = $channels ] || fail "dmatest: $good of $channels channels without a failure"
 

@@ -4,6 +4,7 @@
  *
  * Contract cases: they speak the dmaengine client API and dut.h only.
  */
+#include <linux/seq_file.h>
 #include <linux/string.h>
 
 #include "dut.h"
@@ -447,6 +448,73 @@ static void counts_copies(struct kunit *test)
 			other_now.bytes_transferred);
 }
 
+#ifdef CONFIG_DEBUG_FS
+/* A channel's line of /sys/kernel/debug/dmaengine/summary, "" if it has none. */
+static const char *summary_of(struct ldk_dut *dut, struct dma_chan *chan)
+{
+	struct seq_file *s = kunit_kzalloc(dut->test, sizeof(*s), GFP_KERNEL);
+	char start[32], *line;
+
+	KUNIT_ASSERT_NOT_NULL(dut->test, s);
+	s->size = SZ_8K;
+	s->buf = kunit_kzalloc(dut->test, s->size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(dut->test, s->buf);
+	KUNIT_ASSERT_NOT_NULL(dut->test, chan->device->dbg_summary_show);
+	chan->device->dbg_summary_show(s, chan->device);
+	KUNIT_ASSERT_LT(dut->test, s->count, s->size);
+
+	snprintf(start, sizeof(start), " %-13s|", dma_chan_name(chan));
+	line = strstr(s->buf, start);
+	if (!line)
+		return "";
+	*strchrnul(line, '\n') = 0;
+	return line;
+}
+
+/*
+ * Rule: the summary has a line for each channel in use, and for no other
+ * (dmaengine.c of the core, dmaengine_dbg_summary_show()); it shows what the
+ * channel is at.
+ */
+static void summary_shows_use(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
+	struct dma_chan *chan = ldk_request(dut), *idle = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	const char *line;
+	char want[96];
+
+	ldk_hold(chan);
+	ldk_submit_copy(&x[0], dst, src);
+	ldk_submit_copy(&x[1], dst, src);
+	dma_async_issue_pending(chan);
+	line = summary_of(dut, chan);
+	snprintf(want, sizeof(want),
+		 "| in-use, on, cookie %d, complete %d, ring 2 of %u,",
+		 x[1].cookie, x[0].cookie - 1, ldk_ring_size(chan));
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(line, want), "%s", line);
+	line = summary_of(dut, idle);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(line, ", ring 0 of "), "%s",
+				  line);
+
+	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
+	ldk_unhold(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
+	line = summary_of(dut, chan);
+	snprintf(want, sizeof(want), "complete %d, ring 0 of", x[1].cookie);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(line, want), "%s", line);
+	/* The counts go on from one client to the next. */
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(line, ", errors "), "%s", line);
+	KUNIT_EXPECT_NULL_MSG(test, strstr(line, ", errors 0"), "%s", line);
+	KUNIT_EXPECT_NULL_MSG(test, strstr(line, "interrupts 0,"), "%s", line);
+
+	ldk_release(dut, idle);
+	KUNIT_EXPECT_STREQ(test, "", summary_of(dut, idle));
+}
+#endif
+
 /*
  * Rule: a client whose provider goes is told, once, of what was in flight
  * (Documentation/driver.rst), and its memory is left alone.
@@ -520,6 +588,9 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(dma_device),
 	KUNIT_CASE(all_channels_copy),
 	KUNIT_CASE(counts_copies),
+#ifdef CONFIG_DEBUG_FS
+	KUNIT_CASE(summary_shows_use),
+#endif
 	KUNIT_CASE_PARAM(free_with_work, stages_gen_params),
 	KUNIT_CASE(removed_while_held),
 	KUNIT_CASE(removed_before_submit),
