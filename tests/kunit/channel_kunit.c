@@ -244,7 +244,7 @@ static void slave_caps(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, caps.cmd_terminate);
 	KUNIT_EXPECT_FALSE(test, caps.cmd_pause);
 	KUNIT_EXPECT_FALSE(test, caps.cmd_resume);
-	KUNIT_EXPECT_FALSE(test, caps.descriptor_reuse);
+	KUNIT_EXPECT_TRUE(test, caps.descriptor_reuse);
 	KUNIT_EXPECT_EQ(test, (int)DMA_RESIDUE_GRANULARITY_SEGMENT,
 			(int)caps.residue_granularity);
 }

@@ -34,7 +34,7 @@ static bool loopdma_chan_takes_work(const struct loopdma_chan *lc)
 
 /*
  * Queue a transaction.  The descriptor is the channel's from here on, also if
- * it is refused.  Any context.
+ * it is refused; one to be used again stays the client's then.  Any context.
  */
 static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
 {
@@ -44,13 +44,23 @@ static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
 	unsigned long flags;
 
 	spin_lock_irqsave(&lc->lock, flags);
-	if (loopdma_chan_takes_work(lc)) {
+	if (d->busy) {
+		/* A second use has to wait for the end of the first. */
+		cookie = -EBUSY;
+		d = NULL;
+	} else if (loopdma_chan_takes_work(lc)) {
 		cookie = lc->chan.cookie;
 		if (++cookie < DMA_MIN_COOKIE)
 			cookie = DMA_MIN_COOKIE;
 		lc->chan.cookie = cookie;
 		tx->cookie = cookie;
+		/* What the last use has left. */
+		d->result = DMA_TRANS_NOERROR;
+		d->aborted = false;
+		d->busy = true;
 		loopdma_queue_add(&lc->submitted, d);
+		d = NULL;
+	} else if (dmaengine_desc_test_reuse(tx)) {
 		d = NULL;
 	}
 	spin_unlock_irqrestore(&lc->lock, flags);
@@ -62,6 +72,31 @@ static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
 		spin_unlock_irqrestore(&lc->lock, flags);
 	}
 	return cookie;
+}
+
+/*
+ * dmaengine_desc_free(), which lets only descriptors for reuse through.  Any
+ * context; -EBUSY, and nothing freed, while the transaction has not ended.
+ */
+static int loopdma_tx_free(struct dma_async_tx_descriptor *tx)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(tx->chan);
+	struct loopdma_desc *d = to_loopdma_desc(tx);
+	unsigned long flags;
+	bool busy;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	busy = d->busy;
+	spin_unlock_irqrestore(&lc->lock, flags);
+	if (busy)
+		return -EBUSY;
+
+	/* Of what was never submitted. */
+	dma_descriptor_unmap(tx);
+	spin_lock_irqsave(&lc->lock, flags);
+	loopdma_desc_put(lc, d);
+	spin_unlock_irqrestore(&lc->lock, flags);
+	return 0;
 }
 
 /* Take a descriptor and fill in what all kinds have in common. */
@@ -81,10 +116,10 @@ static struct loopdma_desc *loopdma_prep(struct loopdma_chan *lc,
 
 	dma_async_tx_descriptor_init(&d->tx, &lc->chan);
 	d->tx.tx_submit = loopdma_tx_submit;
+	d->tx.desc_free = loopdma_tx_free;
 	d->tx.flags = tx_flags;
 	d->op = op;
 	d->len = len;
-	d->result = DMA_TRANS_NOERROR;
 	return d;
 }
 
@@ -449,6 +484,7 @@ void loopdma_dmaengine_setup(struct loopdma_dev *ld)
 	dma_cap_set(DMA_INTERRUPT, dma->cap_mask);
 	dma->copy_align = ld->lim.copy_align;
 	dma->directions = BIT(DMA_MEM_TO_MEM);
+	dma->descriptor_reuse = true;
 	dma->residue_granularity = DMA_RESIDUE_GRANULARITY_SEGMENT;
 
 	if (ld->lim.caps & LOOPDMA_CAPS_LOOPBACK) {

@@ -43,6 +43,16 @@ static void loopdma_desc_count(struct loopdma_chan *lc,
 }
 
 /*
+ * A client that polls may submit a descriptor for reuse again as soon as its
+ * cookie is complete: nobody is to be called back for it.
+ */
+static bool loopdma_desc_given_back(const struct loopdma_desc *d)
+{
+	return (d->tx.flags & DMA_CTRL_REUSE) && !d->tx.callback &&
+	       !d->tx.callback_result;
+}
+
+/*
  * A transaction has ended.  Its cookie is complete before its callback, and
  * the tasklet, which calls back, takes the queue from the front.
  */
@@ -64,7 +74,10 @@ static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 	dma_descriptor_unmap(&d->tx);
 	d->cookie = d->tx.cookie;
 	d->tx.cookie = 0;
-	loopdma_queue_add(&lc->finished, d);
+	if (loopdma_desc_given_back(d))
+		d->busy = false;
+	else
+		loopdma_queue_add(&lc->finished, d);
 }
 
 /* Account the entry at the tail, which is retired, to its transaction. */
@@ -207,6 +220,7 @@ void loopdma_chan_end_all(struct loopdma_chan *lc, bool notify)
 	}
 }
 
+/* On return a descriptor for reuse may be in use again, or freed. */
 static void loopdma_desc_call_back(struct loopdma_desc *d)
 {
 	struct dma_async_tx_descriptor *tx = &d->tx;
@@ -223,7 +237,6 @@ static void loopdma_desc_call_back(struct loopdma_desc *d)
 		tx->callback_result(tx->callback_param, &result);
 	else if (tx->callback)
 		tx->callback(tx->callback_param);
-	dma_run_dependencies(tx);
 }
 
 /*
@@ -255,7 +268,7 @@ static void loopdma_tasklet(struct tasklet_struct *t)
 	struct loopdma_chan *lc = from_tasklet(lc, t, tasklet);
 	unsigned int rounds = LOOPDMA_TASKLET_ROUNDS;
 	struct loopdma_desc *d;
-	bool more;
+	bool more, reuse, aborted;
 
 	do {
 		spin_lock_irq(&lc->lock);
@@ -266,12 +279,22 @@ static void loopdma_tasklet(struct tasklet_struct *t)
 		while ((d = loopdma_queue_pop(&lc->finished))) {
 			if (d->result != DMA_TRANS_NOERROR && !d->aborted)
 				lc->told_cookie = d->cookie;
+			reuse = dmaengine_desc_test_reuse(&d->tx);
+			aborted = d->aborted;
+			/* Its callback may submit or free it. */
+			if (reuse && !aborted)
+				d->busy = false;
 			/* Client code runs without the lock (client.rst). */
 			spin_unlock_irq(&lc->lock);
 			loopdma_desc_call_back(d);
+			if (!reuse)
+				dma_run_dependencies(&d->tx);
 			spin_lock_irq(&lc->lock);
 			lc->told_cookie = 0;
-			loopdma_desc_put(lc, d);
+			if (!reuse)
+				loopdma_desc_put(lc, d);
+			else if (aborted)
+				d->busy = false;
 		}
 		spin_unlock_irq(&lc->lock);
 		more = loopdma_chan_arm(lc);

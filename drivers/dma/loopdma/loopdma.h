@@ -168,11 +168,14 @@ struct loopdma_segs {
  * @periph: peripheral word of a slave transfer (shares the space of @dst)
  * @op: enum loopdma_hw_opcode
  * @result: enum dmaengine_tx_result, that of its first entry that failed
- * @aborted: terminated; is freed without its callback
+ * @aborted: terminated; ends without its callback
+ * @busy: submitted, and not yet ended; under the channel's lock
  *
  * Owned by the client from prep to submit (client.rst, "Submit the
  * transaction"), by the channel from then on until its callback has returned.
- * Then it goes back to the pool of its channel.
+ * Then it goes back to the pool of its channel; unless the client has set
+ * DMA_CTRL_REUSE, to whom it then belongs again as soon as its callback is
+ * called (provider.rst, "DMA_CTRL_REUSE").
  */
 struct loopdma_desc {
 	struct dma_async_tx_descriptor tx;
@@ -194,6 +197,7 @@ struct loopdma_desc {
 	u8 op;
 	u8 result;
 	bool aborted;
+	bool busy;
 };
 
 /**

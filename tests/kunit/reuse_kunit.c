@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma_reuse: descriptors that are submitted more than once.
+ *
+ * Contract cases: they speak the dmaengine client API and dut.h only.
+ */
+#include "dut.h"
+
+#define LEN	1000
+
+/**
+ * struct reuse - a descriptor that is used again and again
+ * @tx: descriptor
+ * @src: memory it reads
+ * @dst: memory it writes
+ * @left: times that the callback is still to submit it
+ * @refused: submissions in the callback that were refused
+ * @cookie: of the last use
+ */
+struct reuse {
+	struct dma_async_tx_descriptor *tx;
+	struct ldk_buf *src;
+	struct ldk_buf *dst;
+	unsigned int left;
+	unsigned int refused;
+	dma_cookie_t cookie;
+};
+
+static void reuse_init(struct ldk_dut *dut, struct dma_chan *chan,
+		       struct reuse *r)
+{
+	*r = (struct reuse) {
+		.src = ldk_src(dut, LEN),
+		.dst = ldk_dst(dut, LEN),
+	};
+	r->tx = ldk_prep_copy(chan, r->dst, r->src);
+	KUNIT_ASSERT_NOT_NULL(dut->test, r->tx);
+	KUNIT_ASSERT_EQ(dut->test, 0, dmaengine_desc_set_reuse(r->tx));
+}
+
+/* Use it once, with fresh data. */
+static void reuse_once(struct ldk_dut *dut, struct ldk_xfer *x, struct reuse *r)
+{
+	ldk_buf_fill(dut, r->src);
+	ldk_buf_poison(r->dst);
+	KUNIT_ASSERT_TRUE(dut->test, ldk_submit(x, r->tx));
+	dma_async_issue_pending(x->chan);
+	KUNIT_ASSERT_TRUE(dut->test, ldk_wait(x));
+	ldk_expect_ok(x);
+	ldk_expect_moved(dut, r->dst, r->src);
+}
+
+/*
+ * Rule: a descriptor with DMA_CTRL_REUSE is not freed on completion, and can be
+ * submitted again (provider.rst); each use has a cookie of its own.
+ */
+static void again_and_again(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 5);
+	struct reuse r;
+	int i;
+
+	reuse_init(dut, chan, &r);
+	for (i = 0; i < 5; i++) {
+		reuse_once(dut, &x[i], &r);
+		/* Every second cookie is that of the copy between two uses. */
+		KUNIT_EXPECT_EQ(test, x[0].cookie + 2 * i, x[i].cookie);
+		ldk_copy_ok(dut, chan, LEN);
+	}
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
+}
+
+static void submit_again(struct ldk_xfer *x)
+{
+	struct reuse *r = x->priv;
+
+	if (!r->left)
+		return;
+	r->left--;
+	r->cookie = dmaengine_submit(r->tx);
+	if (dma_submit_error(r->cookie))
+		r->refused++;
+	dma_async_issue_pending(x->chan);
+}
+
+/* Rule: it may be submitted again in its own callback (client.rst). */
+static void from_callback(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	dma_cookie_t first;
+	struct reuse r;
+
+	reuse_init(dut, chan, &r);
+	r.left = 20;
+	x->hook = submit_again;
+	x->priv = &r;
+	KUNIT_ASSERT_TRUE(test, ldk_submit(x, r.tx));
+	first = x->cookie;
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(x->calls) == 21));
+	dmaengine_synchronize(chan);
+	KUNIT_EXPECT_EQ(test, 21, x->calls);
+	KUNIT_EXPECT_EQ(test, 0, r.refused);
+	KUNIT_EXPECT_EQ(test, first + 20, r.cookie);
+	ldk_expect_moved(dut, r.dst, r.src);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
+}
+
+/* Rule: a client that polls may submit it again once its cookie is complete. */
+static void polled(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	dma_cookie_t cookie;
+	struct reuse r;
+	int i;
+
+	reuse_init(dut, chan, &r);
+	for (i = 0; i < 50; i++) {
+		cookie = dmaengine_submit(r.tx);
+		KUNIT_ASSERT_FALSE(test, dma_submit_error(cookie));
+		dma_async_issue_pending(chan);
+		KUNIT_ASSERT_TRUE(test,
+				  ldk_poll(dmaengine_tx_status(chan, cookie, NULL) ==
+					   DMA_COMPLETE));
+	}
+	ldk_expect_moved(dut, r.dst, r.src);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
+}
+
+/*
+ * Rule: dmaengine_desc_free() frees a descriptor for reuse, used or not, and
+ * no other (dmaengine.h).
+ */
+static void freed_by_client(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct dma_async_tx_descriptor *tx;
+	struct reuse r;
+	unsigned int i;
+
+	reuse_init(dut, chan, &r);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_free(r.tx));
+
+	for (i = 0; i < 3 * ldk_pool_size(chan); i++) {
+		tx = ldk_prep_copy(chan, r.dst, r.src);
+		KUNIT_ASSERT_NOT_NULL(test, tx);
+		KUNIT_ASSERT_EQ(test, -EPERM, dmaengine_desc_free(tx));
+		KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_set_reuse(tx));
+		KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_free(tx));
+	}
+}
+
+/*
+ * Rule: with the flag cleared before, the next use is the last, and frees it
+ * (provider.rst).
+ */
+static void cleared_for_last_use(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan;
+	struct ldk_xfer *x;
+	struct reuse r = { };
+	unsigned int i, n;
+
+	ldk_set_ring_order(dut, 4);
+	chan = ldk_request(dut);
+	n = 3 * ldk_pool_size(chan);
+	x = ldk_xfers(dut, chan, 2 * n);
+	r.src = ldk_src(dut, LEN);
+	r.dst = ldk_dst(dut, LEN);
+	for (i = 0; i < n; i++) {
+		r.tx = ldk_prep_copy(chan, r.dst, r.src);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, r.tx, "at %u of %u", i, n);
+		KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_set_reuse(r.tx));
+		reuse_once(dut, &x[2 * i], &r);
+		dmaengine_desc_clear_reuse(r.tx);
+		reuse_once(dut, &x[2 * i + 1], &r);
+	}
+}
+
+/* Rule: what is in flight can neither be submitted nor freed: -EBUSY. */
+static void refused_while_busy(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct reuse r;
+
+	reuse_init(dut, chan, &r);
+	ldk_hold(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_submit(x, r.tx));
+	KUNIT_EXPECT_EQ(test, -EBUSY, dmaengine_submit(r.tx));
+	KUNIT_EXPECT_EQ(test, -EBUSY, dmaengine_desc_free(r.tx));
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_EQ(test, -EBUSY, dmaengine_submit(r.tx));
+	KUNIT_EXPECT_EQ(test, -EBUSY, dmaengine_desc_free(r.tx));
+	ldk_unhold(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	ldk_expect_ok(x);
+	ldk_expect_moved(dut, r.dst, r.src);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
+}
+
+/*
+ * Rule: a terminated descriptor is the client's again when
+ * dmaengine_terminate_sync() returns; its next use is like any other.
+ */
+static void after_terminate(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 4);
+	struct reuse r, s;
+
+	reuse_init(dut, chan, &r);
+	reuse_init(dut, chan, &s);
+	ldk_hold(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[0], r.tx));
+	dma_async_issue_pending(chan);
+	/* One in the ring, one only submitted. */
+	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[1], s.tx));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	ldk_unhold(chan);
+	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
+	KUNIT_EXPECT_EQ(test, 0, x[1].calls);
+
+	reuse_once(dut, &x[2], &r);
+	reuse_once(dut, &x[3], &s);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(s.tx));
+}
+
+/* Rule: the outcome of one use does not stick to the next. */
+static void after_error(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	struct reuse r;
+
+	reuse_init(dut, chan, &r);
+	ldk_fail(chan, 1, DMA_TRANS_WRITE_FAILED, 300);
+	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[0], r.tx));
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	ldk_expect_failed(&x[0], DMA_TRANS_WRITE_FAILED, LEN - 300);
+	reuse_once(dut, &x[1], &r);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
+}
+
+/* Rule: releasing the channel frees what its client did not free. */
+static void released_unfreed(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct reuse used, unused;
+
+	reuse_init(dut, chan, &used);
+	reuse_init(dut, chan, &unused);
+	reuse_once(dut, x, &used);
+	ldk_release(dut, chan);
+	ldk_round_trip(dut);
+}
+
+/*
+ * Rule: when the device is gone, submit refuses, and the descriptor is still
+ * the client's to free.
+ */
+static void removed(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "removed",
+					      &loopdma_fake_default);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct reuse r;
+
+	reuse_init(dut, chan, &r);
+	reuse_once(dut, x, &r);
+	ldk_remove(dut);
+	KUNIT_EXPECT_EQ(test, -ENODEV, dmaengine_submit(r.tx));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
+}
+
+static struct kunit_case reuse_cases[] = {
+	KUNIT_CASE(again_and_again),
+	KUNIT_CASE(from_callback),
+	KUNIT_CASE(polled),
+	KUNIT_CASE(freed_by_client),
+	KUNIT_CASE(cleared_for_last_use),
+	KUNIT_CASE(refused_while_busy),
+	KUNIT_CASE(after_terminate),
+	KUNIT_CASE(after_error),
+	KUNIT_CASE(released_unfreed),
+	KUNIT_CASE(removed),
+	{ }
+};
+
+static struct kunit_suite reuse_suite = {
+	.name = "loopdma_reuse",
+	.init = ldk_init,
+	.exit = ldk_exit,
+	.test_cases = reuse_cases,
+};
+
+kunit_test_suite(reuse_suite);
