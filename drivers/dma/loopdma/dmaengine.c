@@ -32,6 +32,17 @@ static bool loopdma_chan_takes_work(const struct loopdma_chan *lc)
 	       lc->state == LOOPDMA_CHAN_RECOVERING;
 }
 
+/* End a descriptor that was never queued, or not this time.  Any context. */
+static void loopdma_tx_drop(struct loopdma_chan *lc, struct loopdma_desc *d)
+{
+	unsigned long flags;
+
+	dma_descriptor_unmap(&d->tx);
+	spin_lock_irqsave(&lc->lock, flags);
+	loopdma_desc_put(lc, d);
+	spin_unlock_irqrestore(&lc->lock, flags);
+}
+
 /*
  * Queue a transaction.  The descriptor is the channel's from here on, also if
  * it is refused; one to be used again stays the client's then.  Any context.
@@ -65,12 +76,8 @@ static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
 	}
 	spin_unlock_irqrestore(&lc->lock, flags);
 
-	if (d) {
-		dma_descriptor_unmap(tx);
-		spin_lock_irqsave(&lc->lock, flags);
-		loopdma_desc_put(lc, d);
-		spin_unlock_irqrestore(&lc->lock, flags);
-	}
+	if (d)
+		loopdma_tx_drop(lc, d);
 	return cookie;
 }
 
@@ -91,11 +98,7 @@ static int loopdma_tx_free(struct dma_async_tx_descriptor *tx)
 	if (busy)
 		return -EBUSY;
 
-	/* Of what was never submitted. */
-	dma_descriptor_unmap(tx);
-	spin_lock_irqsave(&lc->lock, flags);
-	loopdma_desc_put(lc, d);
-	spin_unlock_irqrestore(&lc->lock, flags);
+	loopdma_tx_drop(lc, d);
 	return 0;
 }
 
@@ -213,7 +216,6 @@ loopdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl,
 	struct loopdma_segs *tail = NULL;
 	struct scatterlist *sg;
 	struct loopdma_desc *d;
-	unsigned long irq;
 	unsigned int i;
 	u32 periph;
 
@@ -235,9 +237,7 @@ loopdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl,
 	return &d->tx;
 
 err_put:
-	spin_lock_irqsave(&lc->lock, irq);
-	loopdma_desc_put(lc, d);
-	spin_unlock_irqrestore(&lc->lock, irq);
+	loopdma_tx_drop(lc, d);
 	return NULL;
 }
 
