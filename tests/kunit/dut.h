@@ -2,9 +2,9 @@
 /*
  * loopdma: the device under test.
  *
- * What the contract suites (channel, sg, align, order, reuse) know of it.  They speak
- * the dmaengine client API, and this interface to hold, step and upset the
- * device; whether a simulated device or the one on the PCI bus is behind it
+ * What the contract suites (channel, sg, align, order, reuse) know of it.  They
+ * speak the dmaengine client API, and this interface to hold, step and upset
+ * the device; whether a simulated device or the one on the PCI bus is behind it
  * makes no difference to a case.
  *
  * "provider.rst" and "client.rst" in the comments of the cases are those of

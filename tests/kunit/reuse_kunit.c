@@ -29,16 +29,29 @@ struct reuse {
 	dma_cookie_t cookie;
 };
 
-static void reuse_init(struct ldk_dut *dut, struct dma_chan *chan,
-		       struct reuse *r)
+static void reuse_prep(struct ldk_dut *dut, struct dma_chan *chan,
+		       struct reuse *r, unsigned long flags)
+{
+	r->tx = dmaengine_prep_dma_memcpy(chan, r->dst->dma, r->src->dma, LEN,
+					  flags);
+	KUNIT_ASSERT_NOT_NULL(dut->test, r->tx);
+	KUNIT_ASSERT_EQ(dut->test, 0, dmaengine_desc_set_reuse(r->tx));
+}
+
+static void reuse_init_flags(struct ldk_dut *dut, struct dma_chan *chan,
+			     struct reuse *r, unsigned long flags)
 {
 	*r = (struct reuse) {
 		.src = ldk_src(dut, LEN),
 		.dst = ldk_dst(dut, LEN),
 	};
-	r->tx = ldk_prep_copy(chan, r->dst, r->src);
-	KUNIT_ASSERT_NOT_NULL(dut->test, r->tx);
-	KUNIT_ASSERT_EQ(dut->test, 0, dmaengine_desc_set_reuse(r->tx));
+	reuse_prep(dut, chan, r, flags);
+}
+
+static void reuse_init(struct ldk_dut *dut, struct dma_chan *chan,
+		       struct reuse *r)
+{
+	reuse_init_flags(dut, chan, r, DMA_PREP_INTERRUPT);
 }
 
 /* Use it once, with fresh data. */
@@ -127,9 +140,8 @@ static void polled(struct kunit *test)
 	u32 before;
 	int i, err;
 
-	reuse_init(dut, chan, &r);
 	/* Without an interrupt nobody but the client looks. */
-	r.tx->flags &= ~DMA_PREP_INTERRUPT;
+	reuse_init_flags(dut, chan, &r, 0);
 	cookie = dmaengine_submit(r.tx);
 	for (i = 0; i < 20; i++) {
 		KUNIT_ASSERT_FALSE(test, dma_submit_error(cookie));
@@ -197,9 +209,7 @@ static void cleared_for_last_use(struct kunit *test)
 	r.src = ldk_src(dut, LEN);
 	r.dst = ldk_dst(dut, LEN);
 	for (i = 0; i < n; i++) {
-		r.tx = ldk_prep_copy(chan, r.dst, r.src);
-		KUNIT_ASSERT_NOT_NULL_MSG(test, r.tx, "at %u of %u", i, n);
-		KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_set_reuse(r.tx));
+		reuse_prep(dut, chan, &r, DMA_PREP_INTERRUPT);
 		reuse_once(dut, &x[2 * i], &r);
 		dmaengine_desc_clear_reuse(r.tx);
 		reuse_once(dut, &x[2 * i + 1], &r);
