@@ -287,7 +287,7 @@ static uint8_t loopdma_decode(const LoopdmaChannel *ch, LoopdmaOp *op,
 
     status = loopdma_check(ch, op);
     if (status != LOOPDMA_ST_OPCODE &&
-        (desc->rsvd0 || desc->rsvd1[0] || desc->rsvd1[1])) {
+        (desc->arg || desc->dst2 || desc->src_off)) {
         status = LOOPDMA_ST_RESERVED;
     }
     return status;

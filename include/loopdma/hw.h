@@ -41,13 +41,18 @@
 #define LOOPDMA_VERSION			0x004	/* RO */
 #define LOOPDMA_VERSION_MAJOR		0xffff0000U
 #define LOOPDMA_VERSION_MINOR		0x0000ffffU
-#define LOOPDMA_VERSION_1_0		0x00010000U
+#define LOOPDMA_VERSION_1_1		0x00010001U
 
 #define LOOPDMA_CAPS			0x008	/* RO */
 #define LOOPDMA_CAPS_COPY		0x00000001U	/* COPY descriptors */
 #define LOOPDMA_CAPS_LOOPBACK		0x00000002U	/* TX and RX descriptors */
 #define LOOPDMA_CAPS_COUNTERS		0x00000004U	/* the *_CNT_* registers */
 #define LOOPDMA_CAPS_TESTCTL		0x00000008U	/* the *_TC_* registers */
+#define LOOPDMA_CAPS_FILL		0x00000010U	/* FILL descriptors */
+#define LOOPDMA_CAPS_XOR		0x00000020U	/* XOR, XOR_CHECK */
+#define LOOPDMA_CAPS_PQ			0x00000040U	/* PQ, PQ_CHECK */
+#define LOOPDMA_CAPS_PAUSE		0x00000080U	/* CH_CONTROL.PAUSE */
+#define LOOPDMA_CAPS_PROGRESS		0x00000100U	/* progress, FIFO_LEVEL */
 
 #define LOOPDMA_TOPOLOGY		0x010	/* RO */
 #define LOOPDMA_TOPOLOGY_CHANNELS	0x000000ffU	/* 1..32 */
@@ -67,6 +72,9 @@
 #define LOOPDMA_FIFO_LIMITS		0x024	/* RO */
 #define LOOPDMA_FIFO_LIMITS_WIDTHS	0x000000ffU	/* bit n: 2^n bytes */
 #define LOOPDMA_FIFO_LIMITS_BURST	0xffff0000U	/* elements per burst */
+
+#define LOOPDMA_XOR_LIMITS		0x028	/* RO */
+#define LOOPDMA_XOR_LIMITS_SOURCES	0x000000ffU	/* 1..16, or 0 */
 
 #define LOOPDMA_CONTROL			0x040	/* RW */
 #define LOOPDMA_CONTROL_RESET		0x00000001U	/* reads 1 until done */
@@ -95,14 +103,19 @@
 #define LOOPDMA_CH_CAPS_COPY		0x00000001U
 #define LOOPDMA_CH_CAPS_TX		0x00000002U
 #define LOOPDMA_CH_CAPS_RX		0x00000004U
+#define LOOPDMA_CH_CAPS_FILL		0x00000008U
+#define LOOPDMA_CH_CAPS_XOR		0x00000010U
+#define LOOPDMA_CH_CAPS_PQ		0x00000020U
 
 #define LOOPDMA_CH_CONTROL		0x04	/* RW */
 #define LOOPDMA_CH_CONTROL_ENABLE	0x00000001U
 #define LOOPDMA_CH_CONTROL_RESET	0x00000002U	/* reads 1 until done */
+#define LOOPDMA_CH_CONTROL_PAUSE	0x00000004U	/* CAPS_PAUSE */
 
 #define LOOPDMA_CH_STATUS		0x08	/* RO */
 #define LOOPDMA_CH_STATUS_STATE		0x000000ffU	/* enum loopdma_hw_state */
 #define LOOPDMA_CH_STATUS_ERROR		0x0000ff00U	/* enum loopdma_hw_chan_error */
+#define LOOPDMA_CH_STATUS_PAUSED	0x00010000U	/* RUNNING, moves nothing */
 
 #define LOOPDMA_CH_DOORBELL		0x0c	/* WO: producer count */
 #define LOOPDMA_CH_RING_LO		0x10	/* RW while disabled */
@@ -112,6 +125,7 @@
 #define LOOPDMA_CH_COMP_LO		0x20	/* RW while disabled */
 #define LOOPDMA_CH_COMP_HI		0x24	/* RW while disabled */
 #define LOOPDMA_CH_ABORT		0x28	/* WO: abort below this count */
+#define LOOPDMA_CH_FIFO_LEVEL		0x2c	/* RO, CAPS_PROGRESS: bytes */
 
 #define LOOPDMA_CH_CNT_DOORBELLS	0x40	/* RO, CAPS_COUNTERS */
 #define LOOPDMA_CH_CNT_DESCRIPTORS	0x44	/* RO, CAPS_COUNTERS */
@@ -172,6 +186,18 @@ enum loopdma_hw_chan_error {
 #define LOOPDMA_CTRL_INT		0x00000100U	/* interrupt when retired */
 #define LOOPDMA_CTRL_CHAIN		0x00000200U	/* transaction goes on */
 
+/* struct loopdma_hw_desc.arg */
+#define LOOPDMA_ARG_BYTE		0x000000ffU	/* FILL */
+#define LOOPDMA_ARG_SOURCES		0x000000ffU	/* XOR and PQ kinds */
+#define LOOPDMA_ARG_NO_P		0x00000100U	/* PQ kinds: no P */
+#define LOOPDMA_ARG_NO_Q		0x00000200U	/* PQ kinds: no Q */
+#define LOOPDMA_ARG_CONTINUE		0x00000400U	/* PQ: P and Q go on */
+
+/* struct loopdma_hw_desc.status */
+#define LOOPDMA_STATUS_CODE		0x000000ffU	/* enum loopdma_hw_status */
+#define LOOPDMA_STATUS_P_WRONG		0x00000100U	/* found by a check */
+#define LOOPDMA_STATUS_Q_WRONG		0x00000200U	/* found by a check */
+
 /* struct loopdma_hw_desc.periph, TX and RX only */
 #define LOOPDMA_PERIPH_WIDTH		0x0000000fU	/* log2 of bytes */
 #define LOOPDMA_PERIPH_BURST		0xffff0000U	/* elements, 0 is 1 */
@@ -183,6 +209,11 @@ enum loopdma_hw_chan_error {
  * @LOOPDMA_OP_COPY: memory at src to memory at dst
  * @LOOPDMA_OP_TX: memory at src to the channel's peer's receive FIFO
  * @LOOPDMA_OP_RX: the channel's receive FIFO to memory at dst
+ * @LOOPDMA_OP_FILL: memory at dst is filled with a byte
+ * @LOOPDMA_OP_XOR: dst becomes the exclusive or of the sources
+ * @LOOPDMA_OP_XOR_CHECK: is the exclusive or of the sources zero?
+ * @LOOPDMA_OP_PQ: dst becomes P, dst2 becomes Q of the sources
+ * @LOOPDMA_OP_PQ_CHECK: is dst P, is dst2 Q of the sources?
  */
 enum loopdma_hw_opcode {
 	LOOPDMA_OP_INVALID	= 0,
@@ -190,10 +221,15 @@ enum loopdma_hw_opcode {
 	LOOPDMA_OP_COPY		= 2,
 	LOOPDMA_OP_TX		= 3,
 	LOOPDMA_OP_RX		= 4,
+	LOOPDMA_OP_FILL		= 5,
+	LOOPDMA_OP_XOR		= 6,
+	LOOPDMA_OP_XOR_CHECK	= 7,
+	LOOPDMA_OP_PQ		= 8,
+	LOOPDMA_OP_PQ_CHECK	= 9,
 };
 
 /**
- * enum loopdma_hw_status - outcome of one descriptor
+ * enum loopdma_hw_status - outcome of one descriptor, status.CODE
  * @LOOPDMA_ST_PENDING: what the driver writes; the device never does
  * @LOOPDMA_ST_OK: executed in full
  * @LOOPDMA_ST_OPCODE: opcode unknown, or not in the channel's capabilities
@@ -207,6 +243,8 @@ enum loopdma_hw_opcode {
  *	above FIFO_DEPTH
  * @LOOPDMA_ST_ABORTED: retired by CH_ABORT before it was complete
  * @LOOPDMA_ST_SKIPPED: not executed, an earlier descriptor of its chain failed
+ * @LOOPDMA_ST_ARG: number of sources zero or above XOR_LIMITS, or neither P
+ *	nor Q wanted
  */
 enum loopdma_hw_status {
 	LOOPDMA_ST_PENDING	= 0,
@@ -220,18 +258,23 @@ enum loopdma_hw_status {
 	LOOPDMA_ST_PERIPH	= 8,
 	LOOPDMA_ST_ABORTED	= 9,
 	LOOPDMA_ST_SKIPPED	= 10,
+	LOOPDMA_ST_ARG		= 11,
 };
 
 /**
  * struct loopdma_hw_desc - one ring entry
  * @ctrl: LOOPDMA_CTRL_*
- * @len: bytes to move; zero for NOP
- * @src: bus address read from; zero if the opcode does not read memory
- * @dst: bus address written to; zero if the opcode does not write memory
- * @periph: LOOPDMA_PERIPH_*; zero for NOP and COPY
- * @rsvd0: zero
- * @rsvd1: zero
- * @status: enum loopdma_hw_status in bits 7:0; written by the device
+ * @len: bytes to move; of the XOR and PQ kinds, bytes of each buffer; zero for
+ *	NOP
+ * @src: bus address read from; of the XOR and PQ kinds, that of a struct
+ *	loopdma_hw_sources; zero if the opcode does not read memory
+ * @dst: bus address written to, or P to be checked; zero if there is none
+ * @periph: LOOPDMA_PERIPH_*; zero but for TX and RX
+ * @arg: LOOPDMA_ARG_*; zero for NOP, COPY, TX and RX
+ * @dst2: bus address of Q; zero but for the PQ kinds
+ * @src_off: bytes from the addresses in the source list to where this
+ *	descriptor begins; zero but for the XOR and PQ kinds
+ * @status: LOOPDMA_STATUS_*; written by the device
  * @residue: bytes of @len that were not moved; written by the device
  * @fault_addr: bus address of a READ or WRITE error, else zero; written by
  *	the device
@@ -245,33 +288,62 @@ struct loopdma_hw_desc {
 	__le64 src;
 	__le64 dst;
 	__le32 periph;
-	__le32 rsvd0;
-	__le64 rsvd1[2];
+	__le32 arg;
+	__le64 dst2;
+	__le64 src_off;
 	__le32 status;
 	__le32 residue;
 	__le64 fault_addr;
+};
+
+/* --- Source list ---------------------------------------------------------- */
+
+#define LOOPDMA_MAX_SOURCES		16
+#define LOOPDMA_SOURCES_SIZE		192
+#define LOOPDMA_SOURCES_ALIGN		64
+
+/**
+ * struct loopdma_hw_sources - what an XOR or PQ descriptor reads
+ * @addr: bus addresses, as many as LOOPDMA_ARG_SOURCES says
+ * @coef: coefficient of each in Q, an element of GF(2^8); not looked at by XOR
+ * @rsvd: zero; not looked at
+ *
+ * Owned as the descriptor that points to it.
+ */
+struct loopdma_hw_sources {
+	__le64 addr[LOOPDMA_MAX_SOURCES];
+	__u8 coef[LOOPDMA_MAX_SOURCES];
+	__u8 rsvd[48];
 };
 
 /* --- Completion record --------------------------------------------------- */
 
 #define LOOPDMA_COMP_SIZE		128	/* and its alignment */
 
+#define LOOPDMA_PROGRESS_COUNT		0xffffffff00000000ULL
+#define LOOPDMA_PROGRESS_BYTES		0x00000000ffffffffULL
+
 /**
  * struct loopdma_hw_comp - completion record of a channel, in memory
  * @done: descriptors retired since the channel was enabled, modulo 2^32;
  *	written by the device only
  * @rsvd0: zero
+ * @progress: LOOPDMA_PROGRESS_*: how far the descriptor with this count has
+ *	got; written by the device only, with CAPS_PROGRESS
+ * @rsvd1: zero
  * @arm: any change allows the channel to interrupt once more; written by the
  *	driver only
- * @rsvd1: zero
+ * @rsvd2: zero
  *
  * Two cache lines, one for each writer.
  */
 struct loopdma_hw_comp {
 	__le32 done;
-	__le32 rsvd0[15];
+	__le32 rsvd0;
+	__le64 progress;
+	__le32 rsvd1[12];
 	__le32 arm;
-	__le32 rsvd1[15];
+	__le32 rsvd2[15];
 };
 
 #endif /* LOOPDMA_HW_H */

@@ -191,7 +191,7 @@ struct loopdma_fake {
 
 const struct loopdma_fake_config loopdma_fake_default = {
 	.id = LOOPDMA_ID_MAGIC,
-	.version = LOOPDMA_VERSION_1_0,
+	.version = LOOPDMA_VERSION_1_1,
 	.caps = LOOPDMA_CAPS_COPY | LOOPDMA_CAPS_LOOPBACK |
 		LOOPDMA_CAPS_COUNTERS | LOOPDMA_CAPS_TESTCTL,
 	.channels = 8,
@@ -410,8 +410,8 @@ static bool fake_desc_reserved(const struct loopdma_hw_desc *hw, u32 op)
 	u32 periph = LOOPDMA_PERIPH_WIDTH | LOOPDMA_PERIPH_BURST;
 	bool slave = op == LOOPDMA_OP_TX || op == LOOPDMA_OP_RX;
 
-	if ((le32_to_cpu(hw->ctrl) & ~ctrl) || hw->rsvd0 || hw->rsvd1[0] ||
-	    hw->rsvd1[1])
+	if ((le32_to_cpu(hw->ctrl) & ~ctrl) || hw->arg || hw->dst2 ||
+	    hw->src_off)
 		return true;
 	if (op != LOOPDMA_OP_COPY && op != LOOPDMA_OP_TX && hw->src)
 		return true;

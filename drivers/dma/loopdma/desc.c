@@ -18,6 +18,7 @@
 
 static_assert(sizeof(struct loopdma_hw_desc) == LOOPDMA_DESC_SIZE);
 static_assert(sizeof(struct loopdma_hw_comp) == LOOPDMA_COMP_SIZE);
+static_assert(sizeof(struct loopdma_hw_sources) == LOOPDMA_SOURCES_SIZE);
 
 /* Doorbell counts and slots work up to any power of two; this bounds memory. */
 #define LOOPDMA_RING_ORDER_LIMIT	16
