@@ -69,14 +69,18 @@ struct fake_fifo {
  * @done: descriptors retired
  * @abort_to: last abort value
  * @aborting: @abort_to has not been dealt with
+ * @paused: CH_CONTROL.PAUSE; only while running
  * @raised: an interrupt was raised since the channel was enabled
  * @arm: arm word at that time
  * @skip: the rest of the transaction is skipped
  * @started: @cur is being executed
  * @cur: local copy of the descriptor at @done
+ * @sources: local copy of its source list, if it has one
  * @moved: bytes of @cur moved
  * @limit: bytes of @cur to be moved
  * @forced: status that @cur shall have once @limit is reached, or 0
+ * @fault: bus address that goes with the status of @cur, or 0
+ * @wrong: LOOPDMA_STATUS_*_WRONG, what the check of @moved bytes has found
  * @fifo: what the peer has sent
  * @hold: TC_HOLD
  * @credits: from TC_STEP
@@ -113,15 +117,19 @@ struct fake_chan {
 	u32 done;
 	u32 abort_to;
 	bool aborting;
+	bool paused;
 	bool raised;
 	u32 arm;
 	bool skip;
 
 	bool started;
 	struct loopdma_hw_desc cur;
+	struct loopdma_hw_sources sources;
 	u32 moved;
 	u32 limit;
 	u32 forced;
+	u64 fault;
+	u32 wrong;
 	struct fake_fifo fifo;
 
 	u32 hold;
@@ -162,6 +170,8 @@ struct fake_chan {
  * @cnt_reads: CNT_MMIO_READS
  * @cnt_interrupts: CNT_INTERRUPTS
  * @guest_errors: accesses that hardware.rst calls guest errors
+ * @p: P of a chunk, on its way to memory or to be compared
+ * @q: Q of a chunk
  * @nchan: elements of @chan
  * @chan: channels
  */
@@ -185,6 +195,8 @@ struct loopdma_fake {
 	u32 cnt_reads;
 	u32 cnt_interrupts;
 	u32 guest_errors;
+	u8 *p;
+	u8 *q;
 	u32 nchan;
 	struct fake_chan chan[];
 };
@@ -193,7 +205,9 @@ const struct loopdma_fake_config loopdma_fake_default = {
 	.id = LOOPDMA_ID_MAGIC,
 	.version = LOOPDMA_VERSION_1_1,
 	.caps = LOOPDMA_CAPS_COPY | LOOPDMA_CAPS_LOOPBACK |
-		LOOPDMA_CAPS_COUNTERS | LOOPDMA_CAPS_TESTCTL,
+		LOOPDMA_CAPS_COUNTERS | LOOPDMA_CAPS_TESTCTL |
+		LOOPDMA_CAPS_FILL | LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ |
+		LOOPDMA_CAPS_PAUSE | LOOPDMA_CAPS_PROGRESS,
 	.channels = 8,
 	.ring_min = 1,
 	.ring_max = 10,
@@ -203,6 +217,7 @@ const struct loopdma_fake_config loopdma_fake_default = {
 	.fifo_depth = SZ_4K,
 	.fifo_widths = 0x1f,
 	.fifo_burst = 256,
+	.max_sources = LOOPDMA_MAX_SOURCES,
 	.dma_offset = BIT_ULL(40),
 };
 
@@ -228,6 +243,12 @@ static u32 fake_chan_caps(struct loopdma_fake *fake, struct fake_chan *fc)
 		caps |= LOOPDMA_CH_CAPS_COPY;
 	if ((fake->cfg.caps & LOOPDMA_CAPS_LOOPBACK) && fake_peer(fake, fc))
 		caps |= LOOPDMA_CH_CAPS_TX | LOOPDMA_CH_CAPS_RX;
+	if (fake->cfg.caps & LOOPDMA_CAPS_FILL)
+		caps |= LOOPDMA_CH_CAPS_FILL;
+	if (fake->cfg.caps & LOOPDMA_CAPS_XOR)
+		caps |= LOOPDMA_CH_CAPS_XOR;
+	if (fake->cfg.caps & LOOPDMA_CAPS_PQ)
+		caps |= LOOPDMA_CH_CAPS_PQ;
 	return caps;
 }
 
@@ -302,6 +323,7 @@ static void fake_chan_error(struct loopdma_fake *fake, struct fake_chan *fc,
 	fc->state = LOOPDMA_STATE_ERROR;
 	fc->error = error;
 	fc->started = false;
+	fc->paused = false;
 	fake->channel_errors |= BIT(fake_index(fake, fc));
 	fake_raise_event(fake, LOOPDMA_EVENT_CHANNEL_ERROR);
 }
@@ -332,21 +354,48 @@ static void fake_chan_interrupt(struct loopdma_fake *fake, struct fake_chan *fc)
 
 /* --- Execution -------------------------------------------------------------- */
 
+/* The completion record; NULL if it is out of reach, which stops the channel. */
+static struct loopdma_hw_comp *fake_chan_comp(struct loopdma_fake *fake,
+					      struct fake_chan *fc)
+{
+	if (fake_bus_reach(fake, fc->comp, LOOPDMA_COMP_SIZE) <
+	    LOOPDMA_COMP_SIZE) {
+		fake_chan_error(fake, fc, LOOPDMA_CHERR_WRITEBACK);
+		return NULL;
+	}
+	return fake_bus_ptr(fake, fc->comp);
+}
+
 static bool fake_chan_write_done(struct loopdma_fake *fake,
 				 struct fake_chan *fc)
 {
-	struct loopdma_hw_comp *comp;
+	struct loopdma_hw_comp *comp = fake_chan_comp(fake, fc);
 
-	if (fake_bus_reach(fake, fc->comp, sizeof(*comp)) < sizeof(*comp)) {
-		fake_chan_error(fake, fc, LOOPDMA_CHERR_WRITEBACK);
+	if (!comp)
 		return false;
-	}
-	comp = fake_bus_ptr(fake, fc->comp);
 	/* The outcome of the descriptors before the count that frees them. */
 	smp_wmb();
 	WRITE_ONCE(comp->done, cpu_to_le32(fc->done + fc->lie));
 	fc->lie = 0;
 	return true;
+}
+
+/* For a descriptor that is left unfinished. */
+static void fake_chan_write_progress(struct loopdma_fake *fake,
+				     struct fake_chan *fc)
+{
+	struct loopdma_hw_comp *comp;
+	u64 val = FIELD_PREP(LOOPDMA_PROGRESS_COUNT, fc->done) |
+		  FIELD_PREP(LOOPDMA_PROGRESS_BYTES, fc->moved);
+
+	if (!(fake->cfg.caps & LOOPDMA_CAPS_PROGRESS))
+		return;
+	comp = fake_chan_comp(fake, fc);
+	if (!comp)
+		return;
+	/* The bytes before the number of them. */
+	smp_wmb();
+	WRITE_ONCE(comp->progress, cpu_to_le64(val));
 }
 
 /* Retires the descriptor at done; false if the channel stopped instead. */
@@ -380,13 +429,15 @@ static bool fake_chan_retire(struct loopdma_fake *fake, struct fake_chan *fc,
 }
 
 static void fake_chan_finish(struct loopdma_fake *fake, struct fake_chan *fc,
-			     u32 status, u64 fault_addr)
+			     u32 status)
 {
 	u32 ctrl = le32_to_cpu(fc->cur.ctrl);
 	u32 residue = le32_to_cpu(fc->cur.len) - fc->moved;
 	bool ok = status == LOOPDMA_ST_OK;
 
-	if (!fake_chan_retire(fake, fc, status, ok ? 0 : residue, fault_addr))
+	/* What a check has found counts when it has seen everything. */
+	if (!fake_chan_retire(fake, fc, ok ? status | fc->wrong : status,
+			      ok ? 0 : residue, fc->fault))
 		return;
 	if (!(ctrl & LOOPDMA_CTRL_CHAIN))
 		fc->skip = false;
@@ -394,6 +445,117 @@ static void fake_chan_finish(struct loopdma_fake *fake, struct fake_chan *fc,
 		fc->skip = true;
 	if (ctrl & LOOPDMA_CTRL_INT)
 		fake_chan_interrupt(fake, fc);
+}
+
+/**
+ * struct fake_opcode - what a descriptor of some opcode consists of
+ * @caps: LOOPDMA_CH_CAPS_* that it needs
+ * @arg: LOOPDMA_ARG_* that it has
+ * @src: it has a src
+ * @dst: it has a dst, unless arg says otherwise
+ * @dst2: it has a dst2, unless arg says otherwise
+ * @slave: it is TX or RX
+ * @parity: it is an XOR or PQ kind
+ * @check: it compares and does not write
+ */
+struct fake_opcode {
+	u32 caps;
+	u32 arg;
+	bool src;
+	bool dst;
+	bool dst2;
+	bool slave;
+	bool parity;
+	bool check;
+};
+
+static const struct fake_opcode fake_opcodes[] = {
+	[LOOPDMA_OP_NOP] = { },
+	[LOOPDMA_OP_COPY] = {
+		.caps = LOOPDMA_CH_CAPS_COPY,
+		.src = true,
+		.dst = true,
+	},
+	[LOOPDMA_OP_TX] = {
+		.caps = LOOPDMA_CH_CAPS_TX,
+		.src = true,
+		.slave = true,
+	},
+	[LOOPDMA_OP_RX] = {
+		.caps = LOOPDMA_CH_CAPS_RX,
+		.dst = true,
+		.slave = true,
+	},
+	[LOOPDMA_OP_FILL] = {
+		.caps = LOOPDMA_CH_CAPS_FILL,
+		.arg = LOOPDMA_ARG_BYTE,
+		.dst = true,
+	},
+	[LOOPDMA_OP_XOR] = {
+		.caps = LOOPDMA_CH_CAPS_XOR,
+		.arg = LOOPDMA_ARG_SOURCES,
+		.src = true,
+		.dst = true,
+		.parity = true,
+	},
+	[LOOPDMA_OP_XOR_CHECK] = {
+		.caps = LOOPDMA_CH_CAPS_XOR,
+		.arg = LOOPDMA_ARG_SOURCES,
+		.src = true,
+		.parity = true,
+		.check = true,
+	},
+	[LOOPDMA_OP_PQ] = {
+		.caps = LOOPDMA_CH_CAPS_PQ,
+		.arg = LOOPDMA_ARG_SOURCES | LOOPDMA_ARG_NO_P |
+		       LOOPDMA_ARG_NO_Q | LOOPDMA_ARG_CONTINUE,
+		.src = true,
+		.dst = true,
+		.dst2 = true,
+		.parity = true,
+	},
+	[LOOPDMA_OP_PQ_CHECK] = {
+		.caps = LOOPDMA_CH_CAPS_PQ,
+		.arg = LOOPDMA_ARG_SOURCES | LOOPDMA_ARG_NO_P |
+		       LOOPDMA_ARG_NO_Q,
+		.src = true,
+		.dst = true,
+		.dst2 = true,
+		.parity = true,
+		.check = true,
+	},
+};
+
+static u32 fake_desc_op(const struct loopdma_hw_desc *hw)
+{
+	return FIELD_GET(LOOPDMA_CTRL_OPCODE, le32_to_cpu(hw->ctrl));
+}
+
+/* Only for an opcode that was found to be known. */
+static const struct fake_opcode *fake_desc_how(const struct loopdma_hw_desc *hw)
+{
+	return &fake_opcodes[fake_desc_op(hw)];
+}
+
+static bool fake_desc_has_dst(const struct loopdma_hw_desc *hw)
+{
+	return fake_desc_how(hw)->dst &&
+	       !(le32_to_cpu(hw->arg) & LOOPDMA_ARG_NO_P);
+}
+
+static bool fake_desc_has_dst2(const struct loopdma_hw_desc *hw)
+{
+	return fake_desc_how(hw)->dst2 &&
+	       !(le32_to_cpu(hw->arg) & LOOPDMA_ARG_NO_Q);
+}
+
+static u32 fake_desc_sources(const struct loopdma_hw_desc *hw)
+{
+	const struct fake_opcode *how = fake_desc_how(hw);
+
+	if (how->parity)
+		return FIELD_GET(LOOPDMA_ARG_SOURCES, le32_to_cpu(hw->arg));
+	return how->src ? 1 : 0;
 }
 
 static u32 fake_burst_bytes(const struct loopdma_hw_desc *hw)
@@ -404,62 +566,157 @@ static u32 fake_burst_bytes(const struct loopdma_hw_desc *hw)
 	return max(burst, 1U) << FIELD_GET(LOOPDMA_PERIPH_WIDTH, periph);
 }
 
-static bool fake_desc_reserved(const struct loopdma_hw_desc *hw, u32 op)
+static bool fake_desc_reserved(const struct loopdma_hw_desc *hw)
 {
 	u32 ctrl = LOOPDMA_CTRL_OPCODE | LOOPDMA_CTRL_INT | LOOPDMA_CTRL_CHAIN;
 	u32 periph = LOOPDMA_PERIPH_WIDTH | LOOPDMA_PERIPH_BURST;
-	bool slave = op == LOOPDMA_OP_TX || op == LOOPDMA_OP_RX;
+	const struct fake_opcode *how = fake_desc_how(hw);
 
-	if ((le32_to_cpu(hw->ctrl) & ~ctrl) || hw->arg || hw->dst2 ||
-	    hw->src_off)
+	/* From here on arg has no bit that the opcode does not have. */
+	if ((le32_to_cpu(hw->ctrl) & ~ctrl) ||
+	    (le32_to_cpu(hw->arg) & ~how->arg) ||
+	    (le32_to_cpu(hw->periph) & ~(how->slave ? periph : 0)))
 		return true;
-	if (op != LOOPDMA_OP_COPY && op != LOOPDMA_OP_TX && hw->src)
-		return true;
-	if (op != LOOPDMA_OP_COPY && op != LOOPDMA_OP_RX && hw->dst)
-		return true;
-	return le32_to_cpu(hw->periph) & ~(slave ? periph : 0);
+	return (hw->src && !how->src) || (hw->src_off && !how->parity) ||
+	       (hw->dst && !fake_desc_has_dst(hw)) ||
+	       (hw->dst2 && !fake_desc_has_dst2(hw));
+}
+
+static bool fake_desc_periph_ok(struct loopdma_fake *fake,
+				const struct loopdma_hw_desc *hw, u32 width)
+{
+	u32 burst = FIELD_GET(LOOPDMA_PERIPH_BURST, le32_to_cpu(hw->periph));
+
+	return (fake->cfg.fifo_widths & width) &&
+	       burst <= fake->cfg.fifo_burst &&
+	       fake_burst_bytes(hw) <= fake->cfg.fifo_depth;
+}
+
+static bool fake_desc_arg_ok(struct loopdma_fake *fake,
+			     const struct loopdma_hw_desc *hw)
+{
+	u32 none = LOOPDMA_ARG_NO_P | LOOPDMA_ARG_NO_Q;
+	u32 n = fake_desc_sources(hw);
+
+	return n && n <= min_t(u32, fake->cfg.max_sources,
+			       LOOPDMA_MAX_SOURCES) &&
+	       (le32_to_cpu(hw->arg) & none) != none;
+}
+
+static bool fake_desc_aligned(struct loopdma_fake *fake,
+			      const struct loopdma_hw_desc *hw, u32 width)
+{
+	const struct fake_opcode *how = fake_desc_how(hw);
+	u64 all = le32_to_cpu(hw->len) | le64_to_cpu(hw->dst) |
+		  le64_to_cpu(hw->dst2);
+	u64 src = le64_to_cpu(hw->src);
+
+	if (how->slave)
+		return IS_ALIGNED(src | all, width);
+	/* A source list is no buffer and has an alignment of its own. */
+	if (!how->parity)
+		all |= src;
+	else if (!IS_ALIGNED(src, LOOPDMA_SOURCES_ALIGN))
+		return false;
+	return IS_ALIGNED(all, BIT(fake->cfg.copy_align));
 }
 
 /* The checks in the order that hardware.rst gives. */
 static u32 fake_desc_check(struct loopdma_fake *fake, struct fake_chan *fc)
 {
 	const struct loopdma_hw_desc *hw = &fc->cur;
-	u32 op = FIELD_GET(LOOPDMA_CTRL_OPCODE, le32_to_cpu(hw->ctrl));
 	u32 width = BIT(FIELD_GET(LOOPDMA_PERIPH_WIDTH,
 				  le32_to_cpu(hw->periph)));
-	u32 burst = FIELD_GET(LOOPDMA_PERIPH_BURST, le32_to_cpu(hw->periph));
-	bool slave = op == LOOPDMA_OP_TX || op == LOOPDMA_OP_RX;
-	u64 addr = le64_to_cpu(hw->src) | le64_to_cpu(hw->dst);
-	u32 caps = fake_chan_caps(fake, fc);
 	u32 len = le32_to_cpu(hw->len);
-	u32 mask;
+	const struct fake_opcode *how;
+	u32 op = fake_desc_op(hw);
 
-	if (op == LOOPDMA_OP_INVALID || op > LOOPDMA_OP_RX ||
-	    (op == LOOPDMA_OP_COPY && !(caps & LOOPDMA_CH_CAPS_COPY)) ||
-	    (op == LOOPDMA_OP_TX && !(caps & LOOPDMA_CH_CAPS_TX)) ||
-	    (op == LOOPDMA_OP_RX && !(caps & LOOPDMA_CH_CAPS_RX)))
+	if (op == LOOPDMA_OP_INVALID || op >= ARRAY_SIZE(fake_opcodes))
 		return LOOPDMA_ST_OPCODE;
-	if (fake_desc_reserved(hw, op))
+	how = fake_desc_how(hw);
+	if (how->caps & ~fake_chan_caps(fake, fc))
+		return LOOPDMA_ST_OPCODE;
+	if (fake_desc_reserved(hw))
 		return LOOPDMA_ST_RESERVED;
 	if (op == LOOPDMA_OP_NOP)
 		return len ? LOOPDMA_ST_LENGTH : LOOPDMA_ST_OK;
-	if (!len || len > fake->cfg.max_len || (slave && len & (width - 1)))
+	if (!len || len > fake->cfg.max_len ||
+	    (how->slave && !IS_ALIGNED(len, width)))
 		return LOOPDMA_ST_LENGTH;
-	if (slave && (!(fake->cfg.fifo_widths & width) ||
-		      burst > fake->cfg.fifo_burst ||
-		      fake_burst_bytes(hw) > fake->cfg.fifo_depth))
+	if (how->slave && !fake_desc_periph_ok(fake, hw, width))
 		return LOOPDMA_ST_PERIPH;
-	mask = (slave ? width : BIT(fake->cfg.copy_align)) - 1;
-	if ((addr | len) & mask)
+	if (how->parity && !fake_desc_arg_ok(fake, hw))
+		return LOOPDMA_ST_ARG;
+	if (!fake_desc_aligned(fake, hw, width))
 		return LOOPDMA_ST_ALIGN;
 	return LOOPDMA_ST_OK;
 }
 
-/* Begins the descriptor at done; false if there is none or it may not start. */
+/* Where the current descriptor goes on in one of its sources. */
+static u64 fake_chan_source(const struct fake_chan *fc, u32 i)
+{
+	if (!fake_desc_how(&fc->cur)->parity)
+		return le64_to_cpu(fc->cur.src) + fc->moved;
+	return le64_to_cpu(fc->sources.addr[i]) +
+	       le64_to_cpu(fc->cur.src_off) + fc->moved;
+}
+
+/* Copies the source list in, once, and checks it. */
+static u32 fake_chan_read_sources(struct loopdma_fake *fake,
+				  struct fake_chan *fc)
+{
+	u64 addr = le64_to_cpu(fc->cur.src);
+	u32 i, n = fake_bus_reach(fake, addr, sizeof(fc->sources));
+
+	if (n < sizeof(fc->sources)) {
+		fc->fault = addr + n;
+		return LOOPDMA_ST_READ;
+	}
+	memcpy(&fc->sources, fake_bus_ptr(fake, addr), sizeof(fc->sources));
+	for (i = 0; i < fake_desc_sources(&fc->cur); i++)
+		if (!IS_ALIGNED(fake_chan_source(fc, i),
+				BIT(fake->cfg.copy_align)))
+			return LOOPDMA_ST_ALIGN;
+	return LOOPDMA_ST_OK;
+}
+
+/* What TC_FAIL does to the descriptor that it has counted down to. */
+static void fake_chan_fail(struct fake_chan *fc, u32 status)
+{
+	fc->forced = status;
+	fc->limit = min(fc->limit, fc->fail_bytes);
+	if (status == LOOPDMA_ST_READ)
+		fc->fault = fake_chan_source(fc, 0) + fc->limit;
+	else if (status == LOOPDMA_ST_WRITE)
+		fc->fault = le64_to_cpu(fc->cur.dst) + fc->limit;
+}
+
+/* Begins the copied descriptor, or refuses it. */
+static void fake_chan_begin(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	u32 status = fake_desc_check(fake, fc);
+
+	fc->started = true;
+	fc->limit = le32_to_cpu(fc->cur.len);
+	fc->forced = 0;
+	fc->wrong = 0;
+	if (status == LOOPDMA_ST_OK && fake_desc_how(&fc->cur)->parity)
+		status = fake_chan_read_sources(fake, fc);
+	if (fc->fail & LOOPDMA_CH_TC_FAIL_AFTER &&
+	    !(--fc->fail & LOOPDMA_CH_TC_FAIL_AFTER)) {
+		if (status == LOOPDMA_ST_OK)
+			fake_chan_fail(fc, FIELD_GET(LOOPDMA_CH_TC_FAIL_STATUS,
+						     fc->fail));
+		fc->fail = 0;
+	}
+	if (status != LOOPDMA_ST_OK)
+		fake_chan_finish(fake, fc, status);
+}
+
+/* Fetches the descriptor at done; false if there is none or it may not start. */
 static bool fake_chan_start(struct loopdma_fake *fake, struct fake_chan *fc)
 {
 	u64 addr = fc->ring + (fc->done & (fc->size - 1)) * LOOPDMA_DESC_SIZE;
-	u32 status;
 
 	if (fc->done == fc->tail || (fc->hold && !fc->credits))
 		return false;
@@ -469,25 +726,15 @@ static bool fake_chan_start(struct loopdma_fake *fake, struct fake_chan *fc)
 	}
 	memcpy(&fc->cur, fake_bus_ptr(fake, addr), sizeof(fc->cur));
 	fc->moved = 0;
+	fc->fault = 0;
 	if (fc->skip) {
-		fake_chan_finish(fake, fc, LOOPDMA_ST_SKIPPED, 0);
+		fake_chan_finish(fake, fc, LOOPDMA_ST_SKIPPED);
 		return true;
 	}
 
 	if (fc->hold)
 		fc->credits--;
-	fc->started = true;
-	fc->limit = le32_to_cpu(fc->cur.len);
-	fc->forced = 0;
-	status = fake_desc_check(fake, fc);
-	if (fc->fail & LOOPDMA_CH_TC_FAIL_AFTER &&
-	    !(--fc->fail & LOOPDMA_CH_TC_FAIL_AFTER)) {
-		fc->forced = FIELD_GET(LOOPDMA_CH_TC_FAIL_STATUS, fc->fail);
-		fc->limit = min(fc->limit, fc->fail_bytes);
-		fc->fail = 0;
-	}
-	if (status != LOOPDMA_ST_OK)
-		fake_chan_finish(fake, fc, status, 0);
+	fake_chan_begin(fake, fc);
 	return true;
 }
 
@@ -521,58 +768,189 @@ static u32 fake_slave_ready(u32 todo, u32 burst, u32 avail)
 	return rounddown(avail, burst);
 }
 
+/* Bytes of the next chunk that flow control lets move. */
+static u32 fake_chan_ready(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	u32 n = min_t(u32, fc->limit - fc->moved, FAKE_CHUNK);
+	const struct fake_fifo *fifo = &fc->fifo;
+
+	switch (fake_desc_op(&fc->cur)) {
+	case LOOPDMA_OP_TX:
+		fifo = &fake_peer(fake, fc)->fifo;
+		return fake_slave_ready(n, fake_burst_bytes(&fc->cur),
+					fake->cfg.fifo_depth -
+					(fifo->head - fifo->tail));
+	case LOOPDMA_OP_RX:
+		return fake_slave_ready(n, fake_burst_bytes(&fc->cur),
+					fifo->head - fifo->tail);
+	default:
+		return n;
+	}
+}
+
+/* Ends the current descriptor early where one of its buffers ends. */
+static u32 fake_buffer_reach(struct loopdma_fake *fake, struct fake_chan *fc,
+			     u64 addr, u32 len, u32 status)
+{
+	u32 n = fake_bus_reach(fake, addr, len);
+
+	if (n < len) {
+		fc->limit = fc->moved + n;
+		fc->forced = status;
+		fc->fault = addr + n;
+	}
+	return n;
+}
+
+/* P and Q are read where they are compared or go on. */
+static bool fake_desc_reads_dst(const struct loopdma_hw_desc *hw)
+{
+	return fake_desc_how(hw)->check ||
+	       (le32_to_cpu(hw->arg) & LOOPDMA_ARG_CONTINUE);
+}
+
+/* Bytes, up to @n, that can be accessed in all buffers. */
+static u32 fake_chan_reach(struct loopdma_fake *fake, struct fake_chan *fc,
+			   u32 n)
+{
+	const struct loopdma_hw_desc *hw = &fc->cur;
+	u32 i, status = fake_desc_reads_dst(hw) ? LOOPDMA_ST_READ :
+						  LOOPDMA_ST_WRITE;
+
+	for (i = 0; i < fake_desc_sources(hw); i++)
+		n = fake_buffer_reach(fake, fc, fake_chan_source(fc, i), n,
+				      LOOPDMA_ST_READ);
+	if (fake_desc_has_dst(hw))
+		n = fake_buffer_reach(fake, fc, le64_to_cpu(hw->dst) +
+				      fc->moved, n, status);
+	if (fake_desc_has_dst2(hw))
+		n = fake_buffer_reach(fake, fc, le64_to_cpu(hw->dst2) +
+				      fc->moved, n, status);
+	return n;
+}
+
+/*
+ * The product in the field that RAID-6 uses.  Bit by bit, and not with the
+ * kernel's tables, as the results of the driver are compared with it.
+ */
+static u8 fake_gf_mul(u8 a, u8 b)
+{
+	u8 product = 0;
+
+	for (; b; b >>= 1) {
+		if (b & 1)
+			product ^= a;
+		a = (a << 1) ^ (a & 0x80 ? 0x1d : 0);
+	}
+	return product;
+}
+
+/* Adds @coef times @src to @sum. */
+static void fake_gf_add(u8 *sum, const u8 *src, u32 len, u8 coef)
+{
+	u8 times[256];
+	u32 i;
+
+	/* So that a byte costs one look, however long the buffers are. */
+	for (i = 0; i < sizeof(times); i++)
+		times[i] = fake_gf_mul(i, coef);
+	for (i = 0; i < len; i++)
+		sum[i] ^= times[src[i]];
+}
+
+static void fake_parity_sum(struct loopdma_fake *fake, struct fake_chan *fc,
+			    u8 *sum, u32 len, bool q)
+{
+	u32 i;
+
+	memset(sum, 0, len);
+	for (i = 0; i < fake_desc_sources(&fc->cur); i++)
+		fake_gf_add(sum, fake_bus_ptr(fake, fake_chan_source(fc, i)),
+			    len, q ? fc->sources.coef[i] : 1);
+}
+
+/* Writes what was summed up to @addr, or notes whether it is there. */
+static void fake_parity_end(struct loopdma_fake *fake, struct fake_chan *fc,
+			    u8 *sum, u32 len, u64 addr, u32 wrong)
+{
+	const struct loopdma_hw_desc *hw = &fc->cur;
+
+	/* XOR_CHECK has none: the sum of the sources is to be 0 by itself. */
+	if (fake_desc_reads_dst(hw) && fake_desc_how(hw)->dst)
+		fake_gf_add(sum, fake_bus_ptr(fake, addr), len, 1);
+	if (!fake_desc_how(hw)->check)
+		memcpy(fake_bus_ptr(fake, addr), sum, len);
+	else if (memchr_inv(sum, 0, len))
+		fc->wrong |= wrong;
+}
+
+static void fake_chan_parity(struct loopdma_fake *fake, struct fake_chan *fc,
+			     u32 len)
+{
+	u64 dst = le64_to_cpu(fc->cur.dst) + fc->moved;
+	u64 dst2 = le64_to_cpu(fc->cur.dst2) + fc->moved;
+	bool p = !(le32_to_cpu(fc->cur.arg) & LOOPDMA_ARG_NO_P);
+	bool q = fake_desc_has_dst2(&fc->cur);
+
+	/* Both before either is written: a destination may be a source. */
+	if (p)
+		fake_parity_sum(fake, fc, fake->p, len, false);
+	if (q)
+		fake_parity_sum(fake, fc, fake->q, len, true);
+	if (p)
+		fake_parity_end(fake, fc, fake->p, len, dst,
+				LOOPDMA_STATUS_P_WRONG);
+	if (q)
+		fake_parity_end(fake, fc, fake->q, len, dst2,
+				LOOPDMA_STATUS_Q_WRONG);
+}
+
+/* The operation itself, for bytes that were found ready and accessible. */
+static void fake_chan_execute(struct loopdma_fake *fake, struct fake_chan *fc,
+			      u32 len)
+{
+	u64 src = fake_chan_source(fc, 0);
+	u64 dst = le64_to_cpu(fc->cur.dst) + fc->moved;
+
+	switch (fake_desc_op(&fc->cur)) {
+	case LOOPDMA_OP_COPY:
+		memmove(fake_bus_ptr(fake, dst), fake_bus_ptr(fake, src), len);
+		break;
+	case LOOPDMA_OP_TX:
+		fake_fifo_put(fake, &fake_peer(fake, fc)->fifo,
+			      fake_bus_ptr(fake, src), len);
+		break;
+	case LOOPDMA_OP_RX:
+		fake_fifo_get(fake, &fc->fifo, fake_bus_ptr(fake, dst), len);
+		break;
+	case LOOPDMA_OP_FILL:
+		memset(fake_bus_ptr(fake, dst),
+		       FIELD_GET(LOOPDMA_ARG_BYTE, le32_to_cpu(fc->cur.arg)),
+		       len);
+		break;
+	default:
+		fake_chan_parity(fake, fc, len);
+	}
+}
+
 /* Moves a chunk of the current descriptor; false if flow control forbids. */
 static bool fake_chan_move(struct loopdma_fake *fake, struct fake_chan *fc)
 {
-	u32 op = FIELD_GET(LOOPDMA_CTRL_OPCODE, le32_to_cpu(fc->cur.ctrl));
-	u64 src = le64_to_cpu(fc->cur.src) + fc->moved;
-	u64 dst = le64_to_cpu(fc->cur.dst) + fc->moved;
-	u32 n = min_t(u32, fc->limit - fc->moved, FAKE_CHUNK);
-	struct fake_fifo *rx = &fc->fifo, *tx = NULL;
-	u32 want, depth = fake->cfg.fifo_depth;
+	u32 n = fake_chan_ready(fake, fc);
 
-	if (op == LOOPDMA_OP_TX) {
-		tx = &fake_peer(fake, fc)->fifo;
-		n = fake_slave_ready(n, fake_burst_bytes(&fc->cur),
-				     depth - (tx->head - tx->tail));
-	} else if (op == LOOPDMA_OP_RX) {
-		n = fake_slave_ready(n, fake_burst_bytes(&fc->cur),
-				     rx->head - rx->tail);
-	}
-	if (!n && fc->moved < fc->limit)
+	if (!n && fc->moved < fc->limit) {
+		fake_chan_write_progress(fake, fc);
 		return false;
-
-	want = n;
-	if (op != LOOPDMA_OP_RX && op != LOOPDMA_OP_NOP)
-		n = fake_bus_reach(fake, src, n);
-	if (n < want) {
-		fc->limit = fc->moved + n;
-		fc->forced = LOOPDMA_ST_READ;
 	}
-	want = n;
-	if (op != LOOPDMA_OP_TX && op != LOOPDMA_OP_NOP)
-		n = fake_bus_reach(fake, dst, n);
-	if (n < want) {
-		fc->limit = fc->moved + n;
-		fc->forced = LOOPDMA_ST_WRITE;
-	}
-
-	if (n && op == LOOPDMA_OP_COPY)
-		memmove(fake_bus_ptr(fake, dst), fake_bus_ptr(fake, src), n);
-	else if (n && op == LOOPDMA_OP_TX)
-		fake_fifo_put(fake, tx, fake_bus_ptr(fake, src), n);
-	else if (n && op == LOOPDMA_OP_RX)
-		fake_fifo_get(fake, rx, fake_bus_ptr(fake, dst), n);
+	n = fake_chan_reach(fake, fc, n);
+	if (n)
+		fake_chan_execute(fake, fc, n);
 	fc->moved += n;
 	fc->cnt_bytes += n;
-
-	if (fc->moved == fc->limit) {
-		u32 status = fc->forced ?: LOOPDMA_ST_OK;
-		u64 fault = status == LOOPDMA_ST_READ ? src + n :
-			    status == LOOPDMA_ST_WRITE ? dst + n : 0;
-
-		fake_chan_finish(fake, fc, status, fault);
-	}
+	if (fc->moved == fc->limit)
+		fake_chan_finish(fake, fc, fc->forced ?: LOOPDMA_ST_OK);
+	else
+		fake_chan_write_progress(fake, fc);
 	return true;
 }
 
@@ -606,7 +984,7 @@ static void fake_chan_abort(struct loopdma_fake *fake, struct fake_chan *fc)
 /* One chunk of work of a channel; false if there is nothing it can do. */
 static bool fake_chan_run(struct loopdma_fake *fake, struct fake_chan *fc)
 {
-	if (fc->state != LOOPDMA_STATE_RUNNING)
+	if (fc->state != LOOPDMA_STATE_RUNNING || fc->paused)
 		return false;
 	if (fc->aborting) {
 		fake_chan_abort(fake, fc);
@@ -700,6 +1078,7 @@ static void fake_chan_disable(struct loopdma_fake *fake, struct fake_chan *fc)
 {
 	fc->started = false;
 	fc->aborting = false;
+	fc->paused = false;
 	fc->fifo.tail = fc->fifo.head;
 	fc->error = LOOPDMA_CHERR_NONE;
 	fake->channel_errors &= ~BIT(fake_index(fake, fc));
@@ -780,12 +1159,15 @@ static u32 fake_chan_read(struct loopdma_fake *fake, struct fake_chan *fc,
 	case LOOPDMA_CH_CONTROL:
 		if (fake_stopping(fc))
 			return LOOPDMA_CH_CONTROL_RESET;
-		return fc->state == LOOPDMA_STATE_DISABLED ?
-			0 : LOOPDMA_CH_CONTROL_ENABLE;
+		if (fc->state == LOOPDMA_STATE_DISABLED)
+			return 0;
+		return LOOPDMA_CH_CONTROL_ENABLE |
+		       FIELD_PREP(LOOPDMA_CH_CONTROL_PAUSE, fc->paused);
 	case LOOPDMA_CH_STATUS:
 		fake_stopping(fc);
 		return FIELD_PREP(LOOPDMA_CH_STATUS_STATE, fc->state) |
-		       FIELD_PREP(LOOPDMA_CH_STATUS_ERROR, fc->error);
+		       FIELD_PREP(LOOPDMA_CH_STATUS_ERROR, fc->error) |
+		       FIELD_PREP(LOOPDMA_CH_STATUS_PAUSED, fc->paused);
 	case LOOPDMA_CH_RING_LO:
 		return fc->ring_lo;
 	case LOOPDMA_CH_RING_HI:
@@ -798,6 +1180,9 @@ static u32 fake_chan_read(struct loopdma_fake *fake, struct fake_chan *fc,
 		return fc->comp_lo;
 	case LOOPDMA_CH_COMP_HI:
 		return fc->comp_hi;
+	case LOOPDMA_CH_FIFO_LEVEL:
+		return fake->cfg.caps & LOOPDMA_CAPS_PROGRESS ?
+			fc->fifo.head - fc->fifo.tail : 0;
 	case LOOPDMA_CH_CNT_DOORBELLS:
 		return counters ? fc->cnt_doorbells : 0;
 	case LOOPDMA_CH_CNT_DESCRIPTORS:
@@ -856,6 +1241,10 @@ static u32 fake_dev_read(struct loopdma_fake *fake, u32 reg)
 		return FIELD_PREP(LOOPDMA_FIFO_LIMITS_WIDTHS,
 				  cfg->fifo_widths) |
 		       FIELD_PREP(LOOPDMA_FIFO_LIMITS_BURST, cfg->fifo_burst);
+	case LOOPDMA_XOR_LIMITS:
+		if (!(cfg->caps & (LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ)))
+			return 0;
+		return FIELD_PREP(LOOPDMA_XOR_LIMITS_SOURCES, cfg->max_sources);
 	case LOOPDMA_CONTROL:
 		return fake_any_stopping(fake) ? LOOPDMA_CONTROL_RESET : 0;
 	case LOOPDMA_INT_STATUS:
@@ -911,21 +1300,50 @@ static void fake_chan_abort_write(struct loopdma_fake *fake,
 	fake_kick(fake);
 }
 
+static bool fake_control_forbidden(struct loopdma_fake *fake,
+				   struct fake_chan *fc, u32 val)
+{
+	u32 known = LOOPDMA_CH_CONTROL_ENABLE | LOOPDMA_CH_CONTROL_RESET;
+	bool enable = (val & known) == LOOPDMA_CH_CONTROL_ENABLE;
+	bool pause = val & LOOPDMA_CH_CONTROL_PAUSE;
+
+	if (fake->cfg.caps & LOOPDMA_CAPS_PAUSE)
+		known |= LOOPDMA_CH_CONTROL_PAUSE;
+	if (val & ~known)
+		return true;
+	if (fc->state == LOOPDMA_STATE_STOPPING)
+		return enable || pause;
+	return pause && fc->state == LOOPDMA_STATE_DISABLED && !enable;
+}
+
+static void fake_chan_pause(struct loopdma_fake *fake, struct fake_chan *fc,
+			    bool pause)
+{
+	if (!(fake->cfg.caps & LOOPDMA_CAPS_PAUSE) ||
+	    fc->state != LOOPDMA_STATE_RUNNING || fc->paused == pause)
+		return;
+	fc->paused = pause;
+	if (!pause)
+		fake_kick(fake);
+	else if (fc->started)
+		fake_chan_write_progress(fake, fc);
+}
+
 static void fake_chan_control(struct loopdma_fake *fake, struct fake_chan *fc,
 			      u32 val)
 {
 	bool enabled = fc->state == LOOPDMA_STATE_RUNNING ||
 		       fc->state == LOOPDMA_STATE_ERROR;
 
-	if (val & ~(LOOPDMA_CH_CONTROL_ENABLE | LOOPDMA_CH_CONTROL_RESET))
+	if (fake_control_forbidden(fake, fc, val))
 		fake_guest_error(fake);
+	/* First: a channel that is enabled or stopped by this is not paused. */
+	fake_chan_pause(fake, fc, val & LOOPDMA_CH_CONTROL_PAUSE);
 	if (val & LOOPDMA_CH_CONTROL_RESET) {
 		fake_chan_reset(fake, fc);
 	} else if (val & LOOPDMA_CH_CONTROL_ENABLE) {
 		if (fc->state == LOOPDMA_STATE_DISABLED)
 			fake_chan_enable(fake, fc);
-		else if (fc->state == LOOPDMA_STATE_STOPPING)
-			fake_guest_error(fake);
 	} else if (enabled) {
 		fake_chan_disable(fake, fc);
 		fake_kick(fake);
@@ -1138,6 +1556,10 @@ struct loopdma_fake *loopdma_fake_create(struct kunit *test, const char *name,
 	spin_lock_init(&fake->lock);
 	INIT_WORK(&fake->work, fake_work);
 
+	fake->p = kunit_kzalloc(test, FAKE_CHUNK, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fake->p);
+	fake->q = kunit_kzalloc(test, FAKE_CHUNK, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fake->q);
 	for (i = 0; i < nchan; i++) {
 		fake->chan[i].fifo.buf = kunit_kzalloc(test,
 						       max(cfg->fifo_depth, 1U),

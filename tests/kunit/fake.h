@@ -36,6 +36,8 @@ struct loopdma_hw_ops;
  * @fifo_depth: bytes per receive FIFO, a power of two
  * @fifo_widths: bit n: elements of 2^n bytes
  * @fifo_burst: elements per burst
+ * @max_sources: sources of an XOR or PQ kind that LOOPDMA_XOR_LIMITS tells; the
+ *	model takes that many, within what a source list holds
  * @dma_offset: bus address of physical address 0; not 0 makes addresses exceed
  *	32 bits also where there is little memory, and differ from physical ones
  */
@@ -52,6 +54,7 @@ struct loopdma_fake_config {
 	u32 fifo_depth;
 	u32 fifo_widths;
 	u32 fifo_burst;
+	u32 max_sources;
 	u64 dma_offset;
 };
 
