@@ -360,7 +360,8 @@ static bool loopdma_overlaps(uint64_t first, uint64_t last, uint64_t start,
 static bool loopdma_touches(const LoopdmaChannel *ch, uint64_t first,
                             uint64_t last)
 {
-    unsigned i;
+    LoopdmaBuffer buf[LOOPDMA_MAX_BUFFERS];
+    unsigned i, j, n;
 
     if (!ch->in_main || !ch->prepared) {
         return false;
@@ -368,9 +369,12 @@ static bool loopdma_touches(const LoopdmaChannel *ch, uint64_t first,
     for (i = 0; i < ch->nops; i++) {
         const LoopdmaOp *op = &ch->op[i];
 
-        if (loopdma_overlaps(first, last, op->src, op->len) ||
-            loopdma_overlaps(first, last, op->dst, op->len)) {
-            return true;
+        /* One that was refused moves nothing, and may hold anything. */
+        n = op->end ? loopdma_buffers(ch, op, buf) : 0;
+        for (j = 0; j < n; j++) {
+            if (loopdma_overlaps(first, last, buf[j].addr, op->len)) {
+                return true;
+            }
         }
     }
     return false;

@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
 #include "qemu/bswap.h"
+#include "qemu/cutils.h"
 #include "qemu/lockable.h"
 #include "qemu/log.h"
 #include "qemu/timer.h"
@@ -74,7 +75,8 @@ static size_t loopdma_read(LoopdmaState *s, uint64_t addr, void *buf,
 {
     size_t done = 0;
 
-    while (done < len) {
+    /* What is read may not go on at address 0. */
+    while (done < len && addr + done >= addr) {
         hwaddr n = len - done;
         void *p = loopdma_map(s, addr + done, &n, false);
 
@@ -157,32 +159,131 @@ static unsigned loopdma_opcode(const LoopdmaOp *op)
     return op->ctrl & LOOPDMA_CTRL_OPCODE;
 }
 
-static bool loopdma_reads(const LoopdmaOp *op)
-{
-    return loopdma_opcode(op) == LOOPDMA_OP_COPY ||
-           loopdma_opcode(op) == LOOPDMA_OP_TX;
-}
-
-static bool loopdma_writes(const LoopdmaOp *op)
-{
-    return loopdma_opcode(op) == LOOPDMA_OP_COPY ||
-           loopdma_opcode(op) == LOOPDMA_OP_RX;
-}
-
 static bool loopdma_is_periph(const LoopdmaOp *op)
 {
     return loopdma_opcode(op) == LOOPDMA_OP_TX ||
            loopdma_opcode(op) == LOOPDMA_OP_RX;
 }
 
+static bool loopdma_is_xor(const LoopdmaOp *op)
+{
+    return loopdma_opcode(op) == LOOPDMA_OP_XOR ||
+           loopdma_opcode(op) == LOOPDMA_OP_XOR_CHECK;
+}
+
+static bool loopdma_is_pq(const LoopdmaOp *op)
+{
+    return loopdma_opcode(op) == LOOPDMA_OP_PQ ||
+           loopdma_opcode(op) == LOOPDMA_OP_PQ_CHECK;
+}
+
+/* Does it have a list of sources? */
+static bool loopdma_is_parity(const LoopdmaOp *op)
+{
+    return loopdma_is_xor(op) || loopdma_is_pq(op);
+}
+
+static bool loopdma_is_check(const LoopdmaOp *op)
+{
+    return loopdma_opcode(op) == LOOPDMA_OP_XOR_CHECK ||
+           loopdma_opcode(op) == LOOPDMA_OP_PQ_CHECK;
+}
+
+/* Does @src name a buffer?  That of the parity opcodes is a list of them. */
+static bool loopdma_has_src(const LoopdmaOp *op)
+{
+    return loopdma_opcode(op) == LOOPDMA_OP_COPY ||
+           loopdma_opcode(op) == LOOPDMA_OP_TX;
+}
+
+/* Does @dst? */
+static bool loopdma_has_dst(const LoopdmaOp *op)
+{
+    switch (loopdma_opcode(op)) {
+    case LOOPDMA_OP_COPY:
+    case LOOPDMA_OP_RX:
+    case LOOPDMA_OP_FILL:
+    case LOOPDMA_OP_XOR:
+        return true;
+    default:
+        return loopdma_is_pq(op) && !(op->arg & LOOPDMA_ARG_NO_P);
+    }
+}
+
+/* Does @dst2? */
+static bool loopdma_has_dst2(const LoopdmaOp *op)
+{
+    return loopdma_is_pq(op) && !(op->arg & LOOPDMA_ARG_NO_Q);
+}
+
+/* How many sources does it have? */
+static unsigned loopdma_nsources(const LoopdmaOp *op)
+{
+    return op->arg & LOOPDMA_ARG_SOURCES;
+}
+
+static const LoopdmaSources *loopdma_sources(const LoopdmaChannel *ch,
+                                             const LoopdmaOp *op)
+{
+    return &ch->sources[op - ch->op];
+}
+
+/* Does it read what is at @dst and @dst2? */
+static bool loopdma_reads_results(const LoopdmaOp *op)
+{
+    return loopdma_is_check(op) || (op->arg & LOOPDMA_ARG_CONTINUE);
+}
+
+static unsigned loopdma_results(const LoopdmaChannel *ch, const LoopdmaOp *op,
+                                bool is_write, LoopdmaBuffer *buf)
+{
+    unsigned n = 0;
+
+    if (loopdma_has_dst(op)) {
+        buf[n++] = (LoopdmaBuffer) { op->dst, is_write };
+    }
+    if (loopdma_has_dst2(op)) {
+        buf[n++] = (LoopdmaBuffer) { loopdma_sources(ch, op)->dst2, is_write };
+    }
+    return n;
+}
+
 /**
- * loopdma_burst_bytes: how much a descriptor moves at a time
- * @op: the descriptor
+ * loopdma_buffers: what a descriptor reads and writes
+ * @ch: its channel
+ * @op: one of ch->op that has passed the checks
+ * @buf: where to put them: sources, then what is read of the results, then
+ *     what is written; LOOPDMA_MAX_BUFFERS at the most
  *
- * For TX and RX that have passed the checks it fits into the FIFO; for the
- * others it is 1.
+ * Returns their number.
  */
-uint64_t loopdma_burst_bytes(const LoopdmaOp *op)
+unsigned loopdma_buffers(const LoopdmaChannel *ch, const LoopdmaOp *op,
+                         LoopdmaBuffer *buf)
+{
+    const LoopdmaSources *sources = loopdma_sources(ch, op);
+    unsigned n = 0;
+
+    if (loopdma_is_parity(op)) {
+        for (; n < loopdma_nsources(op); n++) {
+            buf[n] = (LoopdmaBuffer) { sources->addr[n], false };
+        }
+    } else if (loopdma_has_src(op)) {
+        buf[n++] = (LoopdmaBuffer) { op->src, false };
+    }
+    if (loopdma_reads_results(op)) {
+        n += loopdma_results(ch, op, false, buf + n);
+    }
+    if (!loopdma_is_check(op)) {
+        n += loopdma_results(ch, op, true, buf + n);
+    }
+    return n;
+}
+
+/*
+ * How much a descriptor moves at a time.  For TX and RX that have passed the
+ * checks it fits into the FIFO; for the others it is 1.
+ */
+static uint64_t loopdma_burst_bytes(const LoopdmaOp *op)
 {
     uint64_t elements = MAX(op->periph >> 16, 1);
 
@@ -206,11 +307,43 @@ static uint8_t loopdma_check_opcode(const LoopdmaChannel *ch,
     case LOOPDMA_OP_RX:
         need = LOOPDMA_CH_CAPS_RX;
         break;
+    case LOOPDMA_OP_FILL:
+        need = LOOPDMA_CH_CAPS_FILL;
+        break;
+    case LOOPDMA_OP_XOR:
+    case LOOPDMA_OP_XOR_CHECK:
+        need = LOOPDMA_CH_CAPS_XOR;
+        break;
+    case LOOPDMA_OP_PQ:
+    case LOOPDMA_OP_PQ_CHECK:
+        need = LOOPDMA_CH_CAPS_PQ;
+        break;
     default:
         return LOOPDMA_ST_OPCODE;
     }
     return loopdma_channel_caps(ch) & need ? LOOPDMA_ST_OK
                                            : LOOPDMA_ST_OPCODE;
+}
+
+/* The bits of @arg that are not reserved. */
+static uint32_t loopdma_arg_fields(const LoopdmaOp *op)
+{
+    const uint32_t pq = LOOPDMA_ARG_SOURCES | LOOPDMA_ARG_NO_P |
+                        LOOPDMA_ARG_NO_Q;
+
+    switch (loopdma_opcode(op)) {
+    case LOOPDMA_OP_FILL:
+        return LOOPDMA_ARG_BYTE;
+    case LOOPDMA_OP_XOR:
+    case LOOPDMA_OP_XOR_CHECK:
+        return LOOPDMA_ARG_SOURCES;
+    case LOOPDMA_OP_PQ:
+        return pq | LOOPDMA_ARG_CONTINUE;
+    case LOOPDMA_OP_PQ_CHECK:
+        return pq;
+    default:
+        return 0;
+    }
 }
 
 static bool loopdma_reserved_set(const LoopdmaOp *op)
@@ -221,22 +354,58 @@ static bool loopdma_reserved_set(const LoopdmaOp *op)
                                               LOOPDMA_PERIPH_BURST : 0;
 
     return (op->ctrl & ~ctrl) || (op->periph & ~periph) ||
-           (op->src && !loopdma_reads(op)) ||
-           (op->dst && !loopdma_writes(op));
+           (op->arg & ~loopdma_arg_fields(op)) ||
+           (op->src && !loopdma_has_src(op) && !loopdma_is_parity(op)) ||
+           (op->dst && !loopdma_has_dst(op));
 }
 
-/**
- * loopdma_check: what a descriptor is refused with
- * @ch: its channel
- * @op: the descriptor
- *
- * The reserved fields that @op has no room for are not looked at.
- */
-uint8_t loopdma_check(const LoopdmaChannel *ch, const LoopdmaOp *op)
+static uint8_t loopdma_check_periph(const LoopdmaState *s, const LoopdmaOp *op)
+{
+    unsigned width = op->periph & LOOPDMA_PERIPH_WIDTH;
+    uint32_t mask = (1U << width) - 1;
+
+    if (op->len & mask) {
+        return LOOPDMA_ST_LENGTH;
+    }
+    if (!(s->fifo_widths & (1U << width)) ||
+        op->periph >> 16 > s->fifo_max_burst ||
+        loopdma_burst_bytes(op) > s->fifo_depth) {
+        return LOOPDMA_ST_PERIPH;
+    }
+    return (op->src | op->dst) & mask ? LOOPDMA_ST_ALIGN : LOOPDMA_ST_OK;
+}
+
+static uint8_t loopdma_check_memory(const LoopdmaChannel *ch,
+                                    const LoopdmaOp *op)
 {
     const LoopdmaState *s = ch->dev;
-    unsigned width = op->periph & LOOPDMA_PERIPH_WIDTH;
-    uint64_t align;
+    uint64_t aligned = op->dst | op->len;
+
+    if (loopdma_is_parity(op)) {
+        if (!loopdma_nsources(op) || loopdma_nsources(op) > s->max_sources ||
+            (loopdma_is_pq(op) && !loopdma_has_dst(op) &&
+             !loopdma_has_dst2(op))) {
+            return LOOPDMA_ST_ARG;
+        }
+        if (op->src & (LOOPDMA_SOURCES_ALIGN - 1)) {
+            return LOOPDMA_ST_ALIGN;
+        }
+        if (loopdma_has_dst2(op)) {
+            aligned |= loopdma_sources(ch, op)->dst2;
+        }
+    } else {
+        aligned |= op->src;
+    }
+    return aligned & ((1U << s->copy_align) - 1) ? LOOPDMA_ST_ALIGN
+                                                 : LOOPDMA_ST_OK;
+}
+
+/*
+ * What a descriptor is refused with.  The fields that @op has no room for are
+ * not looked at.
+ */
+static uint8_t loopdma_check(const LoopdmaChannel *ch, const LoopdmaOp *op)
+{
     uint8_t status = loopdma_check_opcode(ch, op);
 
     if (status != LOOPDMA_ST_OK) {
@@ -248,32 +417,47 @@ uint8_t loopdma_check(const LoopdmaChannel *ch, const LoopdmaOp *op)
     if (loopdma_opcode(op) == LOOPDMA_OP_NOP) {
         return op->len ? LOOPDMA_ST_LENGTH : LOOPDMA_ST_OK;
     }
-    if (!op->len || op->len > s->max_len) {
+    if (!op->len || op->len > ch->dev->max_len) {
         return LOOPDMA_ST_LENGTH;
     }
-    if (loopdma_is_periph(op)) {
-        if (op->len & ((1U << width) - 1)) {
-            return LOOPDMA_ST_LENGTH;
-        }
-        if (!(s->fifo_widths & (1U << width)) ||
-            op->periph >> 16 > s->fifo_max_burst ||
-            loopdma_burst_bytes(op) > s->fifo_depth) {
-            return LOOPDMA_ST_PERIPH;
-        }
-        align = 1ULL << width;
-        return (op->src | op->dst) & (align - 1) ? LOOPDMA_ST_ALIGN
-                                                 : LOOPDMA_ST_OK;
+    return loopdma_is_periph(op) ? loopdma_check_periph(ch->dev, op)
+                                 : loopdma_check_memory(ch, op);
+}
+
+static bool loopdma_sources_aligned(const LoopdmaChannel *ch,
+                                    const LoopdmaOp *op)
+{
+    uint64_t addresses = 0;
+    unsigned i;
+
+    for (i = 0; i < loopdma_nsources(op); i++) {
+        addresses |= loopdma_sources(ch, op)->addr[i];
     }
-    align = 1ULL << s->copy_align;
-    return (op->src | op->dst | op->len) & (align - 1) ? LOOPDMA_ST_ALIGN
-                                                       : LOOPDMA_ST_OK;
+    return !(addresses & ((1U << ch->dev->copy_align) - 1));
+}
+
+/**
+ * loopdma_carried_good: can the op that a migration stream brings be?
+ * @ch: its channel
+ */
+bool loopdma_carried_good(const LoopdmaChannel *ch)
+{
+    const LoopdmaOp *op = &ch->op[0];
+    uint16_t wrong = loopdma_is_check(op) ? LOOPDMA_STATUS_P_WRONG |
+                                            LOOPDMA_STATUS_Q_WRONG : 0;
+
+    return loopdma_check(ch, op) == LOOPDMA_ST_OK &&
+           (!loopdma_is_parity(op) || loopdma_sources_aligned(ch, op)) &&
+           op->limit <= op->len && op->moved <= op->limit &&
+           (op->fail || op->limit == op->len) &&
+           op->moved % loopdma_burst_bytes(op) == 0 && !(op->wrong & ~wrong);
 }
 
 /*
  * Take over a descriptor that was copied in.  The test controls' part of @op
  * is filled in already.
  */
-static uint8_t loopdma_decode(const LoopdmaChannel *ch, LoopdmaOp *op,
+static uint8_t loopdma_decode(LoopdmaChannel *ch, LoopdmaOp *op,
                               const struct loopdma_hw_desc *desc)
 {
     uint8_t status;
@@ -283,14 +467,43 @@ static uint8_t loopdma_decode(const LoopdmaChannel *ch, LoopdmaOp *op,
     op->src = le64_to_cpu(desc->src);
     op->dst = le64_to_cpu(desc->dst);
     op->periph = le32_to_cpu(desc->periph);
+    op->arg = le32_to_cpu(desc->arg);
     op->limit = op->fail ? MIN(op->limit, op->len) : op->len;
+    if (loopdma_is_parity(op)) {
+        ch->sources[op - ch->op].dst2 = le64_to_cpu(desc->dst2);
+    }
 
     status = loopdma_check(ch, op);
     if (status != LOOPDMA_ST_OPCODE &&
-        (desc->arg || desc->dst2 || desc->src_off)) {
+        ((desc->dst2 && !loopdma_has_dst2(op)) ||
+         (desc->src_off && !loopdma_is_parity(op)))) {
         status = LOOPDMA_ST_RESERVED;
     }
     return status;
+}
+
+/*
+ * Copy in the source list of a descriptor that has passed the checks, and add
+ * @offset to its addresses.  Returns what the descriptor is refused with.
+ */
+static uint8_t loopdma_fetch_sources(LoopdmaChannel *ch, LoopdmaOp *op,
+                                     uint64_t offset)
+{
+    const size_t len = offsetof(struct loopdma_hw_sources, rsvd);
+    LoopdmaSources *sources = &ch->sources[op - ch->op];
+    struct loopdma_hw_sources list;
+    size_t got = loopdma_read(ch->dev, op->src, &list, len);
+    unsigned i;
+
+    if (got < len) {
+        op->fault = op->src + got;
+        return LOOPDMA_ST_READ;
+    }
+    for (i = 0; i < LOOPDMA_MAX_SOURCES; i++) {
+        sources->addr[i] = le64_to_cpu(list.addr[i]) + offset;
+    }
+    memcpy(sources->coef, list.coef, sizeof(sources->coef));
+    return loopdma_sources_aligned(ch, op) ? LOOPDMA_ST_OK : LOOPDMA_ST_ALIGN;
 }
 
 /*
@@ -338,21 +551,33 @@ static bool loopdma_map_side(LoopdmaChannel *ch, LoopdmaOp *op, uint64_t base,
     return true;
 }
 
+/* Let go of @n segments. */
+static void loopdma_unmap_segments(LoopdmaChannel *ch, LoopdmaSegment *seg,
+                                   unsigned n)
+{
+    for (; n; n--, seg++) {
+        if (seg->src) {
+            loopdma_unmap(ch->dev, seg->src, 0);
+        }
+        if (seg->dst) {
+            loopdma_unmap(ch->dev, seg->dst, seg->moved);
+        }
+    }
+}
+
 /* Add one piece of @op, of @len bytes at the most. */
 static bool loopdma_add_segment(LoopdmaChannel *ch, LoopdmaOp *op, hwaddr len)
 {
     LoopdmaSegment *seg = &ch->seg[ch->nsegs];
 
     *seg = (LoopdmaSegment) { };
-    if (loopdma_reads(op) &&
+    if (loopdma_has_src(op) &&
         !loopdma_map_side(ch, op, op->src, false, &len, &seg->src)) {
         return false;
     }
-    if (loopdma_writes(op) &&
+    if (loopdma_has_dst(op) &&
         !loopdma_map_side(ch, op, op->dst, true, &len, &seg->dst)) {
-        if (seg->src) {
-            loopdma_unmap(ch->dev, seg->src, 0);
-        }
+        loopdma_unmap_segments(ch, seg, 1);
         return false;
     }
     seg->len = len;
@@ -361,37 +586,74 @@ static bool loopdma_add_segment(LoopdmaChannel *ch, LoopdmaOp *op, hwaddr len)
     return true;
 }
 
+/* The same, for an op whose pieces are @n segments, one for each buffer. */
+static bool loopdma_add_group(LoopdmaChannel *ch, LoopdmaOp *op,
+                              const LoopdmaBuffer *buf, unsigned n, hwaddr len)
+{
+    LoopdmaSegment *seg = &ch->seg[ch->nsegs];
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        seg[i] = (LoopdmaSegment) { };
+        if (!loopdma_map_side(ch, op, buf[i].addr, buf[i].is_write, &len,
+                              buf[i].is_write ? &seg[i].dst : &seg[i].src)) {
+            loopdma_unmap_segments(ch, seg, i);
+            return false;
+        }
+    }
+    for (i = 0; i < n; i++) {
+        seg[i].len = len;
+    }
+    op->end += len;
+    ch->nsegs += n;
+    return true;
+}
+
+/* How @op ends once all of it is moved that it is to move. */
+static void loopdma_set_outcome(const LoopdmaChannel *ch, LoopdmaOp *op)
+{
+    op->status = op->fail ? op->fail_status : LOOPDMA_ST_OK;
+    op->fault = 0;
+    if (op->fail && op->status == LOOPDMA_ST_READ) {
+        op->fault = op->end + (loopdma_is_parity(op)
+                               ? loopdma_sources(ch, op)->addr[0] : op->src);
+    } else if (op->fail && op->status == LOOPDMA_ST_WRITE) {
+        op->fault = op->end + op->dst;
+    }
+}
+
 /*
  * Resolve what of @op this turn will move, and find out how it will end.
  */
 static void loopdma_resolve(LoopdmaChannel *ch, LoopdmaOp *op)
 {
-    uint32_t want = MIN(op->limit, op->moved + (uint64_t)LOOPDMA_TURN_BYTES);
+    bool parity = loopdma_is_parity(op);
+    LoopdmaBuffer buf[LOOPDMA_MAX_BUFFERS];
+    unsigned n = parity ? loopdma_buffers(ch, op, buf) : 1;
+    uint64_t budget = parity ? LOOPDMA_TURN_BYTES / loopdma_nsources(op)
+                             : LOOPDMA_TURN_BYTES;
+    uint32_t want = MIN(op->limit, op->moved + budget);
 
     op->end = op->moved;
     op->seg = ch->nsegs;
     op->executed = true;
 
-    while (op->end < want && ch->nsegs < LOOPDMA_SEGMENTS) {
-        if (!loopdma_add_segment(ch, op, want - op->end)) {
+    while (op->end < want && ch->nsegs + n <= LOOPDMA_SEGMENTS) {
+        hwaddr len = want - op->end;
+
+        if (!(parity ? loopdma_add_group(ch, op, buf, n, len)
+                     : loopdma_add_segment(ch, op, len))) {
             op->final = true;
             return;
         }
     }
 
     op->final = op->end == op->limit;
-    if (!op->final) {
-        if (loopdma_is_periph(op)) {
-            /* Bursts are not divided between turns. */
-            op->end -= op->end % loopdma_burst_bytes(op);
-        }
-    } else if (!op->fail) {
-        op->status = LOOPDMA_ST_OK;
-        op->fault = 0;
-    } else {
-        op->status = op->fail_status;
-        op->fault = op->status == LOOPDMA_ST_READ ? op->src + op->end :
-                    op->status == LOOPDMA_ST_WRITE ? op->dst + op->end : 0;
+    if (op->final) {
+        loopdma_set_outcome(ch, op);
+    } else if (loopdma_is_periph(op)) {
+        /* Bursts are not divided between turns. */
+        op->end -= op->end % loopdma_burst_bytes(op);
     }
 }
 
@@ -475,13 +737,19 @@ bool loopdma_prepare(LoopdmaChannel *ch)
                     break;
                 }
             }
-            status = loopdma_decode(ch, op, &desc[used++]);
+            status = loopdma_decode(ch, op, &desc[used]);
             if (skip && !aborted) {
                 status = LOOPDMA_ST_SKIPPED;
+            } else if (status == LOOPDMA_ST_OK && !aborted &&
+                       loopdma_is_parity(op)) {
+                status = loopdma_fetch_sources(ch, op,
+                                               le64_to_cpu(desc[used].src_off));
             }
+            used++;
         }
         if (aborted) {
             status = LOOPDMA_ST_ABORTED;
+            op->fault = 0;
         }
 
         if (status == LOOPDMA_ST_OK) {
@@ -491,9 +759,9 @@ bool loopdma_prepare(LoopdmaChannel *ch)
             op->final = true;
             op->status = status;
             op->end = op->moved;
-            op->fault = 0;
         }
-        bytes += op->end - op->moved;
+        bytes += (uint64_t)(op->end - op->moved) *
+                 (loopdma_is_parity(op) ? loopdma_nsources(op) : 1);
         if (!op->final) {
             n++;
             break;
@@ -602,18 +870,105 @@ static bool loopdma_copy_burst(LoopdmaChannel *ch, LoopdmaOp *op,
     return true;
 }
 
+/* Move a chunk of a COPY or FILL whose next byte is in segment *@seg. */
 static void loopdma_copy_chunk(LoopdmaOp *op, LoopdmaSegment **seg)
 {
     LoopdmaSegment *piece = *seg;
     uint32_t n = MIN(LOOPDMA_CHUNK_BYTES, piece->len - piece->moved);
 
-    /* The guest may let source and destination overlap. */
-    memmove(piece->dst + piece->moved, piece->src + piece->moved, n);
+    if (piece->src) {
+        /* The guest may let source and destination overlap. */
+        memmove(piece->dst + piece->moved, piece->src + piece->moved, n);
+    } else {
+        memset(piece->dst + piece->moved, op->arg & LOOPDMA_ARG_BYTE, n);
+    }
     piece->moved += n;
     op->moved += n;
     if (piece->moved == piece->len) {
         (*seg)++;
     }
+}
+
+/*
+ * Compute a block of an op of the XOR or PQ kinds, whose next byte is in the
+ * group of segments *@seg.  All of a block is read before any of it is written,
+ * so that a destination may be a source.
+ */
+static void loopdma_copy_block(const LoopdmaChannel *ch, LoopdmaOp *op,
+                               LoopdmaSegment **seg)
+{
+    const LoopdmaSources *sources = loopdma_sources(ch, op);
+    LoopdmaSegment *piece = *seg;
+    uint32_t at = piece->moved;
+    uint32_t n = MIN(LOOPDMA_BLOCK_BYTES, piece->len - at);
+    bool has_p = !(op->arg & LOOPDMA_ARG_NO_P);
+    bool has_q = loopdma_has_dst2(op);
+    uint8_t p[LOOPDMA_BLOCK_BYTES], q[LOOPDMA_BLOCK_BYTES];
+    unsigned i, group;
+
+    memset(p, 0, n);
+    memset(q, 0, n);
+    for (i = 0; i < loopdma_nsources(op); i++) {
+        if (has_p) {
+            loopdma_add(p, piece[i].src + at, n);
+        }
+        if (has_q) {
+            loopdma_add_product(q, sources->coef[i], piece[i].src + at, n);
+        }
+    }
+    if (loopdma_reads_results(op)) {
+        if (loopdma_has_dst(op)) {
+            loopdma_add(p, piece[i++].src + at, n);
+        }
+        if (has_q) {
+            loopdma_add(q, piece[i++].src + at, n);
+        }
+    }
+    if (!loopdma_is_check(op)) {
+        if (loopdma_has_dst(op)) {
+            memcpy(piece[i++].dst + at, p, n);
+        }
+        if (has_q) {
+            memcpy(piece[i++].dst + at, q, n);
+        }
+    } else {
+        if (!buffer_is_zero(p, n)) {
+            op->wrong |= LOOPDMA_STATUS_P_WRONG;
+        }
+        if (!buffer_is_zero(q, n)) {
+            op->wrong |= LOOPDMA_STATUS_Q_WRONG;
+        }
+    }
+
+    group = i;
+    for (i = 0; i < group; i++) {
+        piece[i].moved += n;
+    }
+    op->moved += n;
+    if (piece->moved == piece->len) {
+        *seg += group;
+    }
+}
+
+/* Move what of @op is prepared; returns false if the turn has to end before. */
+static bool loopdma_copy_op(LoopdmaChannel *ch, LoopdmaOp *op)
+{
+    LoopdmaSegment *seg = &ch->seg[op->seg];
+
+    while (op->moved < op->end) {
+        if (qatomic_read(&ch->cut)) {
+            return false;
+        }
+        if (loopdma_is_parity(op)) {
+            loopdma_copy_block(ch, op, &seg);
+        } else if (!loopdma_is_periph(op)) {
+            loopdma_copy_chunk(op, &seg);
+        } else if (!loopdma_copy_burst(ch, op, &seg)) {
+            ch->held = true;
+            return false;
+        }
+    }
+    return true;
 }
 
 /**
@@ -625,23 +980,15 @@ static void loopdma_copy_chunk(LoopdmaOp *op, LoopdmaSegment **seg)
  */
 void loopdma_copy(LoopdmaChannel *ch)
 {
+    bool more = true;
     unsigned i;
 
-    for (i = 0; i < ch->nops; i++) {
+    for (i = 0; more && i < ch->nops; i++) {
         LoopdmaOp *op = &ch->op[i];
-        LoopdmaSegment *seg = &ch->seg[op->seg];
+        uint32_t before = op->moved;
 
-        while (op->moved < op->end) {
-            if (qatomic_read(&ch->cut)) {
-                return;
-            }
-            if (!loopdma_is_periph(op)) {
-                loopdma_copy_chunk(op, &seg);
-            } else if (!loopdma_copy_burst(ch, op, &seg)) {
-                ch->held = true;
-                return;
-            }
-        }
+        more = loopdma_copy_op(ch, op);
+        ch->bytes += op->moved - before;
     }
 }
 
@@ -650,19 +997,7 @@ void loopdma_copy(LoopdmaChannel *ch)
 /* Let go of the memory of a turn; ops that are not through begin anew. */
 void loopdma_release(LoopdmaChannel *ch)
 {
-    unsigned i;
-
-    for (i = 0; i < ch->nsegs; i++) {
-        LoopdmaSegment *seg = &ch->seg[i];
-
-        if (seg->src) {
-            loopdma_unmap(ch->dev, seg->src, 0);
-        }
-        if (seg->dst) {
-            loopdma_unmap(ch->dev, seg->dst, seg->moved);
-        }
-        ch->bytes += seg->moved;
-    }
+    loopdma_unmap_segments(ch, ch->seg, ch->nsegs);
     ch->nsegs = 0;
 }
 
@@ -677,11 +1012,17 @@ void loopdma_discard(LoopdmaChannel *ch)
     ch->held = false;
 }
 
+/* A check that was not completed has found nothing. */
+static uint32_t loopdma_status(const LoopdmaOp *op)
+{
+    return op->status | (op->status == LOOPDMA_ST_OK ? op->wrong : 0);
+}
+
 static bool loopdma_write_status(LoopdmaChannel *ch, uint32_t count,
                                  const LoopdmaOp *op)
 {
     struct loopdma_hw_desc desc = {
-        .status = cpu_to_le32(op->status),
+        .status = cpu_to_le32(loopdma_status(op)),
         .residue = cpu_to_le32(op->len - op->moved),
         .fault_addr = cpu_to_le64(op->fault),
     };
@@ -729,7 +1070,7 @@ static bool loopdma_write_statuses(LoopdmaChannel *ch, unsigned *count,
         if (!loopdma_write_status(ch, ch->retired + n, op)) {
             return false;
         }
-        trace_loopdma_retire(ch->index, ch->retired + n, op->status,
+        trace_loopdma_retire(ch->index, ch->retired + n, loopdma_status(op),
                              op->len - op->moved, op->fault);
         *executed += op->executed;
         *request |= op->ctrl & LOOPDMA_CTRL_INT;
@@ -806,6 +1147,9 @@ void loopdma_retire(LoopdmaChannel *ch)
     ch->carried = count < ch->nops;
     if (ch->carried) {
         ch->op[0] = ch->op[count];
+        if (loopdma_is_parity(&ch->op[0])) {
+            ch->sources[0] = ch->sources[count];
+        }
     }
     ch->nops = 0;
     ch->prepared = false;

@@ -25,6 +25,12 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
 #define LOOPDMA_TURN_BYTES (1 * MiB)
 #define LOOPDMA_CHUNK_BYTES (64 * KiB)
 
+/* The same for each source of a descriptor that has several. */
+#define LOOPDMA_BLOCK_BYTES (LOOPDMA_CHUNK_BYTES / LOOPDMA_MAX_SOURCES)
+
+/* Buffers of a descriptor: sources, and P and Q to be read and written. */
+#define LOOPDMA_MAX_BUFFERS (LOOPDMA_MAX_SOURCES + 4)
+
 /*
  * Threads and locks
  * -----------------
@@ -73,8 +79,30 @@ typedef enum LoopdmaSched {
 } LoopdmaSched;
 
 /**
+ * LoopdmaSources - what an op of the XOR and PQ kinds has beside LoopdmaOp
+ * @addr: bus addresses of the sources, from where the descriptor begins
+ * @dst2: of the descriptor
+ * @coef: coefficients of the sources in Q
+ */
+typedef struct LoopdmaSources {
+    uint64_t addr[LOOPDMA_MAX_SOURCES];
+    uint64_t dst2;
+    uint8_t coef[LOOPDMA_MAX_SOURCES];
+} LoopdmaSources;
+
+/**
+ * LoopdmaBuffer - memory that an op works on, as much of it as is its length
+ * @addr: bus address
+ * @is_write: it is written, else read
+ */
+typedef struct LoopdmaBuffer {
+    uint64_t addr;
+    bool is_write;
+} LoopdmaBuffer;
+
+/**
  * LoopdmaOp - a descriptor being executed
- * @ctrl: of the descriptor, as are @len, @src, @dst and @periph
+ * @ctrl: of the descriptor, as are @len, @src, @dst, @periph and @arg
  * @limit: bytes to move, below @len if the test controls cut it short
  * @moved: bytes moved so far
  * @end: bytes moved when this turn is through
@@ -84,8 +112,11 @@ typedef enum LoopdmaSched {
  * @fail: the test controls have chosen the outcome, @fail_status
  * @fail_status: that outcome
  * @skip: the rest of the transaction is to be skipped
+ * @wrong: what a check has found so far, LOOPDMA_STATUS_*
  * @fault: bus address of a READ or WRITE error
  * @seg: first of the op's segments in LoopdmaChannel.seg
+ *
+ * Every descriptor costs the time to clear one of these.
  */
 typedef struct LoopdmaOp {
     uint32_t ctrl;
@@ -102,16 +133,22 @@ typedef struct LoopdmaOp {
     bool fail;
     uint8_t fail_status;
     bool skip;
+    uint16_t wrong;
     uint64_t fault;
+    uint32_t arg;
     unsigned seg;
 } LoopdmaOp;
 
 /**
  * LoopdmaSegment - a piece of an op that is contiguous in host memory
- * @src: where to read, NULL for RX; holds a reference to its memory region
- * @dst: where to write, NULL for TX; likewise
+ * @src: where to read, or NULL; holds a reference to its memory region
+ * @dst: where to write, or NULL; likewise
  * @len: bytes
  * @moved: bytes moved so far
+ *
+ * A piece of an op of the XOR and PQ kinds is a group of segments, one for each
+ * of its buffers in the order of loopdma_buffers(), with the same @len and
+ * @moved.
  */
 typedef struct LoopdmaSegment {
     uint8_t *src;
@@ -203,6 +240,7 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @nops: number of valid @op
  * @nsegs: number of valid @seg
  * @op: ops of the turn, in order
+ * @sources: what goes with @op, valid for the XOR and PQ kinds
  * @seg: segments of the turn, in order
  */
 struct LoopdmaChannel {
@@ -256,6 +294,7 @@ struct LoopdmaChannel {
     unsigned nops;
     unsigned nsegs;
     LoopdmaOp op[LOOPDMA_BATCH];
+    LoopdmaSources sources[LOOPDMA_BATCH];
     LoopdmaSegment seg[LOOPDMA_SEGMENTS];
 };
 
@@ -360,6 +399,8 @@ struct LoopdmaState {
     uint32_t fifo_depth;
     uint32_t fifo_widths;
     uint32_t fifo_max_burst;
+    uint32_t max_sources;
+    bool loopback;
     uint32_t spin_us;
     uint32_t irq_delay_us;
     char *irq_mode;
@@ -416,13 +457,21 @@ void loopdma_engines_exit(LoopdmaState *s);
 
 /* --- loopdma-exec.c: the three steps of a turn --- */
 
-uint64_t loopdma_burst_bytes(const LoopdmaOp *op);
-uint8_t loopdma_check(const LoopdmaChannel *ch, const LoopdmaOp *op);
+unsigned loopdma_buffers(const LoopdmaChannel *ch, const LoopdmaOp *op,
+                         LoopdmaBuffer *buf);
+bool loopdma_carried_good(const LoopdmaChannel *ch);
 bool loopdma_prepare(LoopdmaChannel *ch);
 void loopdma_copy(LoopdmaChannel *ch);
 void loopdma_retire(LoopdmaChannel *ch);
 void loopdma_release(LoopdmaChannel *ch);
 void loopdma_discard(LoopdmaChannel *ch);
 void loopdma_fifo_clear(LoopdmaChannel *ch);
+
+/* --- loopdma-parity.c: the arithmetic of XOR and PQ --- */
+
+void loopdma_parity_init(void);
+void loopdma_add(uint8_t *sum, const uint8_t *src, size_t n);
+void loopdma_add_product(uint8_t *sum, uint8_t coef, const uint8_t *src,
+                         size_t n);
 
 #endif /* LOOPDMA_INT_H */

@@ -176,6 +176,15 @@ uint32_t loopdma_channel_caps(const LoopdmaChannel *ch)
     if ((s->caps & LOOPDMA_CAPS_LOOPBACK) && (ch->index | 1) < s->channels) {
         caps |= LOOPDMA_CH_CAPS_TX | LOOPDMA_CH_CAPS_RX;
     }
+    if (s->caps & LOOPDMA_CAPS_FILL) {
+        caps |= LOOPDMA_CH_CAPS_FILL;
+    }
+    if (s->caps & LOOPDMA_CAPS_XOR) {
+        caps |= LOOPDMA_CH_CAPS_XOR;
+    }
+    if (s->caps & LOOPDMA_CAPS_PQ) {
+        caps |= LOOPDMA_CH_CAPS_PQ;
+    }
     return caps;
 }
 
@@ -502,6 +511,9 @@ static uint32_t loopdma_read_device(const LoopdmaState *s, hwaddr addr)
         return loopback ? s->fifo_depth : 0;
     case LOOPDMA_FIFO_LIMITS:
         return loopback ? s->fifo_widths | s->fifo_max_burst << 16 : 0;
+    case LOOPDMA_XOR_LIMITS:
+        return s->caps & (LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ) ? s->max_sources
+                                                              : 0;
     case LOOPDMA_INT_STATUS:
         return s->int_status;
     case LOOPDMA_EVENT:
@@ -773,16 +785,6 @@ static const MemoryRegionOps loopdma_mmio_ops = {
 
 /* --- Migration ----------------------------------------------------------- */
 
-static bool loopdma_op_good(const LoopdmaChannel *ch)
-{
-    const LoopdmaOp *op = &ch->op[0];
-
-    return loopdma_check(ch, op) == LOOPDMA_ST_OK &&
-           op->limit <= op->len && op->moved <= op->limit &&
-           (op->fail || op->limit == op->len) &&
-           op->moved % loopdma_burst_bytes(op) == 0;
-}
-
 static const char *loopdma_channel_bad(const LoopdmaChannel *ch)
 {
     uint32_t size;
@@ -811,7 +813,7 @@ static const char *loopdma_channel_bad(const LoopdmaChannel *ch)
         (ch->aborting && ch->tail - ch->abort_to > 2 * size)) {
         return "counts";
     }
-    if (ch->carried && (ch->tail == ch->retired || !loopdma_op_good(ch))) {
+    if (ch->carried && (ch->tail == ch->retired || !loopdma_carried_good(ch))) {
         return "descriptor in progress";
     }
     return NULL;
@@ -864,10 +866,24 @@ static const VMStateDescription vmstate_loopdma_op = {
         VMSTATE_UINT64(src, LoopdmaOp),
         VMSTATE_UINT64(dst, LoopdmaOp),
         VMSTATE_UINT32(periph, LoopdmaOp),
+        VMSTATE_UINT32(arg, LoopdmaOp),
         VMSTATE_UINT32(limit, LoopdmaOp),
         VMSTATE_UINT32(moved, LoopdmaOp),
         VMSTATE_BOOL(fail, LoopdmaOp),
         VMSTATE_UINT8(fail_status, LoopdmaOp),
+        VMSTATE_UINT16(wrong, LoopdmaOp),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription vmstate_loopdma_sources = {
+    .name = "loopdma/sources",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_UINT64_ARRAY(addr, LoopdmaSources, LOOPDMA_MAX_SOURCES),
+        VMSTATE_UINT64(dst2, LoopdmaSources),
+        VMSTATE_UINT8_ARRAY(coef, LoopdmaSources, LOOPDMA_MAX_SOURCES),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -917,6 +933,8 @@ static const VMStateDescription vmstate_loopdma_channel = {
         VMSTATE_BOOL(carried, LoopdmaChannel),
         VMSTATE_STRUCT(op[0], LoopdmaChannel, 1, vmstate_loopdma_op,
                        LoopdmaOp),
+        VMSTATE_STRUCT(sources[0], LoopdmaChannel, 1, vmstate_loopdma_sources,
+                       LoopdmaSources),
         VMSTATE_STRUCT(fifo, LoopdmaChannel, 1, vmstate_loopdma_fifo,
                        LoopdmaFifo),
         VMSTATE_END_OF_LIST()
@@ -1001,6 +1019,8 @@ static bool loopdma_check_properties(LoopdmaState *s, Error **errp)
                              errp) ||
         !loopdma_check_range("fifo-max-burst", s->fifo_max_burst, 1, 65535,
                              false, errp) ||
+        !loopdma_check_range("max-sources", s->max_sources, 1,
+                             LOOPDMA_MAX_SOURCES, false, errp) ||
         !loopdma_check_range("spin-us", s->spin_us, 0, 1000, false, errp) ||
         !loopdma_check_range("irq-delay-us", s->irq_delay_us, 0, 1000, false,
                              errp) ||
@@ -1021,8 +1041,9 @@ static bool loopdma_check_properties(LoopdmaState *s, Error **errp)
 
 static void loopdma_configure(LoopdmaState *s)
 {
-    s->caps = LOOPDMA_CAPS_COPY | LOOPDMA_CAPS_COUNTERS;
-    if (s->channels > 1) {
+    s->caps = LOOPDMA_CAPS_COPY | LOOPDMA_CAPS_COUNTERS | LOOPDMA_CAPS_FILL |
+              LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ;
+    if (s->loopback && s->channels > 1) {
         s->caps |= LOOPDMA_CAPS_LOOPBACK;
     }
     if (s->test_controls) {
@@ -1162,6 +1183,9 @@ static LOOPDMA_PROP_CONST Property loopdma_properties[] = {
     DEFINE_PROP_SIZE32("fifo-depth", LoopdmaState, fifo_depth, 4 * KiB),
     DEFINE_PROP_UINT32("fifo-widths", LoopdmaState, fifo_widths, 0x7f),
     DEFINE_PROP_UINT32("fifo-max-burst", LoopdmaState, fifo_max_burst, 256),
+    DEFINE_PROP_UINT32("max-sources", LoopdmaState, max_sources,
+                       LOOPDMA_MAX_SOURCES),
+    DEFINE_PROP_BOOL("loopback", LoopdmaState, loopback, true),
     DEFINE_PROP_UINT32("spin-us", LoopdmaState, spin_us, 10),
     DEFINE_PROP_UINT32("irq-delay-us", LoopdmaState, irq_delay_us, 100),
     DEFINE_PROP_STRING("irq-mode", LoopdmaState, irq_mode),
@@ -1185,6 +1209,8 @@ static void loopdma_class_init(ObjectClass *klass,
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
     PCIDeviceClass *k = PCI_DEVICE_CLASS(klass);
+
+    loopdma_parity_init();
 
     k->realize = loopdma_realize;
     k->exit = loopdma_exit;

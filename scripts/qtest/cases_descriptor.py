@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Descriptors: the checks, in their order."""
 
-from qtest.dma import (DONE, Channel, copy, descriptor, nop, pattern, periph_of, refused, rx,
-                       tx)
+from qtest.dma import (DONE, MEMORY_CAPS, Channel, copy, descriptor, nop, pattern, periph_of,
+                       refused, rx, tx)
 from qtest.hw import HW
 from qtest.qemu import expect, require
 from qtest.suite import case, each
@@ -48,14 +48,14 @@ def nothing(dev):
 def opcode_unknown(dev):
     """OPCODE: the opcode is unknown."""
     made = Made(dev)
-    made.refuse(HW.ST_OPCODE, *(descriptor(op, 77) for op in (0, 5, 6, 0x7f, 0x80, 255)))
+    made.refuse(HW.ST_OPCODE, *(descriptor(op, 77) for op in (0, 10, 11, 0x7f, 0x80, 255)))
 
 
 @case("channels=3")
 def opcode_not_capable(dev):
     """OPCODE: TX and RX on the odd last channel, which has no peer."""
     made = Made(dev, 2)
-    expect(made.ch.get(HW.CH_CAPS), HW.CH_CAPS_COPY, "CH_CAPS")
+    expect(made.ch.get(HW.CH_CAPS), MEMORY_CAPS, "CH_CAPS")
     made.refuse(HW.ST_OPCODE, made.of(HW.OP_TX), made.of(HW.OP_RX))
     made.ch.works()
 
@@ -85,13 +85,13 @@ def reserved_ctrl(dev, opcode):
 
 @each({"nop": HW.OP_NOP, **TRANSFERS})
 def reserved_fields(dev, opcode):
-    """RESERVED: each bit of rsvd0 and rsvd1."""
+    """RESERVED: each bit of arg, dst2 and src_off, which these do not have."""
     made = Made(dev)
     length = 0 if opcode == HW.OP_NOP else 64
     bits = [1 << bit for bit in range(64)]
-    made.refuse(HW.ST_RESERVED, *(made.of(opcode, length, rsvd0=bit) for bit in bits[:32]))
-    made.refuse(HW.ST_RESERVED, *(made.of(opcode, length, rsvd1=(bit, 0)) for bit in bits))
-    made.refuse(HW.ST_RESERVED, *(made.of(opcode, length, rsvd1=(0, bit)) for bit in bits))
+    made.refuse(HW.ST_RESERVED, *(made.of(opcode, length, arg=bit) for bit in bits[:32]))
+    made.refuse(HW.ST_RESERVED, *(made.of(opcode, length, dst2=bit) for bit in bits))
+    made.refuse(HW.ST_RESERVED, *(made.of(opcode, length, src_off=bit) for bit in bits))
 
 
 @case()
@@ -211,8 +211,8 @@ def align_element(dev):
 def order(dev):
     """Checks: the first that fails gives the status."""
     made = Made(dev)
-    bad = {"rsvd0": 1}
-    made.refuse(HW.ST_OPCODE, made.of(9, 0, 1 << 20, **bad, periph=0xffffffff))
+    bad = {"src_off": 1}
+    made.refuse(HW.ST_OPCODE, made.of(10, 0, 1 << 20, **bad, periph=0xffffffff))
     made.refuse(HW.ST_RESERVED, made.of(HW.OP_COPY, 0, **bad),
                 made.of(HW.OP_COPY, 2000, src=made.src + 1, **bad),
                 made.of(HW.OP_TX, 0, periph=3, **bad))
@@ -252,6 +252,6 @@ def errors_do_not_stop(dev):
     made.ch.outcome((made.of(0), refused(HW.ST_OPCODE, 64)),
                     (made.of(HW.OP_COPY, 0), refused(HW.ST_LENGTH, 0)),
                     (made.of(HW.OP_COPY), DONE),
-                    (made.of(HW.OP_COPY, rsvd0=1), refused(HW.ST_RESERVED, 64)), (nop(), DONE))
+                    (made.of(HW.OP_COPY, arg=1), refused(HW.ST_RESERVED, 64)), (nop(), DONE))
     expect(made.ch.get(HW.CH_CNT_DESCRIPTORS), 5, "CH_CNT_DESCRIPTORS")
     expect(dev.read(HW.EVENT), 0, "EVENT")

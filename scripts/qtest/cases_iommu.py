@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Behind an IOMMU: bus addresses are not those of the CPU."""
 
-from qtest.dma import DONE, INT, Channel, Result, copy, nop, pattern, rx, tx
+from qtest.dma import DONE, INT, Channel, Result, copy, fill, nop, pattern, rx, tx
 from qtest.hw import HW
 from qtest.iommu import ARGUMENTS, PAGE, READ, WRITE, Iommu
+from qtest.parity import Sources
 from qtest.pci import BAR
 from qtest.qemu import MIB, expect, require
 from qtest.suite import ASYNC, SYNC, bare_each
@@ -63,6 +64,101 @@ def scattered(bench, mode):
     ch.outcome((copy(bus + 5, dst, count * PAGE - 5), DONE))
     want = b"".join(data[n * 37 % count * PAGE:][:PAGE] for n in range(count))
     require(made.read(dst, count * PAGE - 5) == want[5:], "data differs")
+
+
+def shuffled(made, sources, first):
+    """Maps sources to bus addresses from `first` on, page by page, out of order."""
+    at = []
+    for n, source in enumerate(sources.at):
+        bus = first + n * MIB
+        pages = -(-(sources.length + source % PAGE) // PAGE)
+        # In memory they are next to each other; here, the n-th is turned by n pages.
+        copies = made.m.alloc(pages * PAGE)
+        data = bytes(source % PAGE) + sources.data[n]
+        for page in range(pages):
+            there = copies + (page * 7 + n) % pages * PAGE
+            made.m.write(there, data[page * PAGE:][:PAGE])
+            made.iommu.put(made.iommu.entry(bus + page * PAGE), there | READ)
+        at.append(bus + source % PAGE)
+    made.iommu.invalidate()
+    return at
+
+
+@bare_each({f"{name}.{count}": (mode, count) for name, (mode,) in MODES.items()
+            for count in (1, 3, 16)})
+def scattered_sources(bench, mode, count):
+    """Sources whose pages are anywhere, each with another offset in its pages."""
+    made = Behind(bench, mode, 16 * MIB)
+    ch = made.channel(0)
+    # A multiple of 7 pages would be no permutation.
+    length = 60 * PAGE - 300
+    sources = Sources(made.m, count, length, align=1, bus=SHIFT)
+    sources.at = [at + 1 + n * 250 for n, at in enumerate(sources.at)]
+    sources.renew(shuffled(made, sources, SHIFT + (1 << 30)))
+    p, q = sources.room(), sources.room(b"\xee" * (length + 1)) + 1
+    ch.outcome((sources.pq(p, q), DONE), (sources.pq_check(p, q), DONE))
+    require(sources.read(p) == sources.p(), "P differs")
+    require(sources.read(q) == sources.q(), "Q differs")
+    expect(ch.get(HW.CH_CNT_BYTES_LO), 2 * length, "CH_CNT_BYTES_LO")
+
+
+@bare_each({f"{name}.{which}": (mode, which) for name, (mode,) in MODES.items()
+            for which in range(5)})
+def hole_in_parity(bench, mode, which):
+    """A page of a source, of P or of Q is not mapped: what counts was moved in all."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    length, hole_at = 20 * PAGE, 7 * PAGE
+    sources = Sources(made.m, 3, length, align=PAGE, bus=SHIFT)
+    p, q = sources.room(), sources.room()
+    fault = [*sources.at, p, q][which] + hole_at
+    made.iommu.unmap(fault)
+    status = HW.ST_READ if which < 3 else HW.ST_WRITE
+    moved = partly(ch, sources.pq(p, q), status, length, fault, hole_at)
+    require(sources.read(p, moved) == sources.p()[:moved], "P differs")
+    require(sources.read(q, moved) == sources.q()[:moved], "Q differs")
+    for dst in {p, q} - {fault - hole_at}:
+        require(made.read(dst + hole_at, PAGE) == b"\xee" * PAGE, "moved beyond the fault")
+    partly(ch, sources.pq_check(p, q), HW.ST_READ, length, fault, hole_at)
+    made.iommu.map(fault, fault - SHIFT)
+    ch.outcome((sources.pq(p, q), DONE), (sources.pq_check(p, q), DONE))
+
+
+@bare_each(MODES)
+def rights_of_results(bench, mode):
+    """What is checked need not be writable; what is added to must be readable, too."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    sources = Sources(made.m, 3, PAGE, align=PAGE, bus=SHIFT)
+    p, q = sources.room(sources.p()), sources.room(sources.q())
+    made.iommu.map(p, p - SHIFT, rights=READ)
+    made.iommu.map(q, q - SHIFT, rights=WRITE)
+    more = {"flags": HW.ARG_CONTINUE}
+    ch.outcome((sources.pq_check(p, None), DONE),
+               (sources.pq(p, None), Result(HW.ST_WRITE, PAGE, p)),
+               (sources.pq(p, None, **more), Result(HW.ST_WRITE, PAGE, p)),
+               (sources.pq(None, q, **more), Result(HW.ST_READ, PAGE, q)),
+               (sources.pq_check(None, q), Result(HW.ST_READ, PAGE, q)),
+               (sources.pq(None, q), DONE), (fill(p, 64, 0), Result(HW.ST_WRITE, 64, p)),
+               (fill(q, 64, 7), DONE))
+    require(made.read(p, PAGE) == sources.p(), "the page that is not writable")
+
+
+@bare_each(MODES)
+def source_list(bench, mode):
+    """The source list is read through the IOMMU, page by page."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    sources = Sources(made.m, 16, 64, bus=SHIFT)
+    page = made.alloc(2 * PAGE)
+    sources.list = page + PAGE - 64
+    sources.renew()
+    dst = sources.room()
+    ch.outcome((sources.xor(dst), DONE))
+    made.iommu.unmap(page + PAGE)
+    ch.outcome((sources.xor(dst), Result(HW.ST_READ, 64, page + PAGE)))
+    made.iommu.unmap(page)
+    ch.outcome((sources.xor(dst), Result(HW.ST_READ, 64, sources.list)))
 
 
 @bare_each(MODES)
@@ -223,6 +319,36 @@ def unmapped_busy(bench, mode, kind):
         results = [ch.result(n) for n in range(count)]
         require(all(result == DONE or result.status == HW.ST_WRITE for result in results),
                 "a copy has another status than OK and WRITE")
+
+
+@bare_each({f"{name}.{what}": (mode, what) for name, (mode,) in MODES.items()
+            for what in ("source", "p", "q")})
+def parity_unmapped_busy(bench, mode, what):
+    """The same while it computes: of a source, of P, of Q."""
+    made = Behind(bench, mode, 16 * MIB, "engines=1")
+    length, count = MIB // 2, 20
+    channels = [made.channel(index, log2=5) for index in range(4)]
+    sources = Sources(made.m, 5, length, align=length, bus=SHIFT)
+    p, q = (made.m.alloc(length, align=length) + SHIFT for _ in range(2))
+    for ch in channels:
+        ch.submit(*[sources.pq(p, q)] * count)
+    gone = {"source": sources.at[2], "p": p, "q": q}[what]
+    for offset in range(0, length, PAGE):
+        made.iommu.put(made.iommu.entry(gone + offset), 0)
+    made.iommu.invalidate_pages(gone, 7)
+    mark = bytes(byte ^ 0xff for byte in made.read(gone, length))
+    made.m.write(gone - SHIFT, mark)
+    for ch in channels:
+        ch.wait()
+        for n in range(count):
+            result = ch.result(n)
+            require(result == DONE or result.status in (HW.ST_READ, HW.ST_WRITE) and
+                    gone <= result.fault < gone + length, f"{n}: {result}")
+    require(made.read(gone, length) == mark, "memory was touched after the unmap")
+    for dst, want in ((p, sources.p()), (q, sources.q())):
+        require(dst == gone or all(map(lambda got, good: got in (good, 0),
+                                       made.read(dst, length), want)),
+                "memory was read after the unmap")
 
 
 @bare_each(MODES)

@@ -20,6 +20,7 @@ RANGES = {
     "fifo-depth": ([0, 32, 100, 131072], "64", "65536"),
     "fifo-widths": ([0, 0x80, 0x100], "1", "127"),
     "fifo-max-burst": ([0, 65536], "1", "65535"),
+    "max-sources": ([0, 17], "1", "16"),
     "spin-us": ([1001], "0", "1000"),
     "irq-delay-us": ([1001], "0", "1000"),
     "x-bar-size": ([0, 2048, 5000, 2 << 20], "4096", str(1 << 20)),
@@ -31,7 +32,8 @@ ENDS = {
     "channels": [1, 32], "engines": [1, 16], "ring-max": [2, 65536],
     "max-len": [128, 1 << 30], "copy-align": [0], "addr-bits": [32, 64],
     "fifo-depth": [64, 65536], "fifo-widths": [1, 0x7f], "fifo-max-burst": [1, 65535],
-    "spin-us": [0, 1000], "irq-delay-us": [0, 1000],
+    "max-sources": [1, 16], "loopback": ["on", "off"], "spin-us": [0, 1000],
+    "irq-delay-us": [0, 1000],
     "irq-mode": ["auto", "msix", "msi", "intx", "none"],
 }
 

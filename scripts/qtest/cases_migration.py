@@ -5,8 +5,9 @@ from qtest import hw, migration
 from qtest.dma import (CHAIN, DONE, INT, Channel, Result, copy, descriptor, nop, pattern,
                        refused, rx, tx)
 from qtest.hw import HW
+from qtest.parity import Sources, flipped, stop_in
 from qtest.pci import Device
-from qtest.qemu import Failed, expect, require
+from qtest.qemu import MIB, Failed, expect, require
 from qtest.suite import ASYNC, SYNC, bare, bare_each
 
 ONES = 0xffffffff
@@ -124,6 +125,34 @@ def held_by_test_control(bench):
     ch.set(HW.CH_TC_HOLD, 0)
     ch.wait(6)
     ch.expect_results(0, DONE, DONE, DONE, DONE, refused(HW.ST_LENGTH, 0), DONE)
+
+
+@bare_each({f"{name}.{kind}": (mode, kind) for name, mode in (("sync", SYNC), ("async", ASYNC))
+            for kind in ("pq", "pq_check", "xor")})
+def parity_half_way(bench, mode, kind):
+    """Migration: a parity goes on where it was, with the list that it had."""
+    options = {"properties": "channels=2", "memory": 32}
+    dev = begin(bench, mode=mode, **options)
+    ch = Channel(dev, 0).enable()
+    made = Sources(dev.m, 16, MIB)
+    check = kind == "pq_check"
+    # What a check has found before counts after.
+    p = made.room(flipped(made.p(), 0) if check else None)
+    q = made.room(None if kind == "pq" else made.q())
+    count = stop_in(ch, {"pq": made.pq(p, q), "pq_check": made.pq_check(p, q),
+                         "xor": made.xor(p)}[kind])
+    want = made.q()
+    made.coefs = [7] * 16
+    made.renew([0xd0000000] * 16)
+    there = migrate(bench, dev, mode=mode, state="paused", **options)
+    there.m.qmp.command("cont")
+    ch = ch.moved_to(there)
+    ch.wait()
+    ch.expect_results(count, Result(HW.ST_OK | HW.STATUS_P_WRONG, 0, 0) if check else DONE)
+    if not check:
+        require(there.m.read(p, MIB) == made.p(), "P differs")
+        require(there.m.read(q, MIB) == want, "Q differs")
+    expect(ch.get(HW.CH_CNT_BYTES_LO), (MIB + 1) * (count + 1) // 2, "CH_CNT_BYTES_LO")
 
 
 @bare
@@ -356,6 +385,53 @@ def damaged(bench, field, value):
     require("loopdma" in message, f"the message does not name the device: {message}")
 
 
+def parity_stream(bench):
+    """The same, but the descriptor in progress is a check of P and Q of two sources."""
+    stream = busy_stream(bench)
+    fields = {"ctrl": HW.OP_PQ_CHECK, "src": 0x100000, "dst": 0x200000, "periph": 0, "arg": 2,
+              "moved": 4096, "wrong": HW.STATUS_Q_WRONG}
+    for name, value in fields.items():
+        stream.set(f"ch[0].op[0].{name}", value)
+    stream.set("ch[0].sources[0].addr[0]", 0x300000).set("ch[0].sources[0].addr[1]", 0x400000)
+    return stream.set("ch[0].sources[0].dst2", 0x500000)
+
+
+@bare
+def parity_stream_good(bench):
+    """What the next cases damage is good as it is."""
+    parity_stream(bench).save(bench.directory / "good")
+    machine = receive(bench, "good", "channels=2,copy-align=4").connect()
+    machine.until(lambda: machine.qmp.command("query-status")["running"], "a running machine")
+    ch = Channel(Device(machine, fresh=False), 0)
+    machine.until(lambda: ch.get(HW.CH_CNT_DESCRIPTORS), "the end of the check")
+
+
+PARITY_DAMAGE = {
+    "no_sources": ("ch[0].op[0].arg", 0), "sources": ("ch[0].op[0].arg", 17),
+    "neither": ("ch[0].op[0].arg", 2 | HW.ARG_NO_P | HW.ARG_NO_Q),
+    "reserved": ("ch[0].op[0].arg", 2 | HW.ARG_CONTINUE),
+    "list": ("ch[0].op[0].src", 0x100020), "dst": ("ch[0].op[0].dst", 0x200008),
+    "dst2": ("ch[0].sources[0].dst2", 0x500008),
+    "source": ("ch[0].sources[0].addr[1]", 0x400008),
+    "wrong": ("ch[0].op[0].wrong", 1), "wrong_ones": ("ch[0].op[0].wrong", 0xffff),
+}
+
+
+@bare_each(PARITY_DAMAGE)
+def damaged_parity(bench, field, value):
+    """A descriptor in progress that cannot have passed the checks is refused."""
+    parity_stream(bench).set(field, value).save(bench.directory / "damaged")
+    receive(bench, "damaged", "channels=2,copy-align=4").refuses()
+
+
+@bare
+def damaged_finding(bench):
+    """So is one that is no check, and has found something."""
+    stream = busy_stream(bench).set("ch[0].op[0].wrong", HW.STATUS_P_WRONG)
+    stream.save(bench.directory / "damaged")
+    receive(bench, "damaged").refuses()
+
+
 @bare_each({"beyond_tail": 3, "far_behind": -15})
 def damaged_abort(bench, count):
     """An abort to a count that cannot have been written is refused."""
@@ -407,7 +483,7 @@ def any_field(bench, part):
     """Whatever a field of the stream holds, QEMU refuses it or the device can be used."""
     stream = busy_stream(bench)
     small = sorted(name for name, (_, size) in stream.fields.items()
-                   if size <= 8 and not name.startswith("ch[1].op"))
+                   if size <= 8 and not name.startswith(("ch[1].op", "ch[1].sources")))
     for name in small[part::PARTS]:
         before = stream.get(name)
         for value in (0, -1) if stream.fields[name][1] == 1 else (-1,):

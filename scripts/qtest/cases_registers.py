@@ -2,7 +2,7 @@
 """Registers: reset values, access, what is ignored."""
 
 from qtest import hw
-from qtest.dma import DONE, INT, Channel, nop
+from qtest.dma import (DONE, INT, MEMORY_CAPS, Channel, descriptor, nop, refused, rx, tx)
 from qtest.hw import HW
 from qtest.pci import CAP_EXPRESS, CAP_MSI, CAP_MSIX, INTERRUPT_PIN
 from qtest.qemu import expect, require
@@ -60,7 +60,7 @@ def irq_mode(bench, mode, msix, msi):
 
 @case()
 def id_and_version(dev):
-    """ID is always the magic, VERSION 1.0."""
+    """ID is always the magic, VERSION 1.1."""
     expect(dev.read(HW.ID), HW.ID_MAGIC, "ID")
     expect(dev.read(HW.VERSION), HW.VERSION_1_1, "VERSION")
 
@@ -74,11 +74,11 @@ def id_and_version_replaced(dev):
 
 
 @case("channels=5,ring-max=1024,copy-align=6,addr-bits=40,max-len=100000,fifo-depth=1024,"
-      "fifo-widths=0x15,fifo-max-burst=33")
+      "fifo-widths=0x15,fifo-max-burst=33,max-sources=11")
 def limits(dev):
     """TOPOLOGY and the limits say how the device was configured."""
     expect(dev.read(HW.CAPS), HW.CAPS_COPY | HW.CAPS_LOOPBACK | HW.CAPS_COUNTERS |
-           HW.CAPS_TESTCTL, "CAPS")
+           HW.CAPS_TESTCTL | HW.CAPS_FILL | HW.CAPS_XOR | HW.CAPS_PQ, "CAPS")
     # Synchronous execution: no engines of its own.
     expect(dev.read(HW.TOPOLOGY), 5, "TOPOLOGY")
     expect(dev.read(HW.RING_LIMITS), 10 << 8 | 1, "RING_LIMITS")
@@ -86,6 +86,7 @@ def limits(dev):
     expect(dev.read(HW.MAX_LEN), 100000, "MAX_LEN")
     expect(dev.read(HW.FIFO_DEPTH), 1024, "FIFO_DEPTH")
     expect(dev.read(HW.FIFO_LIMITS), 33 << 16 | 0x15, "FIFO_LIMITS")
+    expect(dev.read(HW.XOR_LIMITS), 11, "XOR_LIMITS")
 
 
 @case("engines=7,sync=off")
@@ -123,7 +124,7 @@ def channel_reset_values(dev):
         for name in hw.CHANNEL:
             if name != "CH_CAPS":
                 expect(ch.get(getattr(HW, name)), 0, f"{name} of channel {index}")
-        expect(ch.get(HW.CH_CAPS), HW.CH_CAPS_COPY | HW.CH_CAPS_TX | HW.CH_CAPS_RX,
+        expect(ch.get(HW.CH_CAPS), MEMORY_CAPS | HW.CH_CAPS_TX | HW.CH_CAPS_RX,
                f"CH_CAPS of channel {index}")
 
 
@@ -237,12 +238,40 @@ def counters_absent(dev):
         expect(dev.read(getattr(HW, name)), 0, name)
 
 
-@case(f"x-caps-mask={HW.CAPS_LOOPBACK}")
-def loopback_absent(dev):
+@bare_each({"hidden": f"x-caps-mask={HW.CAPS_LOOPBACK}", "removed": "loopback=off"})
+def loopback_absent(bench, properties):
     """Without CAPS.LOOPBACK: FIFO_DEPTH and FIFO_LIMITS 0, no TX, no RX."""
+    dev = bench.device(properties)
+    require(not dev.read(HW.CAPS) & HW.CAPS_LOOPBACK, "CAPS.LOOPBACK is set")
     expect(dev.read(HW.FIFO_DEPTH), 0, "FIFO_DEPTH")
     expect(dev.read(HW.FIFO_LIMITS), 0, "FIFO_LIMITS")
-    expect(Channel(dev, 0).get(HW.CH_CAPS), HW.CH_CAPS_COPY, "CH_CAPS")
+    ch = Channel(dev, 0).enable()
+    expect(ch.get(HW.CH_CAPS), MEMORY_CAPS, "CH_CAPS")
+    buffer = dev.m.alloc(64)
+    ch.outcome((tx(buffer, 64), refused(HW.ST_OPCODE, 64)),
+               (rx(buffer, 64), refused(HW.ST_OPCODE, 64)))
+    ch.works()
+
+
+@bare_each({"fill": (HW.CAPS_FILL, HW.CH_CAPS_FILL, (HW.OP_FILL,)),
+       "xor": (HW.CAPS_XOR, HW.CH_CAPS_XOR, (HW.OP_XOR, HW.OP_XOR_CHECK)),
+       "pq": (HW.CAPS_PQ, HW.CH_CAPS_PQ, (HW.OP_PQ, HW.OP_PQ_CHECK))})
+def kind_absent(bench, capability, channel_capability, opcodes):
+    """Without CAPS.FILL, XOR or PQ: no such bit in CH_CAPS, no such opcodes."""
+    dev = bench.device(f"x-caps-mask={capability}")
+    require(not dev.read(HW.CAPS) & capability, "the bit in CAPS is set")
+    ch = Channel(dev, 0).enable()
+    expect(ch.get(HW.CH_CAPS), MEMORY_CAPS & ~channel_capability | HW.CH_CAPS_TX |
+           HW.CH_CAPS_RX, "CH_CAPS")
+    expect(dev.read(HW.XOR_LIMITS), HW.MAX_SOURCES, "XOR_LIMITS")
+    ch.outcome(*((descriptor(opcode, 64), refused(HW.ST_OPCODE, 64)) for opcode in opcodes))
+    ch.works()
+
+
+@case(f"x-caps-mask={HW.CAPS_XOR | HW.CAPS_PQ}")
+def parity_absent(dev):
+    """XOR_LIMITS reads 0 without CAPS.XOR and CAPS.PQ."""
+    expect(dev.read(HW.XOR_LIMITS), 0, "XOR_LIMITS")
 
 
 @case("channels=1")
@@ -250,7 +279,7 @@ def loopback_alone(dev):
     """A single channel has no peer: no CAPS.LOOPBACK."""
     require(not dev.read(HW.CAPS) & HW.CAPS_LOOPBACK, "CAPS.LOOPBACK is set")
     expect(dev.read(HW.FIFO_DEPTH), 0, "FIFO_DEPTH")
-    expect(Channel(dev, 0).get(HW.CH_CAPS), HW.CH_CAPS_COPY, "CH_CAPS")
+    expect(Channel(dev, 0).get(HW.CH_CAPS), MEMORY_CAPS, "CH_CAPS")
     Channel(dev, 0).enable().works()
 
 

@@ -87,7 +87,7 @@ def skipped_are_not_executed(dev):
     ch = Channel(dev, 0).enable()
     src, dst = dev.m.buffer(pattern(64)), dev.m.buffer(bytes(64))
     ch.outcome((BAD_CHAIN, REFUSED), (copy(src, dst, 64, CHAIN), skipped(64)),
-               (nop(CHAIN), skipped(0)), (descriptor(77 | CHAIN, 5, rsvd0=1), skipped(5)),
+               (nop(CHAIN), skipped(0)), (descriptor(77 | CHAIN, 5, arg=1), skipped(5)),
                (copy(1 << 60, dst, 0xffffffff), skipped(0xffffffff)), (nop(), DONE))
     expect(dev.m.read(dst, 64), bytes(64), "destination")
 

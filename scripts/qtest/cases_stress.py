@@ -4,10 +4,11 @@
 import random
 import struct
 
-from qtest.dma import (CHAIN, DONE, INT, Channel, copy, descriptor, nop, pattern, refused, rx,
-                       tx)
+from qtest.dma import (CHAIN, DONE, INT, Channel, copy, descriptor, fill, nop, pattern, refused,
+                       rx, tx)
 from qtest.hw import HW
 from qtest.iommu import ARGUMENTS, Iommu
+from qtest.parity import pq, pq_check, source_list, xor, xor_check
 from qtest.pci import BAR
 from qtest.qemu import MIB, expect, require
 from qtest.suite import ASYNC, SYNC, bare_each, case, each
@@ -17,23 +18,34 @@ DEPTH = 1024
 WIDTHS = 0x0d
 MAX_BURST = 200
 ALIGN = 4
+MAX_SOURCES = 9
 LIMITS = (f"max-len={MAX_LEN},fifo-depth={DEPTH},fifo-widths={WIDTHS:#x},"
-          f"fifo-max-burst={MAX_BURST},copy-align={ALIGN}")
+          f"fifo-max-burst={MAX_BURST},copy-align={ALIGN},max-sources={MAX_SOURCES}")
+
+STREAMS = (HW.OP_TX, HW.OP_RX)
+XORS = (HW.OP_XOR, HW.OP_XOR_CHECK)
+PQS = (HW.OP_PQ, HW.OP_PQ_CHECK)
+READERS = (HW.OP_COPY, HW.OP_TX, *XORS, *PQS)
+WRITERS = (HW.OP_COPY, HW.OP_RX, HW.OP_FILL, HW.OP_XOR)
+# The bits of arg that an opcode has.
+ARGUMENT = {HW.OP_FILL: 0xff, HW.OP_XOR: 0xff, HW.OP_XOR_CHECK: 0xff, HW.OP_PQ: 0x7ff,
+            HW.OP_PQ_CHECK: 0x3ff}
 
 
 # --- the checks, once more ----------------------------------------------------
 
-def judge(ctrl, length, src, dst, periph, rsvd):
+def judge(ctrl, length, src, dst, periph, arg, dst2, src_off):
     """The status that the specification's list of checks gives a descriptor."""
     opcode = ctrl & 0xff
-    reads = opcode in (HW.OP_COPY, HW.OP_TX)
-    writes = opcode in (HW.OP_COPY, HW.OP_RX)
-    streams = opcode in (HW.OP_TX, HW.OP_RX)
+    streams, parity = opcode in STREAMS, opcode in XORS + PQS
+    with_p = opcode in PQS and not arg & HW.ARG_NO_P
+    with_q = opcode in PQS and not arg & HW.ARG_NO_Q
     element = 1 << (periph & 0xf) if streams else 1
-    if not 1 <= opcode <= 4:
+    if not 1 <= opcode <= 9:
         return HW.ST_OPCODE
-    if ctrl >> 10 or rsvd or src and not reads or dst and not writes or \
-            periph & (0xfff0 if streams else 0xffffffff):
+    if ctrl >> 10 or arg & ~ARGUMENT.get(opcode, 0) or src and opcode not in READERS or \
+            dst and not (opcode in WRITERS or with_p) or dst2 and not with_q or \
+            src_off and not parity or periph & (0xfff0 if streams else 0xffffffff):
         return HW.ST_RESERVED
     if opcode == HW.OP_NOP:
         return HW.ST_LENGTH if length else HW.ST_OK
@@ -43,30 +55,43 @@ def judge(ctrl, length, src, dst, periph, rsvd):
     if streams and (not WIDTHS >> (periph & 0xf) & 1 or burst > MAX_BURST or
                     max(burst, 1) * element > DEPTH):
         return HW.ST_PERIPH
+    if parity and (not 1 <= arg & 0xff <= MAX_SOURCES or
+                   opcode in PQS and not with_p and not with_q):
+        return HW.ST_ARG
     unit = element if streams else 1 << ALIGN
-    if (src | dst | (0 if streams else length)) % unit:
+    if parity and src % 64 or \
+            (src | dst | (0 if streams else length | dst2 | src_off)) % unit:
         return HW.ST_ALIGN
     return HW.ST_OK
 
 
-def draw(rng, good_src, good_dst):
+def draw(rng, good_src, good_dst, good_list):
     """The fields of a descriptor, most of them good."""
-    def mostly(good, bad, odds=6):
+    def mostly(good, bad, odds=8):
         return good if rng.randrange(odds) else bad()
 
-    opcode = mostly(rng.choice((HW.OP_NOP, HW.OP_COPY, HW.OP_TX, HW.OP_RX)),
-                    lambda: rng.randrange(256))
-    reads = opcode in (HW.OP_COPY, HW.OP_TX)
-    writes = opcode in (HW.OP_COPY, HW.OP_RX)
-    streams = opcode in (HW.OP_TX, HW.OP_RX)
+    opcode = mostly(rng.randrange(1, 10), lambda: rng.randrange(256))
+    parity = opcode in XORS + PQS
+    arg = rng.randrange(256) if opcode == HW.OP_FILL else rng.randrange(1, 10) if parity else 0
+    if opcode in PQS:
+        arg |= rng.choice((0, 0, HW.ARG_NO_P, HW.ARG_NO_Q))
+    if opcode == HW.OP_PQ:
+        arg |= rng.choice((0, HW.ARG_CONTINUE))
+    with_p = opcode in PQS and not arg & HW.ARG_NO_P
+    with_q = opcode in PQS and not arg & HW.ARG_NO_Q
+    src = good_list if parity else good_src if opcode in READERS else 0
+    dst = good_dst if opcode in WRITERS or with_p else 0
     return (opcode | mostly(0, lambda: 1 << rng.randrange(10, 32), 12),
-            mostly(16 * rng.randrange(1, 100) if reads or writes else 0,
+            mostly(16 * rng.randrange(1, 100) if opcode != HW.OP_NOP else 0,
                    lambda: rng.randrange(8000)),
-            mostly(good_src if reads else 0, lambda: good_src + rng.randrange(64)),
-            mostly(good_dst if writes else 0, lambda: good_dst + rng.randrange(64)),
-            mostly(rng.randrange(64) << 16 | rng.choice((0, 2, 3)) if streams else 0,
-                   lambda: rng.choice((rng.getrandbits(32), rng.randrange(300) << 16 | 2))),
-            mostly(0, lambda: 1 << rng.randrange(32), 15))
+            mostly(src, lambda: good_src + rng.randrange(64)) if not parity else
+            mostly(src, lambda: good_list + rng.randrange(1, 64)),
+            mostly(dst, lambda: good_dst + rng.randrange(64)),
+            mostly(rng.randrange(64) << 16 | rng.choice((0, 2, 3)) if opcode in STREAMS else 0,
+                   lambda: rng.choice((rng.getrandbits(32), rng.randrange(300) << 16 | 2)), 12),
+            mostly(arg, lambda: rng.choice((rng.getrandbits(12), 1 << rng.randrange(32), 0))),
+            mostly(good_dst + 4096 if with_q else 0, lambda: good_dst + rng.randrange(64)),
+            mostly(16 * rng.randrange(100) if parity else 0, lambda: rng.randrange(64)))
 
 
 @each({f"seed{seed}": seed for seed in range(4)}, LIMITS)
@@ -74,21 +99,29 @@ def checks(dev, seed):
     """Descriptors at random get the status that the list of checks gives them."""
     rng = random.Random(seed)
     ch = Channel(dev, 0, log2=8).enable()
-    src, dst = dev.m.buffer(pattern(8192)), dev.m.alloc(8192)
-    tried = set()
+    src, dst = dev.m.buffer(pattern(8192)), dev.m.alloc(8192 + MAX_LEN)
+    # What a check finds is for other cases: all of this is 0, and so is its parity.
+    zero = dev.m.alloc(3 * 8192)
+    sources = dev.m.buffer(source_list([zero + 16 * n for n in range(16)], range(16)))
+    tried, executed = set(), set()
     for _ in range(5):
         batch = []
         while len(batch) < 200:
-            fields = draw(rng, src, dst)
+            fields = draw(rng, src, dst, sources)
             status = judge(*fields)
-            # A good TX or RX would wait for the peer.
-            if status != HW.ST_OK or fields[0] in (HW.OP_NOP, HW.OP_COPY):
-                batch.append((descriptor(*fields), DONE if status == HW.ST_OK else
-                              refused(status, fields[1])))
-                tried.add(status)
+            # A good TX or RX would wait for the peer, and who knows what is at dst.
+            if status == HW.ST_OK and fields[0] in (*STREAMS, HW.OP_PQ_CHECK):
+                continue
+            batch.append((descriptor(*fields), DONE if status == HW.ST_OK else
+                          refused(status, fields[1])))
+            tried.add(status)
+            if status == HW.ST_OK:
+                executed.add(fields[0])
         ch.outcome(*batch)
     expect(tried, {HW.ST_OK, HW.ST_OPCODE, HW.ST_RESERVED, HW.ST_LENGTH, HW.ST_PERIPH,
-                   HW.ST_ALIGN}, "statuses that were tried")
+                   HW.ST_ALIGN, HW.ST_ARG}, "statuses that were tried")
+    expect(executed, {HW.OP_NOP, HW.OP_COPY, HW.OP_FILL, HW.OP_XOR, HW.OP_XOR_CHECK, HW.OP_PQ},
+           "opcodes that were executed")
 
 
 @each({f"seed{seed}": seed for seed in range(4)})
@@ -157,6 +190,8 @@ class Monkey:
         self.channels = [Channel(dev, n, log2=4, bus=bus) for n in range(8)]
         self.src = dev.m.buffer(pattern(2 * MIB)) + bus
         self.dst = dev.m.alloc(2 * MIB) + bus
+        places = [self.src + 1000 * n for n in range(14)] + [self.dst, 0xd0000000]
+        self.list = dev.m.buffer(source_list(places, range(16))) + bus
         dev.use_msix()
 
     def any_descriptor(self):
@@ -166,7 +201,13 @@ class Monkey:
         src = rng.choice((self.src,) * 8 + (0xd0000000, BAR))
         dst = rng.choice((self.dst,) * 8 + (0xd0000000, BAR, 0xfffff000))
         width, burst = rng.randrange(5), rng.randrange(64)
+        count = rng.randrange(1, 17)
         return rng.choice((
+            fill(dst, length, burst, flags), xor(self.list, dst, length, count, flags),
+            xor_check(self.list, length, count, flags),
+            pq(self.list, dst, self.dst + 5000, length, count, flags),
+            pq(self.list, dst, None, length, count, flags | HW.ARG_CONTINUE),
+            pq_check(self.list, src, dst, length, count, flags, width),
             copy(src, dst, length, flags), tx(src, length & ~63 or 64, width, burst, flags),
             rx(dst, length & ~63 or 64, width, burst, flags), nop(flags),
             descriptor(rng.randrange(256), length)))

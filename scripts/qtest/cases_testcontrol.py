@@ -135,7 +135,7 @@ def fail_counts(dev):
     """AFTER counts down as descriptors start, refused ones too, and can be read."""
     ch = Channel(dev, 0).enable()
     ch.set(HW.CH_TC_FAIL, fail(4, HW.ST_PERIPH))
-    for left, data, want in ((3, nop(), DONE), (2, descriptor(9), refused(HW.ST_OPCODE, 0)),
+    for left, data, want in ((3, nop(), DONE), (2, descriptor(HW.OP_INVALID), refused(HW.ST_OPCODE, 0)),
                              (1, nop(), DONE), (0, nop(), refused(HW.ST_PERIPH, 0)),
                              (0, nop(), DONE)):
         ch.outcome((data, want))
@@ -156,7 +156,7 @@ def fail_spares_the_refused(dev):
     """One that is refused by a check keeps its own status."""
     ch = Channel(dev, 0).enable()
     ch.set(HW.CH_TC_FAIL, fail(1, HW.ST_PERIPH))
-    ch.outcome((descriptor(9, 5), refused(HW.ST_OPCODE, 5)), (nop(), DONE))
+    ch.outcome((descriptor(HW.OP_INVALID, 5), refused(HW.ST_OPCODE, 5)), (nop(), DONE))
     expect(ch.get(HW.CH_TC_FAIL) & HW.CH_TC_FAIL_AFTER, 0, "AFTER")
 
 

@@ -16,12 +16,18 @@ MASK = 0xffffffff
 RUNNING = HW.STATE_RUNNING
 OK = HW.ST_OK
 
+# What every channel executes.
+MEMORY_CAPS = HW.CH_CAPS_COPY | HW.CH_CAPS_FILL | HW.CH_CAPS_XOR | HW.CH_CAPS_PQ
+
 
 class Result(namedtuple("Result", "status residue fault")):
     """What the device has written into a descriptor."""
 
     def __str__(self):
-        return f"{HW.name('ST_', self.status)} residue {self.residue:#x} fault {self.fault:#x}"
+        code = HW.name("ST_", self.status & HW.STATUS_CODE)
+        found = "".join(f" {name}" for name in ("P_WRONG", "Q_WRONG")
+                        if self.status & getattr(HW, f"STATUS_{name}"))
+        return f"{code}{found} residue {self.residue:#x} fault {self.fault:#x}"
 
 
 DONE = Result(OK, 0, 0)
@@ -41,8 +47,8 @@ def pattern(size, seed=0):
 
 # --- descriptors --------------------------------------------------------------
 
-def descriptor(ctrl, length=0, src=0, dst=0, periph=0, rsvd0=0, rsvd1=(0, 0)):
-    return struct.pack("<IIQQIIQQIIQ", ctrl, length, src, dst, periph, rsvd0, *rsvd1,
+def descriptor(ctrl, length=0, src=0, dst=0, periph=0, arg=0, dst2=0, src_off=0):
+    return struct.pack("<IIQQIIQQIIQ", ctrl, length, src, dst, periph, arg, dst2, src_off,
                        *PENDING)
 
 
@@ -52,6 +58,10 @@ def nop(flags=0):
 
 def copy(src, dst, length, flags=0):
     return descriptor(HW.OP_COPY | flags, length, src, dst)
+
+
+def fill(dst, length, byte, flags=0):
+    return descriptor(HW.OP_FILL | flags, length, 0, dst, arg=byte)
 
 
 def periph_of(width, burst):

@@ -33,7 +33,7 @@ HW = Numbers(HEADER.read_text(encoding="ascii"))
 
 # Device registers by access, in the order of the specification.
 READ_ONLY = ["ID", "VERSION", "CAPS", "TOPOLOGY", "RING_LIMITS", "COPY_LIMITS", "MAX_LEN",
-             "FIFO_DEPTH", "FIFO_LIMITS", "CHANNEL_ERRORS", "CNT_MMIO_READS",
+             "FIFO_DEPTH", "FIFO_LIMITS", "XOR_LIMITS", "CHANNEL_ERRORS", "CNT_MMIO_READS",
              "CNT_INTERRUPTS"]
 DEVICE = READ_ONLY + ["CONTROL", "INT_STATUS", "EVENT", "EVENT_VECTOR", "RAISE"]
 

@@ -31,11 +31,11 @@ def incoming(path):
     return ("-incoming", f"exec:cat {path}")
 
 
-def load(bench, path, like, properties="", **options):
+def load(bench, path, like, properties="", state="running", **options):
     """The device of a machine that begins with a stream; `like` is the one it is from."""
     machine = bench.boot(properties, extra=incoming(path), **options).connect()
-    machine.until(lambda: machine.qmp.command("query-status")["running"],
-                  "the migrated machine to run")
+    machine.until(lambda: machine.qmp.command("query-status")["status"] == state,
+                  f"the migrated machine to be {state}")
     machine.next = like.m.next
     other = Device(machine, fresh=False)
     other.messages = like.messages
