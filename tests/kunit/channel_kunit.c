@@ -7,6 +7,8 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
+#include <loopdma/hw.h>
+
 #include "dut.h"
 
 static bool accept_none(struct dma_chan *chan, void *param)
@@ -30,7 +32,8 @@ static dma_cap_mask_t cap_mask(enum dma_transaction_type cap)
 }
 
 static const enum dma_transaction_type offered[] = {
-	DMA_MEMCPY, DMA_INTERRUPT, DMA_SLAVE, DMA_PRIVATE,
+	DMA_MEMCPY, DMA_MEMSET, DMA_MEMSET_SG, DMA_XOR, DMA_XOR_VAL, DMA_PQ,
+	DMA_PQ_VAL, DMA_INTERRUPT, DMA_SLAVE, DMA_PRIVATE,
 };
 
 static void cap_desc(const enum dma_transaction_type *cap, char *desc)
@@ -63,7 +66,6 @@ static void request_by_mask(struct kunit *test)
 }
 
 static const enum dma_transaction_type not_offered[] = {
-	DMA_XOR, DMA_PQ, DMA_XOR_VAL, DMA_PQ_VAL, DMA_MEMSET, DMA_MEMSET_SG,
 	DMA_CYCLIC, DMA_INTERLEAVE, DMA_COMPLETION_NO_ORDER, DMA_REPEAT,
 	DMA_LOAD_EOT,
 };
@@ -225,6 +227,42 @@ static void stays_private(struct kunit *test)
 	dmaengine_get();
 	KUNIT_EXPECT_EQ(test, 0, chan->client_count);
 	dmaengine_put();
+}
+
+/*
+ * Rule: channels without DMA_PRIVATE serve everybody who has called
+ * dmaengine_get(), as async_tx has, and until then whoever requests one
+ * (provider.rst, "DMA_PRIVATE"; dmaengine.c of the core).
+ */
+static void public_channels(struct kunit *test)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct dma_chan *chan, *found;
+	struct ldk_dut *dut;
+
+	/* A device with a peripheral keeps its channels for those who ask. */
+	cfg.caps &= ~LOOPDMA_CAPS_LOOPBACK;
+	dut = ldk_create_fake(test, "public", &cfg);
+	chan = ldk_request(dut);
+	ldk_copy_ok(dut, chan, 100);
+	ldk_release(dut, chan);
+	KUNIT_EXPECT_FALSE(test, dma_has_cap(DMA_PRIVATE,
+					     chan->device->cap_mask));
+	KUNIT_EXPECT_TRUE(test, dma_has_cap(DMA_ASYNC_TX,
+					    chan->device->cap_mask));
+
+	dmaengine_get();
+	KUNIT_EXPECT_EQ(test, 1, chan->client_count);
+	found = dma_find_channel(DMA_XOR);
+	KUNIT_EXPECT_NOT_NULL(test, found);
+	if (found)
+		ldk_copy_ok(dut, found, 100);
+	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, -1));
+	dmaengine_put();
+
+	KUNIT_EXPECT_EQ(test, 0, chan->client_count);
+	chan = ldk_request(dut);
+	ldk_copy_ok(dut, chan, 100);
 }
 
 /* Rule: dma_get_slave_caps() tells what the device can do (dmaengine.h). */
@@ -584,6 +622,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(names_unique),
 	KUNIT_CASE(names_unique_across_devices),
 	KUNIT_CASE(stays_private),
+	KUNIT_CASE(public_channels),
 	KUNIT_CASE(slave_caps),
 	KUNIT_CASE(dma_device),
 	KUNIT_CASE(all_channels_copy),

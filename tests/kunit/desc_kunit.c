@@ -33,6 +33,19 @@ static void limits_good(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, loopdma_limits_check(&good_limits, &why));
 }
 
+/* Rule: XOR_LIMITS.SOURCES is 1 to 16, with XOR or PQ (hardware.rst). */
+static void limits_sources(struct kunit *test)
+{
+	struct loopdma_limits lim = good_limits;
+	const char *why = NULL;
+
+	lim.caps |= LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ;
+	lim.max_sources = 1;
+	KUNIT_EXPECT_EQ(test, 0, loopdma_limits_check(&lim, &why));
+	lim.max_sources = LOOPDMA_MAX_SOURCES;
+	KUNIT_EXPECT_EQ(test, 0, loopdma_limits_check(&lim, &why));
+}
+
 /* Rule: the FIFO registers mean nothing without the capability (hardware.rst). */
 static void limits_no_loopback(struct kunit *test)
 {
@@ -93,6 +106,12 @@ static const struct bad_limits bad_limits[] = {
 	  { SZ_1M, SZ_4K, 256, 0, 0, 64, 1, 16, 8, CAPS } },
 	{ "no burst",
 	  { SZ_1M, SZ_4K, 0, 0x1f, 0, 64, 1, 16, 8, CAPS } },
+	{ "no source",
+	  { SZ_1M, SZ_4K, 256, 0x1f, 0, 64, 1, 16, 8,
+	    CAPS | LOOPDMA_CAPS_XOR, 0 } },
+	{ "17 sources",
+	  { SZ_1M, SZ_4K, 256, 0x1f, 0, 64, 1, 16, 8,
+	    CAPS | LOOPDMA_CAPS_PQ, 17 } },
 };
 
 KUNIT_ARRAY_PARAM_DESC(bad_limits, bad_limits, name);
@@ -177,6 +196,18 @@ static void copy_too_long(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, loopdma_copy_ok(&good_limits, 0, 0, U32_MAX));
 	KUNIT_EXPECT_FALSE(test, loopdma_copy_ok(&good_limits, 0, 0,
 						 (size_t)U32_MAX + 1));
+}
+
+/* Rule: a buffer that is another one does not overlap with it in part. */
+static void overlaps(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, loopdma_overlap(0x1000, 0x1000, 64));
+	KUNIT_EXPECT_TRUE(test, loopdma_overlap(0x1000, 0x1001, 64));
+	KUNIT_EXPECT_TRUE(test, loopdma_overlap(0x1001, 0x1000, 64));
+	KUNIT_EXPECT_TRUE(test, loopdma_overlap(0x1000, 0x103f, 64));
+	KUNIT_EXPECT_FALSE(test, loopdma_overlap(0x1000, 0x1040, 64));
+	KUNIT_EXPECT_FALSE(test, loopdma_overlap(0x1040, 0x1000, 64));
+	KUNIT_EXPECT_FALSE(test, loopdma_overlap(0, ~0ULL, 64));
 }
 
 /* Rule: both addresses of a copy count, not only one (hardware.rst). */
@@ -446,6 +477,73 @@ static void encode_rx(struct kunit *test)
 	expect_bytes(test, hw, want, sizeof(want));
 }
 
+/* Rule: a fill reads nothing; its byte is in arg (hardware.rst). */
+static void encode_fill(struct kunit *test)
+{
+	static const u8 want[LOOPDMA_DESC_SIZE] = {
+		5, 1, 0, 0, 0, 0x10, 0, 0,
+		0, 0, 0, 0, 0, 0, 0, 0,
+		0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01,
+		0, 0, 0, 0, 0xa5, 0, 0, 0,
+	};
+	struct loopdma_hw_desc *hw = used_desc(test);
+
+	loopdma_desc_fill(hw, 0x0102030405060708ULL, 0x1000, 0xa5,
+			  LOOPDMA_CTRL_INT);
+	expect_bytes(test, hw, want, sizeof(want));
+}
+
+/*
+ * Rule: a piece of a PQ has its own addresses of P and Q, the list of the whole
+ * and its offset from there (hardware.rst).
+ */
+static void encode_pq(struct kunit *test)
+{
+	static const struct loopdma_parity par = {
+		.sources_dma = 0x0102030405060700ULL,
+		.p = 0x1111111111110000ULL,
+		.q = 0x2222222222220000ULL,
+		.arg = 7,
+	};
+	static const u8 want[LOOPDMA_DESC_SIZE] = {
+		8, 2, 0, 0, 0, 0x10, 0, 0,
+		0x00, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01,
+		0x30, 0x00, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
+		0, 0, 0, 0, 7, 0, 0, 0,
+		0x30, 0x00, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22,
+		0x30, 0x00, 0, 0, 0, 0, 0, 0,
+	};
+	struct loopdma_hw_desc *hw = used_desc(test);
+
+	loopdma_desc_parity(hw, LOOPDMA_OP_PQ, &par, 0x30, 0x1000,
+			    LOOPDMA_CTRL_CHAIN);
+	expect_bytes(test, hw, want, sizeof(want));
+}
+
+/* Rule: what an opcode does not use, or is told to leave out, is 0. */
+static void encode_parity_unused(struct kunit *test)
+{
+	struct loopdma_parity par = {
+		.sources_dma = 0x1000, .p = 0x2000, .q = 0x3000, .arg = 2,
+	};
+	struct loopdma_hw_desc *hw = used_desc(test);
+
+	loopdma_desc_parity(hw, LOOPDMA_OP_XOR, &par, 0, 64, 0);
+	KUNIT_EXPECT_EQ(test, 0x2000, le64_to_cpu(hw->dst));
+	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(hw->dst2));
+	loopdma_desc_parity(hw, LOOPDMA_OP_XOR_CHECK, &par, 0, 64, 0);
+	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(hw->dst));
+	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(hw->dst2));
+	par.arg = 2 | LOOPDMA_ARG_NO_P;
+	loopdma_desc_parity(hw, LOOPDMA_OP_PQ_CHECK, &par, 0, 64, 0);
+	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(hw->dst));
+	KUNIT_EXPECT_EQ(test, 0x3000, le64_to_cpu(hw->dst2));
+	par.arg = 2 | LOOPDMA_ARG_NO_Q;
+	loopdma_desc_parity(hw, LOOPDMA_OP_PQ, &par, 64, 64, 0);
+	KUNIT_EXPECT_EQ(test, 0x2040, le64_to_cpu(hw->dst));
+	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(hw->dst2));
+}
+
 /*
  * Rule: an entry of the ring that is used again does not carry the outcome of
  * its last use (hardware.rst): it would look retired.
@@ -479,7 +577,11 @@ static const struct outcome outcomes[] = {
 	{ LOOPDMA_ST_SKIPPED,	DMA_TRANS_ABORTED },
 	/* Not defined: anything but success. */
 	{ LOOPDMA_ST_PENDING,	DMA_TRANS_ABORTED },
-	{ 11,			DMA_TRANS_ABORTED },
+	{ LOOPDMA_ST_ARG,	DMA_TRANS_ABORTED },
+	/* A check that found something was successful. */
+	{ 0x301,		DMA_TRANS_NOERROR },
+	{ 12,			DMA_TRANS_ABORTED },
+	{ 0x401,		DMA_TRANS_ABORTED },
 	{ 0x80000001,		DMA_TRANS_ABORTED },
 	{ U32_MAX,		DMA_TRANS_ABORTED },
 };
@@ -510,6 +612,19 @@ static void decode_result(struct kunit *test)
 			residue);
 }
 
+/* Rule: what a check has found, as enum sum_check_flags has it (dmaengine.h). */
+static void decode_wrong(struct kunit *test)
+{
+	struct loopdma_hw_desc *hw = used_desc(test);
+
+	hw->status = cpu_to_le32(LOOPDMA_ST_OK);
+	KUNIT_EXPECT_EQ(test, 0, loopdma_desc_wrong(hw));
+	hw->status = cpu_to_le32(LOOPDMA_ST_OK | LOOPDMA_STATUS_P_WRONG);
+	KUNIT_EXPECT_EQ(test, SUM_CHECK_P_RESULT, loopdma_desc_wrong(hw));
+	hw->status = cpu_to_le32(LOOPDMA_ST_OK | LOOPDMA_STATUS_Q_WRONG);
+	KUNIT_EXPECT_EQ(test, SUM_CHECK_Q_RESULT, loopdma_desc_wrong(hw));
+}
+
 /* Rule: the residue is at most the length, whatever the device wrote. */
 static void decode_residue_bounded(struct kunit *test)
 {
@@ -531,16 +646,17 @@ static void status_names(struct kunit *test)
 {
 	u32 i, j;
 
-	for (i = 0; i <= LOOPDMA_ST_SKIPPED; i++)
+	for (i = 0; i <= LOOPDMA_ST_ARG; i++)
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_STRNEQ(test, loopdma_status_name(i),
 					    loopdma_status_name(j));
-	KUNIT_EXPECT_STREQ(test, loopdma_status_name(LOOPDMA_ST_SKIPPED + 1),
+	KUNIT_EXPECT_STREQ(test, loopdma_status_name(LOOPDMA_ST_ARG + 1),
 			   loopdma_status_name(U32_MAX));
 }
 
 static struct kunit_case desc_cases[] = {
 	KUNIT_CASE(limits_good),
+	KUNIT_CASE(limits_sources),
 	KUNIT_CASE(limits_no_loopback),
 	KUNIT_CASE_PARAM(limits_bad, bad_limits_gen_params),
 	KUNIT_CASE(limits_length_below_alignment),
@@ -549,6 +665,7 @@ static struct kunit_case desc_cases[] = {
 	KUNIT_CASE(addr_wraps),
 	KUNIT_CASE(copy_zero),
 	KUNIT_CASE(copy_too_long),
+	KUNIT_CASE(overlaps),
 	KUNIT_CASE(copy_beyond_width),
 	KUNIT_CASE_PARAM(copy_alignment, aligns_gen_params),
 	KUNIT_CASE_PARAM(periph_encode, widths_gen_params),
@@ -563,8 +680,12 @@ static struct kunit_case desc_cases[] = {
 	KUNIT_CASE(encode_copy),
 	KUNIT_CASE(encode_tx),
 	KUNIT_CASE(encode_rx),
+	KUNIT_CASE(encode_fill),
+	KUNIT_CASE(encode_pq),
+	KUNIT_CASE(encode_parity_unused),
 	KUNIT_CASE(encode_clears_outcome),
 	KUNIT_CASE_PARAM(decode_result, outcomes_gen_params),
+	KUNIT_CASE(decode_wrong),
 	KUNIT_CASE(decode_residue_bounded),
 	KUNIT_CASE(status_names),
 	{ }

@@ -20,7 +20,6 @@
 
 #define LDK_GUARD	64
 #define LDK_GUARD_BYTE	0xa5
-#define LDK_POISON_BYTE	0xdb
 
 /* Above this, contiguous pages are hard to come by. */
 #define LDK_KMALLOC_MAX	SZ_2M
@@ -786,6 +785,30 @@ void ldk_buf_poison(struct ldk_buf *buf)
 	ldk_sync_back(buf);
 }
 
+/**
+ * ldk_buf_set() - known content
+ * @buf: memory that the device may read
+ * @data: as many bytes as it is long
+ */
+void ldk_buf_set(struct ldk_buf *buf, const u8 *data)
+{
+	ldk_sync(buf);
+	memcpy(buf->data, data, buf->len);
+	ldk_sync_back(buf);
+}
+
+/**
+ * ldk_buf_flip() - change one bit
+ * @buf: memory that the device may read
+ * @at: byte that it is in
+ */
+void ldk_buf_flip(struct ldk_buf *buf, size_t at)
+{
+	ldk_sync(buf);
+	buf->data[at] ^= 0x10;
+	ldk_sync_back(buf);
+}
+
 /* What is too much for kmalloc() is contiguous for the device behind an IOMMU. */
 static void ldk_buf_alloc(struct ldk_dut *dut, struct ldk_buf *buf)
 {
@@ -980,6 +1003,26 @@ void ldk_expect_moved_part(struct ldk_dut *dut, struct ldk_buf *dst,
 					 dst->len - len),
 			      "more than %zu bytes written", len);
 	ldk_expect_guards(dut, dst);
+}
+
+/**
+ * ldk_expect_data() - memory that the device wrote has this content
+ * @dut: device
+ * @buf: memory
+ * @want: as many bytes as it is long
+ */
+void ldk_expect_data(struct ldk_dut *dut, struct ldk_buf *buf, const u8 *want)
+{
+	size_t at = 0;
+
+	ldk_sync(buf);
+	if (memcmp(buf->data, want, buf->len)) {
+		while (buf->data[at] == want[at])
+			at++;
+		KUNIT_FAIL(dut->test, "byte %zu of %zu: %#x instead of %#x",
+			   at, buf->len, buf->data[at], want[at]);
+	}
+	ldk_expect_guards(dut, buf);
 }
 
 /**

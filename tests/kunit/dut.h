@@ -2,8 +2,8 @@
 /*
  * loopdma: the device under test.
  *
- * What the contract suites (channel, sg, align, order, reuse) know of it.  They
- * speak the dmaengine client API, and this interface to hold, step and upset
+ * What the contract suites (channel, sg, align, order, reuse, fill, parity)
+ * know of it.  They speak the dmaengine client API, and this interface to hold, step and upset
  * the device; whether a simulated device or the one on the PCI bus is behind it
  * makes no difference to a case.
  *
@@ -26,6 +26,9 @@
 #include "fake.h"
 
 #define LDK_MAX_HELD	32
+
+/* What is in memory that nobody has written yet. */
+#define LDK_POISON_BYTE	0xdb
 
 /**
  * struct ldk_dut - device under test
@@ -178,6 +181,9 @@ struct ldk_buf *ldk_src(struct ldk_dut *dut, size_t len);
 struct ldk_buf *ldk_dst(struct ldk_dut *dut, size_t len);
 void ldk_buf_fill(struct ldk_dut *dut, struct ldk_buf *buf);
 void ldk_buf_poison(struct ldk_buf *buf);
+void ldk_buf_set(struct ldk_buf *buf, const u8 *data);
+void ldk_buf_flip(struct ldk_buf *buf, size_t at);
+void ldk_expect_data(struct ldk_dut *dut, struct ldk_buf *buf, const u8 *want);
 void ldk_expect_intact(struct ldk_dut *dut, struct ldk_buf *buf);
 void ldk_expect_moved(struct ldk_dut *dut, struct ldk_buf *dst,
 		      struct ldk_buf *src);

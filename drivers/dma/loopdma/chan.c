@@ -147,6 +147,13 @@ void loopdma_chan_init(struct loopdma_dev *ld, u32 index)
 	list_add_tail(&lc->chan.device_node, &ld->dma.channels);
 }
 
+static void loopdma_chan_forget_memory(struct loopdma_chan *lc)
+{
+	lc->ring.desc = NULL;
+	lc->comp = NULL;
+	lc->lists = NULL;
+}
+
 static void loopdma_chan_free_memory(struct loopdma_chan *lc)
 {
 	struct device *dev = lc->ld->dev;
@@ -157,13 +164,16 @@ static void loopdma_chan_free_memory(struct loopdma_chan *lc)
 	if (lc->comp)
 		dma_free_coherent(dev, sizeof(*lc->comp), lc->comp,
 				  lc->comp_dma);
-	lc->ring.desc = NULL;
-	lc->comp = NULL;
+	if (lc->lists)
+		dma_free_coherent(dev, LOOPDMA_LISTS * sizeof(*lc->lists),
+				  lc->lists, lc->lists_dma);
+	loopdma_chan_forget_memory(lc);
 }
 
 static int loopdma_chan_alloc_memory(struct loopdma_chan *lc)
 {
 	struct device *dev = lc->ld->dev;
+	bool parity = lc->caps & (LOOPDMA_CH_CAPS_XOR | LOOPDMA_CH_CAPS_PQ);
 	u32 size = BIT(READ_ONCE(lc->ld->ring_order));
 	struct loopdma_hw_desc *desc;
 	dma_addr_t dma;
@@ -177,7 +187,12 @@ static int loopdma_chan_alloc_memory(struct loopdma_chan *lc)
 	loopdma_ring_init(&lc->ring, desc, dma, size);
 	lc->comp = dma_alloc_coherent(dev, sizeof(*lc->comp), &lc->comp_dma,
 				      GFP_KERNEL);
-	if (desc && lc->comp)
+	bitmap_zero(lc->lists_used, LOOPDMA_LISTS);
+	if (parity)
+		lc->lists = dma_alloc_coherent(dev, LOOPDMA_LISTS *
+					       sizeof(*lc->lists),
+					       &lc->lists_dma, GFP_KERNEL);
+	if (desc && lc->comp && (lc->lists || !parity))
 		return 0;
 
 	loopdma_chan_free_memory(lc);
@@ -240,8 +255,7 @@ static void loopdma_chan_down(struct loopdma_chan *lc, bool notify)
 		/* Better to lose this memory than to have it written into. */
 		dev_err(lc->ld->dev, "channel %u: ring memory not freed\n",
 			lc->index);
-		lc->ring.desc = NULL;
-		lc->comp = NULL;
+		loopdma_chan_forget_memory(lc);
 	}
 	loopdma_chan_free_memory(lc);
 }
@@ -332,18 +346,19 @@ static bool loopdma_chan_push_entry(struct loopdma_chan *lc,
 	const struct loopdma_limits *lim = &lc->ld->lim;
 	struct loopdma_hw_desc *hw = loopdma_ring_push(&lc->ring);
 	bool slave = d->op == LOOPDMA_OP_TX || d->op == LOOPDMA_OP_RX;
+	bool segs = loopdma_op_has_segs(d->op);
 	u32 unit = slave ? loopdma_periph_width(d->periph) :
 			   BIT(lim->copy_align);
-	u32 len = slave ? lc->push_seg->seg[lc->push_idx].len : d->len;
+	u32 len = segs ? lc->push_seg->seg[lc->push_idx].len : d->len;
 	u32 off = lc->push_off;
 	u32 n = min(len - off, loopdma_limits_max_piece(lim, unit));
-	dma_addr_t addr = slave ? lc->push_seg->seg[lc->push_idx].addr : 0;
+	dma_addr_t addr = segs ? lc->push_seg->seg[lc->push_idx].addr : 0;
 	u32 ctrl = 0;
 	bool last;
 
 	lc->push_off += n;
 	last = lc->push_off == len;
-	if (slave && last) {
+	if (segs && last) {
 		lc->push_off = 0;
 		if (++lc->push_idx == lc->push_seg->n) {
 			lc->push_seg = lc->push_seg->next;
@@ -366,6 +381,15 @@ static bool loopdma_chan_push_entry(struct loopdma_chan *lc,
 		break;
 	case LOOPDMA_OP_RX:
 		loopdma_desc_rx(hw, addr + off, n, d->periph, ctrl);
+		break;
+	case LOOPDMA_OP_FILL:
+		loopdma_desc_fill(hw, addr + off, n, d->byte, ctrl);
+		break;
+	case LOOPDMA_OP_XOR:
+	case LOOPDMA_OP_XOR_CHECK:
+	case LOOPDMA_OP_PQ:
+	case LOOPDMA_OP_PQ_CHECK:
+		loopdma_desc_parity(hw, d->op, d->parity, off, n, ctrl);
 		break;
 	default:
 		loopdma_desc_nop(hw, ctrl);

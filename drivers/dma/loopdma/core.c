@@ -135,6 +135,9 @@ static void loopdma_read_limits(struct loopdma_dev *ld,
 	lim->copy_align = FIELD_GET(LOOPDMA_COPY_LIMITS_ALIGN, val);
 	lim->addr_bits = FIELD_GET(LOOPDMA_COPY_LIMITS_ADDR_BITS, val);
 
+	val = ld->ops->read(ld, LOOPDMA_XOR_LIMITS);
+	lim->max_sources = FIELD_GET(LOOPDMA_XOR_LIMITS_SOURCES, val);
+
 	val = ld->ops->read(ld, LOOPDMA_FIFO_LIMITS);
 	lim->fifo_widths = FIELD_GET(LOOPDMA_FIFO_LIMITS_WIDTHS, val);
 	lim->fifo_burst = FIELD_GET(LOOPDMA_FIFO_LIMITS_BURST, val);

@@ -56,6 +56,10 @@ int loopdma_limits_check(const struct loopdma_limits *lim, const char **why)
 		 (!is_power_of_2(lim->fifo_depth) || !lim->fifo_widths ||
 		  !lim->fifo_burst))
 		*why = "loopback without a usable FIFO";
+	else if ((lim->caps & (LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ)) &&
+		 (!lim->max_sources ||
+		  lim->max_sources > LOOPDMA_MAX_SOURCES))
+		*why = "number of sources not 1 to 16";
 	else
 		return 0;
 	return -ENODEV;
@@ -93,10 +97,9 @@ bool loopdma_addr_ok(const struct loopdma_limits *lim, dma_addr_t addr,
 EXPORT_SYMBOL_IF_KUNIT(loopdma_addr_ok);
 
 /**
- * loopdma_copy_ok() - may a client ask for this copy?
+ * loopdma_buf_ok() - may this memory be part of a memory-to-memory operation?
  * @lim: limits
- * @dst: bus address written
- * @src: bus address read
+ * @addr: bus address
  * @len: bytes
  *
  * A length of zero is refused: the API leaves it undefined.  So is one that
@@ -104,16 +107,45 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_addr_ok);
  *
  * Return: true if it may.
  */
-bool loopdma_copy_ok(const struct loopdma_limits *lim, dma_addr_t dst,
-		     dma_addr_t src, size_t len)
+bool loopdma_buf_ok(const struct loopdma_limits *lim, dma_addr_t addr,
+		    size_t len)
 {
 	u32 mask = BIT(lim->copy_align) - 1;
 
-	if (!len || len > U32_MAX || ((dst | src | len) & mask))
-		return false;
-	return loopdma_addr_ok(lim, dst, len) && loopdma_addr_ok(lim, src, len);
+	return len && len <= U32_MAX && !((addr | len) & mask) &&
+	       loopdma_addr_ok(lim, addr, len);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_buf_ok);
+
+/**
+ * loopdma_copy_ok() - may a client ask for this copy?
+ * @lim: limits
+ * @dst: bus address written
+ * @src: bus address read
+ * @len: bytes
+ *
+ * Return: true if it may.
+ */
+bool loopdma_copy_ok(const struct loopdma_limits *lim, dma_addr_t dst,
+		     dma_addr_t src, size_t len)
+{
+	return loopdma_buf_ok(lim, dst, len) && loopdma_buf_ok(lim, src, len);
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_copy_ok);
+
+/**
+ * loopdma_overlap() - do two buffers of the same length overlap partly?
+ * @a: bus address of one
+ * @b: bus address of the other
+ * @len: bytes of each
+ *
+ * Return: true if they have some bytes in common but are not the same.
+ */
+bool loopdma_overlap(dma_addr_t a, dma_addr_t b, size_t len)
+{
+	return a != b && max(a, b) - min(a, b) < len;
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_overlap);
 
 /**
  * loopdma_periph_encode() - peripheral word of a descriptor
@@ -225,8 +257,8 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_limits_max_burst);
  * Every entry is written whole, status included: a slot that is used again
  * must not carry the outcome of its last use (Documentation/hardware.rst).
  */
-static void loopdma_desc_fill(struct loopdma_hw_desc *hw, u32 ctrl, u32 len,
-			      dma_addr_t src, dma_addr_t dst, u32 periph)
+static void loopdma_desc_set(struct loopdma_hw_desc *hw, u32 ctrl, u32 len,
+			     dma_addr_t src, dma_addr_t dst, u32 periph)
 {
 	memset(hw, 0, sizeof(*hw));
 	hw->ctrl = cpu_to_le32(ctrl);
@@ -243,7 +275,7 @@ static void loopdma_desc_fill(struct loopdma_hw_desc *hw, u32 ctrl, u32 len,
  */
 void loopdma_desc_nop(struct loopdma_hw_desc *hw, u32 ctrl)
 {
-	loopdma_desc_fill(hw, ctrl | LOOPDMA_OP_NOP, 0, 0, 0, 0);
+	loopdma_desc_set(hw, ctrl | LOOPDMA_OP_NOP, 0, 0, 0, 0);
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_nop);
 
@@ -258,9 +290,52 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_nop);
 void loopdma_desc_copy(struct loopdma_hw_desc *hw, dma_addr_t dst,
 		       dma_addr_t src, u32 len, u32 ctrl)
 {
-	loopdma_desc_fill(hw, ctrl | LOOPDMA_OP_COPY, len, src, dst, 0);
+	loopdma_desc_set(hw, ctrl | LOOPDMA_OP_COPY, len, src, dst, 0);
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_copy);
+
+/**
+ * loopdma_desc_fill() - encode a fill
+ * @hw: ring entry
+ * @dst: bus address written
+ * @len: bytes
+ * @byte: what is written
+ * @ctrl: LOOPDMA_CTRL_INT, LOOPDMA_CTRL_CHAIN
+ */
+void loopdma_desc_fill(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
+		       u8 byte, u32 ctrl)
+{
+	loopdma_desc_set(hw, ctrl | LOOPDMA_OP_FILL, len, 0, dst, 0);
+	hw->arg = cpu_to_le32(FIELD_PREP(LOOPDMA_ARG_BYTE, byte));
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_fill);
+
+/**
+ * loopdma_desc_parity() - encode an XOR or PQ, or a piece of one
+ * @hw: ring entry
+ * @op: which of the XOR and PQ kinds
+ * @par: buffers; the source list is filled in
+ * @off: bytes from the start of each buffer to the piece
+ * @len: bytes of the piece
+ * @ctrl: LOOPDMA_CTRL_INT, LOOPDMA_CTRL_CHAIN
+ */
+void loopdma_desc_parity(struct loopdma_hw_desc *hw, enum loopdma_hw_opcode op,
+			 const struct loopdma_parity *par, u32 off, u32 len,
+			 u32 ctrl)
+{
+	bool pq = op == LOOPDMA_OP_PQ || op == LOOPDMA_OP_PQ_CHECK;
+	dma_addr_t p = 0, q = 0;
+
+	if (op != LOOPDMA_OP_XOR_CHECK && !(par->arg & LOOPDMA_ARG_NO_P))
+		p = par->p + off;
+	if (pq && !(par->arg & LOOPDMA_ARG_NO_Q))
+		q = par->q + off;
+	loopdma_desc_set(hw, ctrl | op, len, par->sources_dma, p, 0);
+	hw->arg = cpu_to_le32(par->arg);
+	hw->dst2 = cpu_to_le64(q);
+	hw->src_off = cpu_to_le64(off);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_parity);
 
 /**
  * loopdma_desc_tx() - encode memory to peripheral
@@ -273,7 +348,7 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_copy);
 void loopdma_desc_tx(struct loopdma_hw_desc *hw, dma_addr_t src, u32 len,
 		     u32 periph, u32 ctrl)
 {
-	loopdma_desc_fill(hw, ctrl | LOOPDMA_OP_TX, len, src, 0, periph);
+	loopdma_desc_set(hw, ctrl | LOOPDMA_OP_TX, len, src, 0, periph);
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_tx);
 
@@ -288,7 +363,7 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_tx);
 void loopdma_desc_rx(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
 		     u32 periph, u32 ctrl)
 {
-	loopdma_desc_fill(hw, ctrl | LOOPDMA_OP_RX, len, 0, dst, periph);
+	loopdma_desc_set(hw, ctrl | LOOPDMA_OP_RX, len, 0, dst, periph);
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_rx);
 
@@ -314,9 +389,29 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_len);
  */
 u32 loopdma_desc_status(const struct loopdma_hw_desc *hw)
 {
-	return le32_to_cpu(READ_ONCE(hw->status));
+	return le32_to_cpu(READ_ONCE(hw->status)) &
+	       ~(LOOPDMA_STATUS_P_WRONG | LOOPDMA_STATUS_Q_WRONG);
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_status);
+
+/**
+ * loopdma_desc_wrong() - what a check has found, in the API's terms
+ * @hw: ring entry, retired
+ *
+ * Return: enum sum_check_flags.
+ */
+u32 loopdma_desc_wrong(const struct loopdma_hw_desc *hw)
+{
+	u32 status = le32_to_cpu(READ_ONCE(hw->status));
+	u32 wrong = 0;
+
+	if (status & LOOPDMA_STATUS_P_WRONG)
+		wrong |= SUM_CHECK_P_RESULT;
+	if (status & LOOPDMA_STATUS_Q_WRONG)
+		wrong |= SUM_CHECK_Q_RESULT;
+	return wrong;
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_wrong);
 
 /**
  * loopdma_desc_result() - outcome of a retired entry in the API's terms
@@ -361,6 +456,7 @@ static const char * const loopdma_status_names[] = {
 	[LOOPDMA_ST_PERIPH]	= "bad width or burst",
 	[LOOPDMA_ST_ABORTED]	= "aborted",
 	[LOOPDMA_ST_SKIPPED]	= "skipped",
+	[LOOPDMA_ST_ARG]	= "bad sources",
 };
 
 /**

@@ -5,6 +5,7 @@
  * Who may call what, and from where, is in provider.rst and client.rst of
  * Documentation/driver-api/dmaengine/.
  */
+#include <linux/bitfield.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
@@ -44,6 +45,19 @@ static void loopdma_tx_drop(struct loopdma_chan *lc, struct loopdma_desc *d)
 }
 
 /*
+ * A check sets bits for what is wrong.  Clients, raid5 for one, leave it to the
+ * provider to clear them.
+ */
+static void loopdma_clear_check(struct loopdma_desc *d)
+{
+	if (!loopdma_op_is_parity(d->op))
+		return;
+	d->parity->wrong = 0;
+	if (d->parity->result)
+		*d->parity->result = 0;
+}
+
+/*
  * Queue a transaction.  The descriptor is the channel's from here on, also if
  * it is refused; one to be used again stays the client's then.  Any context.
  */
@@ -69,6 +83,7 @@ static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
 		d->result = DMA_TRANS_NOERROR;
 		d->aborted = false;
 		d->busy = true;
+		loopdma_clear_check(d);
 		loopdma_queue_add(&lc->submitted, d);
 		d = NULL;
 	} else if (dmaengine_desc_test_reuse(tx)) {
@@ -145,33 +160,6 @@ loopdma_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
 	return &d->tx;
 }
 
-/* An interrupt when everything before it is done.  Any context. */
-static struct dma_async_tx_descriptor *
-loopdma_prep_dma_interrupt(struct dma_chan *chan, unsigned long flags)
-{
-	struct loopdma_desc *d;
-
-	d = loopdma_prep(to_loopdma_chan(chan), LOOPDMA_OP_NOP, 0,
-			 flags | DMA_PREP_INTERRUPT);
-	return d ? &d->tx : NULL;
-}
-
-/* Peripheral word for a direction; -EINVAL if it is not configured for it. */
-static int loopdma_config_periph(struct loopdma_chan *lc,
-				 const struct dma_slave_config *config,
-				 enum dma_transfer_direction dir, u32 *periph)
-{
-	const struct loopdma_limits *lim = &lc->ld->lim;
-
-	if (dir == DMA_MEM_TO_DEV && (lc->caps & LOOPDMA_CH_CAPS_TX))
-		return loopdma_periph_encode(lim, config->dst_addr_width,
-					     config->dst_maxburst, periph);
-	if (dir == DMA_DEV_TO_MEM && (lc->caps & LOOPDMA_CH_CAPS_RX))
-		return loopdma_periph_encode(lim, config->src_addr_width,
-					     config->src_maxburst, periph);
-	return -EINVAL;
-}
-
 /* Append a segment; false if there is no memory or the total is too long. */
 static bool loopdma_desc_add_seg(struct loopdma_chan *lc,
 				 struct loopdma_desc *d,
@@ -200,6 +188,269 @@ static bool loopdma_desc_add_seg(struct loopdma_chan *lc,
 	segs->n++;
 	d->len += len;
 	return true;
+}
+
+/* Any context; NULL if an entry is not possible or there is no memory. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_memset_sg(struct dma_chan *chan, struct scatterlist *sgl,
+			   unsigned int nents, int value, unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_segs *tail = NULL;
+	struct scatterlist *sg;
+	struct loopdma_desc *d;
+	unsigned int i;
+
+	if (!(lc->caps & LOOPDMA_CH_CAPS_FILL) || !sgl || !nents)
+		return NULL;
+	d = loopdma_prep(lc, LOOPDMA_OP_FILL, 0, flags);
+	if (!d)
+		return NULL;
+	/* As memset() has it: an int of which a byte counts (provider.rst). */
+	d->byte = value;
+
+	for_each_sg(sgl, sg, nents, i)
+		if (!loopdma_buf_ok(&lc->ld->lim, sg_dma_address(sg),
+				    sg_dma_len(sg)) ||
+		    !loopdma_desc_add_seg(lc, d, &tail, sg_dma_address(sg),
+					  sg_dma_len(sg)))
+			goto err_put;
+	return &d->tx;
+
+err_put:
+	loopdma_tx_drop(lc, d);
+	return NULL;
+}
+
+/* Any context; NULL if the fill is not possible or the pool is empty. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_memset(struct dma_chan *chan, dma_addr_t dst, int value,
+			size_t len, unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_segs *tail = NULL;
+	struct loopdma_desc *d;
+
+	if (!(lc->caps & LOOPDMA_CH_CAPS_FILL) ||
+	    !loopdma_buf_ok(&lc->ld->lim, dst, len))
+		return NULL;
+	d = loopdma_prep(lc, LOOPDMA_OP_FILL, 0, flags);
+	if (!d)
+		return NULL;
+	d->byte = value;
+	if (!loopdma_desc_add_seg(lc, d, &tail, dst, len)) {
+		loopdma_tx_drop(lc, d);
+		return NULL;
+	}
+	return &d->tx;
+}
+
+/*
+ * May these be the sources of an XOR or PQ of which @dst is written?  A
+ * destination may be one of the sources, which async_tx makes use of, but not
+ * overlap with one in any other way.
+ */
+static bool loopdma_sources_ok(struct loopdma_chan *lc, const dma_addr_t *src,
+			       unsigned int n, size_t len,
+			       const dma_addr_t *dst, unsigned int ndst)
+{
+	const struct loopdma_limits *lim = &lc->ld->lim;
+	unsigned int i, j;
+
+	if (!n || n > lim->max_sources)
+		return false;
+	for (i = 0; i < n; i++) {
+		if (!loopdma_buf_ok(lim, src[i], len))
+			return false;
+		for (j = 0; j < ndst; j++)
+			if (loopdma_overlap(dst[j], src[i], len))
+				return false;
+	}
+	return true;
+}
+
+/*
+ * Take a descriptor with a source list.  @coef: of the PQ kinds, else NULL.  Any
+ * context; NULL if there is none left.
+ */
+static struct loopdma_desc *
+loopdma_prep_parity(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
+		    const dma_addr_t *src, const unsigned char *coef,
+		    unsigned int n, size_t len, unsigned long tx_flags)
+{
+	struct loopdma_parity *par;
+	struct loopdma_desc *d;
+	unsigned long flags;
+	unsigned int i;
+
+	d = loopdma_prep(lc, op, len, tx_flags);
+	if (!d)
+		return NULL;
+	spin_lock_irqsave(&lc->lock, flags);
+	par = loopdma_parity_get(lc);
+	spin_unlock_irqrestore(&lc->lock, flags);
+	if (!par) {
+		loopdma_tx_drop(lc, d);
+		return NULL;
+	}
+	d->parity = par;
+	par->arg = FIELD_PREP(LOOPDMA_ARG_SOURCES, n);
+	memset(par->sources, 0, sizeof(*par->sources));
+	for (i = 0; i < n; i++) {
+		par->sources->addr[i] = cpu_to_le64(src[i]);
+		if (coef)
+			par->sources->coef[i] = coef[i];
+	}
+	return d;
+}
+
+/* Any context; NULL if it is not possible or there is no descriptor left. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_xor(struct dma_chan *chan, dma_addr_t dst, dma_addr_t *src,
+		     unsigned int src_cnt, size_t len, unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_desc *d;
+
+	if (!(lc->caps & LOOPDMA_CH_CAPS_XOR) ||
+	    !loopdma_buf_ok(&lc->ld->lim, dst, len) ||
+	    !loopdma_sources_ok(lc, src, src_cnt, len, &dst, 1))
+		return NULL;
+	d = loopdma_prep_parity(lc, LOOPDMA_OP_XOR, src, NULL, src_cnt, len,
+				flags);
+	if (!d)
+		return NULL;
+	d->parity->p = dst;
+	return &d->tx;
+}
+
+/* As above; *result is written before the cookie is complete. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_xor_val(struct dma_chan *chan, dma_addr_t *src,
+			 unsigned int src_cnt, size_t len,
+			 enum sum_check_flags *result, unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_desc *d;
+
+	if (!(lc->caps & LOOPDMA_CH_CAPS_XOR) || !result ||
+	    !loopdma_sources_ok(lc, src, src_cnt, len, NULL, 0))
+		return NULL;
+	d = loopdma_prep_parity(lc, LOOPDMA_OP_XOR_CHECK, src, NULL, src_cnt,
+				len, flags);
+	if (!d)
+		return NULL;
+	d->parity->result = result;
+	return &d->tx;
+}
+
+/*
+ * P and Q for an operation with these flags; NULL if they do not do.  What is
+ * disabled is not looked at: clients leave anything there.  Any context.
+ */
+static struct loopdma_desc *
+loopdma_prep_pq(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
+		const dma_addr_t *pq, const dma_addr_t *src,
+		const unsigned char *coef, unsigned int n, size_t len,
+		unsigned long flags)
+{
+	const struct loopdma_limits *lim = &lc->ld->lim;
+	bool no_p = flags & DMA_PREP_PQ_DISABLE_P;
+	bool no_q = flags & DMA_PREP_PQ_DISABLE_Q;
+	struct loopdma_desc *d;
+	u32 arg = 0;
+
+	if (!(lc->caps & LOOPDMA_CH_CAPS_PQ) || (no_p && no_q))
+		return NULL;
+	if (!no_p && !loopdma_buf_ok(lim, pq[0], len))
+		return NULL;
+	if (!no_q && !loopdma_buf_ok(lim, pq[1], len))
+		return NULL;
+	/* They would be written to both; nothing good comes of it. */
+	if (!no_p && !no_q &&
+	    (pq[0] == pq[1] || loopdma_overlap(pq[0], pq[1], len)))
+		return NULL;
+	if (!loopdma_sources_ok(lc, src, n, len, no_p ? pq + 1 : pq,
+				no_p || no_q ? 1 : 2))
+		return NULL;
+
+	d = loopdma_prep_parity(lc, op, src, coef, n, len, flags);
+	if (!d)
+		return NULL;
+	d->parity->p = pq[0];
+	d->parity->q = pq[1];
+	if (no_p)
+		arg |= LOOPDMA_ARG_NO_P;
+	if (no_q)
+		arg |= LOOPDMA_ARG_NO_Q;
+	d->parity->arg |= arg;
+	return d;
+}
+
+/* Any context; NULL if it is not possible or there is no descriptor left. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_pq(struct dma_chan *chan, dma_addr_t *dst, dma_addr_t *src,
+		    unsigned int src_cnt, const unsigned char *scf, size_t len,
+		    unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_desc *d;
+
+	d = loopdma_prep_pq(lc, LOOPDMA_OP_PQ, dst, src, scf, src_cnt, len,
+			    flags);
+	if (!d)
+		return NULL;
+	if (dmaf_continue(flags))
+		d->parity->arg |= LOOPDMA_ARG_CONTINUE;
+	return &d->tx;
+}
+
+/* As above; *pqres is written before the cookie is complete. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_pq_val(struct dma_chan *chan, dma_addr_t *pq, dma_addr_t *src,
+			unsigned int src_cnt, const unsigned char *scf,
+			size_t len, enum sum_check_flags *pqres,
+			unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_desc *d;
+
+	/* There is nothing that a check could go on from. */
+	if (!pqres || dmaf_continue(flags))
+		return NULL;
+	d = loopdma_prep_pq(lc, LOOPDMA_OP_PQ_CHECK, pq, src, scf, src_cnt,
+			    len, flags);
+	if (!d)
+		return NULL;
+	d->parity->result = pqres;
+	return &d->tx;
+}
+
+/* An interrupt when everything before it is done.  Any context. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_interrupt(struct dma_chan *chan, unsigned long flags)
+{
+	struct loopdma_desc *d;
+
+	d = loopdma_prep(to_loopdma_chan(chan), LOOPDMA_OP_NOP, 0,
+			 flags | DMA_PREP_INTERRUPT);
+	return d ? &d->tx : NULL;
+}
+
+/* Peripheral word for a direction; -EINVAL if it is not configured for it. */
+static int loopdma_config_periph(struct loopdma_chan *lc,
+				 const struct dma_slave_config *config,
+				 enum dma_transfer_direction dir, u32 *periph)
+{
+	const struct loopdma_limits *lim = &lc->ld->lim;
+
+	if (dir == DMA_MEM_TO_DEV && (lc->caps & LOOPDMA_CH_CAPS_TX))
+		return loopdma_periph_encode(lim, config->dst_addr_width,
+					     config->dst_maxburst, periph);
+	if (dir == DMA_DEV_TO_MEM && (lc->caps & LOOPDMA_CH_CAPS_RX))
+		return loopdma_periph_encode(lim, config->src_addr_width,
+					     config->src_maxburst, periph);
+	return -EINVAL;
 }
 
 /*
@@ -466,6 +717,60 @@ static void loopdma_dbg_summary_show(struct seq_file *s, struct dma_device *dma)
 }
 #endif /* CONFIG_DEBUG_FS */
 
+static void loopdma_setup_fill(struct loopdma_dev *ld)
+{
+	struct dma_device *dma = &ld->dma;
+
+	dma_cap_set(DMA_MEMSET, dma->cap_mask);
+	dma_cap_set(DMA_MEMSET_SG, dma->cap_mask);
+	dma->fill_align = ld->lim.copy_align;
+	dma->device_prep_dma_memset = loopdma_prep_dma_memset;
+	dma->device_prep_dma_memset_sg = loopdma_prep_dma_memset_sg;
+}
+
+static void loopdma_setup_xor(struct loopdma_dev *ld)
+{
+	struct dma_device *dma = &ld->dma;
+
+	dma_cap_set(DMA_XOR, dma->cap_mask);
+	dma_cap_set(DMA_XOR_VAL, dma->cap_mask);
+	dma->max_xor = ld->lim.max_sources;
+	dma->xor_align = ld->lim.copy_align;
+	dma->device_prep_dma_xor = loopdma_prep_dma_xor;
+	dma->device_prep_dma_xor_val = loopdma_prep_dma_xor_val;
+}
+
+static void loopdma_setup_pq(struct loopdma_dev *ld)
+{
+	struct dma_device *dma = &ld->dma;
+
+	dma_cap_set(DMA_PQ, dma->cap_mask);
+	dma_cap_set(DMA_PQ_VAL, dma->cap_mask);
+	dma_set_maxpq(dma, ld->lim.max_sources, true);
+	dma->pq_align = ld->lim.copy_align;
+	dma->device_prep_dma_pq = loopdma_prep_dma_pq;
+	dma->device_prep_dma_pq_val = loopdma_prep_dma_pq_val;
+}
+
+static void loopdma_setup_slave(struct loopdma_dev *ld)
+{
+	struct dma_device *dma = &ld->dma;
+
+	/*
+	 * A client that wants to talk to the peripheral requests a channel.
+	 * Without this async_tx takes them all for itself as soon as it is
+	 * loaded (provider.rst, "DMA_PRIVATE").
+	 */
+	dma_cap_set(DMA_PRIVATE, dma->cap_mask);
+	dma_cap_set(DMA_SLAVE, dma->cap_mask);
+	dma->directions |= BIT(DMA_MEM_TO_DEV) | BIT(DMA_DEV_TO_MEM);
+	dma->src_addr_widths = loopdma_widths_mask(&ld->lim);
+	dma->dst_addr_widths = dma->src_addr_widths;
+	dma->max_burst = loopdma_limits_max_burst(&ld->lim);
+	dma->device_prep_slave_sg = loopdma_prep_slave_sg;
+	dma->device_config = loopdma_config;
+}
+
 /**
  * loopdma_dmaengine_setup() - fill in what the core is told of a device
  * @ld: device, its limits known
@@ -475,11 +780,6 @@ void loopdma_dmaengine_setup(struct loopdma_dev *ld)
 	struct dma_device *dma = &ld->dma;
 
 	dma->dev = ld->dev;
-	/*
-	 * Otherwise async_tx takes every channel for itself as soon as they
-	 * are registered, and nobody can request one.
-	 */
-	dma_cap_set(DMA_PRIVATE, dma->cap_mask);
 	dma_cap_set(DMA_MEMCPY, dma->cap_mask);
 	dma_cap_set(DMA_INTERRUPT, dma->cap_mask);
 	dma->copy_align = ld->lim.copy_align;
@@ -487,15 +787,15 @@ void loopdma_dmaengine_setup(struct loopdma_dev *ld)
 	dma->descriptor_reuse = true;
 	dma->residue_granularity = DMA_RESIDUE_GRANULARITY_SEGMENT;
 
-	if (ld->lim.caps & LOOPDMA_CAPS_LOOPBACK) {
-		dma_cap_set(DMA_SLAVE, dma->cap_mask);
-		dma->directions |= BIT(DMA_MEM_TO_DEV) | BIT(DMA_DEV_TO_MEM);
-		dma->src_addr_widths = loopdma_widths_mask(&ld->lim);
-		dma->dst_addr_widths = dma->src_addr_widths;
-		dma->max_burst = loopdma_limits_max_burst(&ld->lim);
-		dma->device_prep_slave_sg = loopdma_prep_slave_sg;
-		dma->device_config = loopdma_config;
-	}
+	if (ld->lim.caps & LOOPDMA_CAPS_FILL)
+		loopdma_setup_fill(ld);
+	/* Who divides a long list of sources needs a place for the result. */
+	if ((ld->lim.caps & LOOPDMA_CAPS_XOR) && ld->lim.max_sources > 1)
+		loopdma_setup_xor(ld);
+	if ((ld->lim.caps & LOOPDMA_CAPS_PQ) && ld->lim.max_sources > 1)
+		loopdma_setup_pq(ld);
+	if (ld->lim.caps & LOOPDMA_CAPS_LOOPBACK)
+		loopdma_setup_slave(ld);
 
 	dma->device_caps = loopdma_caps;
 	dma->device_alloc_chan_resources = loopdma_alloc_chan_resources;

@@ -53,12 +53,33 @@ static bool loopdma_desc_given_back(const struct loopdma_desc *d)
 }
 
 /*
+ * What a check has found.  One that did not get through has not shown that
+ * anything is right.  After termination the client may have freed the memory.
+ */
+static void loopdma_desc_tell_check(struct loopdma_desc *d)
+{
+	struct loopdma_parity *par = d->parity;
+
+	if (d->aborted || !loopdma_op_is_parity(d->op) || !par->result)
+		return;
+	if (d->result != DMA_TRANS_NOERROR) {
+		if (!(par->arg & LOOPDMA_ARG_NO_P))
+			par->wrong |= SUM_CHECK_P_RESULT;
+		if (d->op == LOOPDMA_OP_PQ_CHECK &&
+		    !(par->arg & LOOPDMA_ARG_NO_Q))
+			par->wrong |= SUM_CHECK_Q_RESULT;
+	}
+	*par->result = par->wrong;
+}
+
+/*
  * A transaction has ended.  Its cookie is complete before its callback, and
  * the tasklet, which calls back, takes the queue from the front.
  */
 static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 {
 	loopdma_desc_count(lc, d);
+	loopdma_desc_tell_check(d);
 	d->residue = d->len - lc->moved;
 	lc->moved = 0;
 
@@ -99,6 +120,9 @@ static void loopdma_chan_retire(struct loopdma_chan *lc)
 				loopdma_status_name(loopdma_desc_status(hw)),
 				le64_to_cpu(hw->fault_addr));
 	}
+
+	if (loopdma_op_is_parity(d->op))
+		d->parity->wrong |= loopdma_desc_wrong(hw);
 
 	/* The length is read back from memory that the device can write. */
 	moved = loopdma_desc_len(hw) - residue;

@@ -16,6 +16,7 @@
 #ifndef LOOPDMA_H
 #define LOOPDMA_H
 
+#include <linux/bitmap.h>
 #include <linux/device.h>
 #include <linux/dmaengine.h>
 #include <linux/interrupt.h>
@@ -45,6 +46,7 @@ struct loopdma_dev;
  * @ring_max: log2 of the largest ring
  * @channels: number of channels
  * @caps: LOOPDMA_CAPS
+ * @max_sources: sources of an XOR or PQ, at the most
  */
 struct loopdma_limits {
 	u32 max_len;
@@ -57,14 +59,38 @@ struct loopdma_limits {
 	u8 ring_max;
 	u8 channels;
 	u32 caps;
+	u8 max_sources;
+};
+
+/**
+ * struct loopdma_parity - buffers of an XOR or PQ, or of a check of either
+ * @sources: the list that the device reads, coherent memory
+ * @sources_dma: bus address of @sources
+ * @p: bus address of P, or of what the XOR is written to
+ * @q: bus address of Q
+ * @result: where a check tells what it has found, the client's; else NULL
+ * @wrong: enum sum_check_flags that the check has found so far
+ * @arg: LOOPDMA_ARG; tells which of @p and @q there are
+ */
+struct loopdma_parity {
+	struct loopdma_hw_sources *sources;
+	dma_addr_t sources_dma;
+	dma_addr_t p;
+	dma_addr_t q;
+	enum sum_check_flags *result;
+	u32 wrong;
+	u32 arg;
 };
 
 int loopdma_limits_check(const struct loopdma_limits *lim, const char **why);
 u32 loopdma_limits_max_piece(const struct loopdma_limits *lim, u32 unit);
 bool loopdma_addr_ok(const struct loopdma_limits *lim, dma_addr_t addr,
 		     size_t len);
+bool loopdma_buf_ok(const struct loopdma_limits *lim, dma_addr_t addr,
+		    size_t len);
 bool loopdma_copy_ok(const struct loopdma_limits *lim, dma_addr_t dst,
 		     dma_addr_t src, size_t len);
+bool loopdma_overlap(dma_addr_t a, dma_addr_t b, size_t len);
 int loopdma_periph_encode(const struct loopdma_limits *lim,
 			  enum dma_slave_buswidth width, u32 burst,
 			  u32 *periph);
@@ -77,12 +103,18 @@ u32 loopdma_limits_max_burst(const struct loopdma_limits *lim);
 void loopdma_desc_nop(struct loopdma_hw_desc *hw, u32 ctrl);
 void loopdma_desc_copy(struct loopdma_hw_desc *hw, dma_addr_t dst,
 		       dma_addr_t src, u32 len, u32 ctrl);
+void loopdma_desc_fill(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
+		       u8 byte, u32 ctrl);
+void loopdma_desc_parity(struct loopdma_hw_desc *hw, enum loopdma_hw_opcode op,
+			 const struct loopdma_parity *par, u32 off, u32 len,
+			 u32 ctrl);
 void loopdma_desc_tx(struct loopdma_hw_desc *hw, dma_addr_t src, u32 len,
 		     u32 periph, u32 ctrl);
 void loopdma_desc_rx(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
 		     u32 periph, u32 ctrl);
 u32 loopdma_desc_len(const struct loopdma_hw_desc *hw);
 u32 loopdma_desc_status(const struct loopdma_hw_desc *hw);
+u32 loopdma_desc_wrong(const struct loopdma_hw_desc *hw);
 enum dmaengine_tx_result loopdma_desc_result(const struct loopdma_hw_desc *hw,
 					     u32 *residue);
 const char *loopdma_status_name(u32 status);
@@ -125,10 +157,23 @@ int loopdma_ring_retired(const struct loopdma_ring *ring, u32 done);
 void loopdma_ring_consume(struct loopdma_ring *ring, u32 n);
 bool loopdma_count_reached(u32 done, u32 count);
 
+/* The opcodes that read a source list. */
+static inline bool loopdma_op_is_parity(u8 op)
+{
+	return op >= LOOPDMA_OP_XOR && op <= LOOPDMA_OP_PQ_CHECK;
+}
+
+/* The opcodes whose memory is in segments. */
+static inline bool loopdma_op_has_segs(u8 op)
+{
+	return op == LOOPDMA_OP_TX || op == LOOPDMA_OP_RX ||
+	       op == LOOPDMA_OP_FILL;
+}
+
 /* --- Software descriptors -------------------------------------------------- */
 
 /**
- * struct loopdma_seg - one piece of memory of a slave transfer
+ * struct loopdma_seg - one piece of memory of a slave transfer or a fill
  * @addr: bus address
  * @len: bytes
  */
@@ -160,12 +205,14 @@ struct loopdma_segs {
  * @next: next in whichever queue holds the descriptor
  * @src: bus address read by a copy
  * @dst: bus address written by a copy
- * @segs: memory of a slave transfer (shares the space of @src)
+ * @segs: memory of a slave transfer or a fill (shares the space of @src)
+ * @parity: buffers of an XOR or PQ (shares the space of @src)
  * @len: bytes of the whole transaction
  * @residue: bytes not moved, valid once it is complete
  * @end: ring count just behind its last entry, once all are in the ring
  * @cookie: its cookie, once it is complete (shares the space of @end)
  * @periph: peripheral word of a slave transfer (shares the space of @dst)
+ * @byte: what a fill writes (shares the space of @dst)
  * @op: enum loopdma_hw_opcode
  * @result: enum dmaengine_tx_result, that of its first entry that failed
  * @aborted: terminated; ends without its callback
@@ -183,10 +230,12 @@ struct loopdma_desc {
 	union {
 		dma_addr_t src;
 		struct loopdma_segs *segs;
+		struct loopdma_parity *parity;
 	};
 	union {
 		dma_addr_t dst;
 		u32 periph;
+		u8 byte;
 	};
 	u32 len;
 	u32 residue;
@@ -204,11 +253,13 @@ struct loopdma_desc {
  * union loopdma_item - element of a channel's pool
  * @desc: used as a software descriptor
  * @segs: used as a block of segments
+ * @parity: used for the buffers of an XOR or PQ
  * @next: free: the next free element
  */
 union loopdma_item {
 	struct loopdma_desc desc;
 	struct loopdma_segs segs;
+	struct loopdma_parity parity;
 	union loopdma_item *next;
 };
 
@@ -239,6 +290,12 @@ struct loopdma_hw_ops {
 };
 
 /* --- Channel and device ----------------------------------------------------- */
+
+/*
+ * Source lists of a channel: how many XOR and PQ transactions there can be at a
+ * time.  async_tx waits for one to end when prep gives it NULL.
+ */
+#define LOOPDMA_LISTS	128
 
 /**
  * enum loopdma_chan_state - what the driver does with a channel
@@ -308,6 +365,10 @@ struct loopdma_stats {
  * @pool_size: number of elements
  * @pool_used: those in use now
  * @heap: blocks of segments that did not come from @pool
+ * @lists: source lists, LOOPDMA_LISTS of them in coherent memory; NULL if the
+ *	channel has no use for them
+ * @lists_dma: bus address of @lists
+ * @lists_used: those in use now
  * @config: set by device_config; the client's, who calls neither that nor prep
  *	on two CPUs at once, and not protected
  * @tasklet: calls back; the kernel's rule is that the next transfer is started
@@ -356,6 +417,9 @@ struct loopdma_chan {
 	u32 pool_size;
 	u32 pool_used;
 	struct list_head heap;
+	struct loopdma_hw_sources *lists;
+	dma_addr_t lists_dma;
+	DECLARE_BITMAP(lists_used, LOOPDMA_LISTS);
 	struct dma_slave_config config;
 	struct tasklet_struct tasklet;
 	struct timer_list watchdog;
@@ -440,6 +504,7 @@ void loopdma_pool_exit(struct loopdma_chan *lc);
 struct loopdma_desc *loopdma_desc_get(struct loopdma_chan *lc);
 void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d);
 struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc);
+struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc);
 void loopdma_queue_add(struct loopdma_queue *q, struct loopdma_desc *d);
 void loopdma_queue_splice(struct loopdma_queue *to, struct loopdma_queue *from);
 struct loopdma_desc *loopdma_queue_pop(struct loopdma_queue *q);

@@ -4,9 +4,9 @@
  *
  * The pool is allocated with the channel, so that prep can work in any context
  * and nothing is allocated for a transfer (provider.rst: "preallocate"), but
- * for a scatterlist of very many entries.  An element is a descriptor or a block
- * of segments; both are at most 128 bytes, which bounds the driver's memory per
- * ring entry.
+ * for a scatterlist of very many entries.  An element is a descriptor, or memory
+ * that belongs to one: a block of segments, or the buffers of an XOR or PQ.  All
+ * are at most 128 bytes, which bounds the driver's memory per ring entry.
  */
 #include <linux/build_bug.h>
 #include <linux/lockdep.h>
@@ -110,8 +110,15 @@ static void loopdma_segs_put(struct loopdma_chan *lc, struct loopdma_segs *segs)
 	}
 }
 
+static void loopdma_parity_put(struct loopdma_chan *lc,
+			       struct loopdma_parity *par)
+{
+	__clear_bit(par->sources - lc->lists, lc->lists_used);
+	loopdma_item_put(lc, container_of(par, union loopdma_item, parity));
+}
+
 /**
- * loopdma_desc_put() - give a descriptor and its segments back
+ * loopdma_desc_put() - give a descriptor and all that belongs to it back
  * @lc: channel, locked
  * @d: descriptor, in no queue
  */
@@ -119,11 +126,13 @@ void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d)
 {
 	struct loopdma_segs *segs, *next;
 
-	if (d->op == LOOPDMA_OP_TX || d->op == LOOPDMA_OP_RX) {
+	if (loopdma_op_has_segs(d->op)) {
 		for (segs = d->segs; segs; segs = next) {
 			next = segs->next;
 			loopdma_segs_put(lc, segs);
 		}
+	} else if (loopdma_op_is_parity(d->op) && d->parity) {
+		loopdma_parity_put(lc, d->parity);
 	}
 	loopdma_item_put(lc, container_of(d, union loopdma_item, desc));
 }
@@ -154,6 +163,31 @@ struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc)
 	segs->next = NULL;
 	segs->n = 0;
 	return segs;
+}
+
+/**
+ * loopdma_parity_get() - take what an XOR or PQ needs besides a descriptor
+ * @lc: channel, locked
+ *
+ * Return: an element with a source list, everything else zero; or NULL if the
+ * pool is empty, or all lists are in use.
+ */
+struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc)
+{
+	union loopdma_item *item;
+	unsigned long i;
+
+	i = find_first_zero_bit(lc->lists_used, LOOPDMA_LISTS);
+	if (i == LOOPDMA_LISTS)
+		return NULL;
+	item = loopdma_item_get(lc);
+	if (!item)
+		return NULL;
+	__set_bit(i, lc->lists_used);
+	memset(&item->parity, 0, sizeof(item->parity));
+	item->parity.sources = &lc->lists[i];
+	item->parity.sources_dma = lc->lists_dma + i * sizeof(*lc->lists);
+	return &item->parity;
 }
 
 /**
