@@ -2,8 +2,8 @@
 /*
  * loopdma: the device under test.
  *
- * What the contract suites (channel, sg, align, order, reuse, fill, parity)
- * know of it.  They speak the dmaengine client API, and this interface to hold, step and upset
+ * What the contract suites know of it, that is all but desc, ring and hw.  They
+ * speak the dmaengine client API, and this interface to hold, step and upset
  * the device; whether a simulated device or the one on the PCI bus is behind it
  * makes no difference to a case.
  *

@@ -336,66 +336,98 @@ void loopdma_chan_remove(struct loopdma_chan *lc)
 	mutex_unlock(&lc->setup);
 }
 
+/* A piece of a transaction, small enough for an entry of the ring. */
+struct loopdma_piece {
+	dma_addr_t addr;	/* what the opcode reads, else writes */
+	dma_addr_t to;		/* of a copy: what it writes */
+	u32 off;		/* bytes from the start of the transaction's buffers */
+	u32 len;
+	bool last;
+};
+
+/* Move the cursor to the next segment; true if there is none. */
+static bool loopdma_chan_next_seg(struct loopdma_chan *lc,
+				  const struct loopdma_desc *d)
+{
+	lc->push_off = 0;
+	lc->push_idx += d->pairs ? 2 : 1;
+	if (lc->push_idx == lc->push_seg->n) {
+		lc->push_seg = lc->push_seg->next;
+		lc->push_idx = 0;
+	}
+	return !lc->push_seg;
+}
+
+/* Take the next piece of a transaction at the cursor, and move the cursor. */
+static struct loopdma_piece loopdma_chan_cut(struct loopdma_chan *lc,
+					     const struct loopdma_desc *d)
+{
+	const struct loopdma_limits *lim = &lc->ld->lim;
+	bool slave = d->op == LOOPDMA_OP_TX || d->op == LOOPDMA_OP_RX;
+	u32 unit = slave ? loopdma_periph_width(d->periph) :
+			   BIT(lim->copy_align);
+	struct loopdma_piece piece = { .off = lc->push_off };
+	const struct loopdma_seg *seg = NULL;
+	u32 len = d->len;
+
+	if (loopdma_desc_has_segs(d)) {
+		seg = &lc->push_seg->seg[lc->push_idx];
+		len = seg->len;
+		piece.addr = seg->addr + piece.off;
+		if (d->pairs)
+			piece.to = seg[1].addr + piece.off;
+	} else if (d->op == LOOPDMA_OP_COPY) {
+		piece.addr = d->src + piece.off;
+		piece.to = d->dst + piece.off;
+	}
+	piece.len = min(len - piece.off, loopdma_limits_max_piece(lim, unit));
+	lc->push_off += piece.len;
+	piece.last = lc->push_off == len;
+	if (seg && piece.last)
+		piece.last = loopdma_chan_next_seg(lc, d);
+	return piece;
+}
+
 /*
- * Write the next entry of a transaction at the cursor and move the cursor.
- * Returns true if that was the last one.
+ * Write the next entry of a transaction.  Returns true if that was the last one.
  */
 static bool loopdma_chan_push_entry(struct loopdma_chan *lc,
 				    struct loopdma_desc *d)
 {
-	const struct loopdma_limits *lim = &lc->ld->lim;
 	struct loopdma_hw_desc *hw = loopdma_ring_push(&lc->ring);
-	bool slave = d->op == LOOPDMA_OP_TX || d->op == LOOPDMA_OP_RX;
-	bool segs = loopdma_op_has_segs(d->op);
-	u32 unit = slave ? loopdma_periph_width(d->periph) :
-			   BIT(lim->copy_align);
-	u32 len = segs ? lc->push_seg->seg[lc->push_idx].len : d->len;
-	u32 off = lc->push_off;
-	u32 n = min(len - off, loopdma_limits_max_piece(lim, unit));
-	dma_addr_t addr = segs ? lc->push_seg->seg[lc->push_idx].addr : 0;
+	struct loopdma_piece piece = loopdma_chan_cut(lc, d);
 	u32 ctrl = 0;
-	bool last;
 
-	lc->push_off += n;
-	last = lc->push_off == len;
-	if (segs && last) {
-		lc->push_off = 0;
-		if (++lc->push_idx == lc->push_seg->n) {
-			lc->push_seg = lc->push_seg->next;
-			lc->push_idx = 0;
-		}
-		last = !lc->push_seg;
-	}
-
-	if (!last)
+	if (!piece.last)
 		ctrl |= LOOPDMA_CTRL_CHAIN;
 	else if (d->tx.flags & DMA_PREP_INTERRUPT)
 		ctrl |= LOOPDMA_CTRL_INT;
 
 	switch (d->op) {
 	case LOOPDMA_OP_COPY:
-		loopdma_desc_copy(hw, d->dst + off, d->src + off, n, ctrl);
+		loopdma_desc_copy(hw, piece.to, piece.addr, piece.len, ctrl);
 		break;
 	case LOOPDMA_OP_TX:
-		loopdma_desc_tx(hw, addr + off, n, d->periph, ctrl);
+		loopdma_desc_tx(hw, piece.addr, piece.len, d->periph, ctrl);
 		break;
 	case LOOPDMA_OP_RX:
-		loopdma_desc_rx(hw, addr + off, n, d->periph, ctrl);
+		loopdma_desc_rx(hw, piece.addr, piece.len, d->periph, ctrl);
 		break;
 	case LOOPDMA_OP_FILL:
-		loopdma_desc_fill(hw, addr + off, n, d->byte, ctrl);
+		loopdma_desc_fill(hw, piece.addr, piece.len, d->byte, ctrl);
 		break;
 	case LOOPDMA_OP_XOR:
 	case LOOPDMA_OP_XOR_CHECK:
 	case LOOPDMA_OP_PQ:
 	case LOOPDMA_OP_PQ_CHECK:
-		loopdma_desc_parity(hw, d->op, d->parity, off, n, ctrl);
+		loopdma_desc_parity(hw, d->op, d->parity, piece.off, piece.len,
+				    ctrl);
 		break;
 	default:
 		loopdma_desc_nop(hw, ctrl);
 		break;
 	}
-	return last;
+	return piece.last;
 }
 
 /**

@@ -11,8 +11,12 @@
 #include <linux/module.h>
 #include <linux/scatterlist.h>
 #include <linux/seq_file.h>
+#include <linux/version.h>
 
 #include "loopdma.h"
+
+/* Pieces of an interleaved template: what is written out for them is 3 MiB. */
+#define LOOPDMA_MAX_CHUNKS	65536
 
 /* How long synchronize waits for an abort before it restarts the channel. */
 #define LOOPDMA_ABORT_TIMEOUT	(2 * HZ)
@@ -160,17 +164,14 @@ loopdma_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
 	return &d->tx;
 }
 
-/* Append a segment; false if there is no memory or the total is too long. */
-static bool loopdma_desc_add_seg(struct loopdma_chan *lc,
-				 struct loopdma_desc *d,
-				 struct loopdma_segs **tail, dma_addr_t addr,
-				 u32 len)
+/* Append a segment; false if there is no memory. */
+static bool loopdma_desc_append(struct loopdma_chan *lc, struct loopdma_desc *d,
+				struct loopdma_segs **tail, dma_addr_t addr,
+				u32 len)
 {
 	struct loopdma_segs *segs = *tail;
 	unsigned long flags;
 
-	if (len > U32_MAX - d->len)
-		return false;
 	if (!segs || segs->n == LOOPDMA_SEGS_PER_BLOCK) {
 		spin_lock_irqsave(&lc->lock, flags);
 		segs = loopdma_segs_get(lc);
@@ -186,8 +187,29 @@ static bool loopdma_desc_add_seg(struct loopdma_chan *lc,
 	segs->seg[segs->n].addr = addr;
 	segs->seg[segs->n].len = len;
 	segs->n++;
-	d->len += len;
 	return true;
+}
+
+/* The same; false as well if the total is too long. */
+static bool loopdma_desc_add_seg(struct loopdma_chan *lc,
+				 struct loopdma_desc *d,
+				 struct loopdma_segs **tail, dma_addr_t addr,
+				 u32 len)
+{
+	if (len > U32_MAX - d->len)
+		return false;
+	d->len += len;
+	return loopdma_desc_append(lc, d, tail, addr, len);
+}
+
+/* The same for a piece that is copied. */
+static bool loopdma_desc_add_pair(struct loopdma_chan *lc,
+				  struct loopdma_desc *d,
+				  struct loopdma_segs **tail, dma_addr_t dst,
+				  dma_addr_t src, u32 len)
+{
+	return loopdma_desc_add_seg(lc, d, tail, src, len) &&
+	       loopdma_desc_append(lc, d, tail, dst, len);
 }
 
 /* Any context; NULL if an entry is not possible or there is no memory. */
@@ -453,6 +475,23 @@ static int loopdma_config_periph(struct loopdma_chan *lc,
 	return -EINVAL;
 }
 
+/* Take a descriptor for a direction; NULL if it is not configured. */
+static struct loopdma_desc *loopdma_prep_slave(struct loopdma_chan *lc,
+					       enum dma_transfer_direction dir,
+					       unsigned long flags)
+{
+	struct loopdma_desc *d;
+	u32 periph;
+
+	if (loopdma_config_periph(lc, &lc->config, dir, &periph))
+		return NULL;
+	d = loopdma_prep(lc, dir == DMA_MEM_TO_DEV ? LOOPDMA_OP_TX :
+						     LOOPDMA_OP_RX, 0, flags);
+	if (d)
+		d->periph = periph;
+	return d;
+}
+
 /*
  * The list is copied, so that the client's may go.  Any context; NULL if a
  * segment is not possible, the list is empty, the direction is not configured,
@@ -468,23 +507,141 @@ loopdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl,
 	struct scatterlist *sg;
 	struct loopdma_desc *d;
 	unsigned int i;
-	u32 periph;
 
-	if (!sgl || !sg_len ||
-	    loopdma_config_periph(lc, &lc->config, dir, &periph))
+	if (!sgl || !sg_len)
 		return NULL;
-	d = loopdma_prep(lc, dir == DMA_MEM_TO_DEV ? LOOPDMA_OP_TX :
-						     LOOPDMA_OP_RX, 0, flags);
+	d = loopdma_prep_slave(lc, dir, flags);
 	if (!d)
 		return NULL;
-	d->periph = periph;
 
 	for_each_sg(sgl, sg, sg_len, i)
-		if (!loopdma_seg_ok(&lc->ld->lim, periph, sg_dma_address(sg),
+		if (!loopdma_seg_ok(&lc->ld->lim, d->periph, sg_dma_address(sg),
 				    sg_dma_len(sg)) ||
 		    !loopdma_desc_add_seg(lc, d, &tail, sg_dma_address(sg),
 					  sg_dma_len(sg)))
 			goto err_put;
+	return &d->tx;
+
+err_put:
+	loopdma_tx_drop(lc, d);
+	return NULL;
+}
+
+#if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
+/* As above, of an array. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_peripheral_dma_vec(struct dma_chan *chan,
+				const struct dma_vec *vecs, size_t nents,
+				enum dma_transfer_direction dir,
+				unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_segs *tail = NULL;
+	struct loopdma_desc *d;
+	size_t i;
+
+	if (!vecs || !nents)
+		return NULL;
+	d = loopdma_prep_slave(lc, dir, flags);
+	if (!d)
+		return NULL;
+	for (i = 0; i < nents; i++)
+		if (!loopdma_seg_ok(&lc->ld->lim, d->periph, vecs[i].addr,
+				    vecs[i].len) ||
+		    !loopdma_desc_add_seg(lc, d, &tail, vecs[i].addr,
+					  vecs[i].len))
+			goto err_put;
+	return &d->tx;
+
+err_put:
+	loopdma_tx_drop(lc, d);
+	return NULL;
+}
+#endif
+
+/*
+ * Is this template one that can be done?  Memory is read and written at
+ * addresses that go up; the peripheral has none.
+ */
+static bool loopdma_template_ok(const struct dma_interleaved_template *xt)
+{
+	if (!xt || !xt->numf || !xt->frame_size ||
+	    xt->numf > LOOPDMA_MAX_CHUNKS / xt->frame_size)
+		return false;
+	switch (xt->dir) {
+	case DMA_MEM_TO_MEM:
+		return xt->src_inc && xt->dst_inc;
+	case DMA_MEM_TO_DEV:
+		return xt->src_inc && !xt->dst_inc;
+	case DMA_DEV_TO_MEM:
+		return !xt->src_inc && xt->dst_inc;
+	default:
+		return false;
+	}
+}
+
+/* A piece of a template; false if it is not possible, or there is no memory. */
+static bool loopdma_desc_add_chunk(struct loopdma_chan *lc,
+				   struct loopdma_desc *d,
+				   struct loopdma_segs **tail, dma_addr_t dst,
+				   dma_addr_t src, size_t len)
+{
+	const struct loopdma_limits *lim = &lc->ld->lim;
+	dma_addr_t addr = d->op == LOOPDMA_OP_RX ? dst : src;
+
+	if (d->pairs)
+		return loopdma_copy_ok(lim, dst, src, len) &&
+		       loopdma_desc_add_pair(lc, d, tail, dst, src, len);
+	return loopdma_seg_ok(lim, d->periph, addr, len) &&
+	       loopdma_desc_add_seg(lc, d, tail, addr, len);
+}
+
+static struct loopdma_desc *loopdma_prep_pairs(struct loopdma_chan *lc,
+					       unsigned long flags)
+{
+	struct loopdma_desc *d = NULL;
+
+	if (lc->caps & LOOPDMA_CH_CAPS_COPY)
+		d = loopdma_prep(lc, LOOPDMA_OP_COPY, 0, flags);
+	if (d)
+		d->pairs = true;
+	return d;
+}
+
+/*
+ * The template is written out, so that the client's may go.  Any context; NULL
+ * if it is not possible, too large, or there is no memory.
+ */
+static struct dma_async_tx_descriptor *
+loopdma_prep_interleaved_dma(struct dma_chan *chan,
+			     struct dma_interleaved_template *xt,
+			     unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_segs *tail = NULL;
+	struct data_chunk *chunk;
+	dma_addr_t src, dst;
+	struct loopdma_desc *d;
+	size_t frame, i;
+
+	if (!loopdma_template_ok(xt))
+		return NULL;
+	d = xt->dir == DMA_MEM_TO_MEM ? loopdma_prep_pairs(lc, flags) :
+					loopdma_prep_slave(lc, xt->dir, flags);
+	if (!d)
+		return NULL;
+
+	src = xt->src_start;
+	dst = xt->dst_start;
+	for (frame = 0; frame < xt->numf; frame++)
+		for (i = 0; i < xt->frame_size; i++) {
+			chunk = &xt->sgl[i];
+			if (!loopdma_desc_add_chunk(lc, d, &tail, dst, src,
+						    chunk->size))
+				goto err_put;
+			src += chunk->size + dmaengine_get_src_icg(xt, chunk);
+			dst += chunk->size + dmaengine_get_dst_icg(xt, chunk);
+		}
 	return &d->tx;
 
 err_put:
@@ -768,6 +925,9 @@ static void loopdma_setup_slave(struct loopdma_dev *ld)
 	dma->dst_addr_widths = dma->src_addr_widths;
 	dma->max_burst = loopdma_limits_max_burst(&ld->lim);
 	dma->device_prep_slave_sg = loopdma_prep_slave_sg;
+#if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
+	dma->device_prep_peripheral_dma_vec = loopdma_prep_peripheral_dma_vec;
+#endif
 	dma->device_config = loopdma_config;
 }
 
@@ -782,6 +942,7 @@ void loopdma_dmaengine_setup(struct loopdma_dev *ld)
 	dma->dev = ld->dev;
 	dma_cap_set(DMA_MEMCPY, dma->cap_mask);
 	dma_cap_set(DMA_INTERRUPT, dma->cap_mask);
+	dma_cap_set(DMA_INTERLEAVE, dma->cap_mask);
 	dma->copy_align = ld->lim.copy_align;
 	dma->directions = BIT(DMA_MEM_TO_MEM);
 	dma->descriptor_reuse = true;
@@ -802,6 +963,7 @@ void loopdma_dmaengine_setup(struct loopdma_dev *ld)
 	dma->device_free_chan_resources = loopdma_free_chan_resources;
 	dma->device_prep_dma_memcpy = loopdma_prep_dma_memcpy;
 	dma->device_prep_dma_interrupt = loopdma_prep_dma_interrupt;
+	dma->device_prep_interleaved_dma = loopdma_prep_interleaved_dma;
 	dma->device_issue_pending = loopdma_issue_pending;
 	dma->device_tx_status = loopdma_tx_status;
 	dma->device_terminate_all = loopdma_terminate_all;

@@ -163,17 +163,10 @@ static inline bool loopdma_op_is_parity(u8 op)
 	return op >= LOOPDMA_OP_XOR && op <= LOOPDMA_OP_PQ_CHECK;
 }
 
-/* The opcodes whose memory is in segments. */
-static inline bool loopdma_op_has_segs(u8 op)
-{
-	return op == LOOPDMA_OP_TX || op == LOOPDMA_OP_RX ||
-	       op == LOOPDMA_OP_FILL;
-}
-
 /* --- Software descriptors -------------------------------------------------- */
 
 /**
- * struct loopdma_seg - one piece of memory of a slave transfer or a fill
+ * struct loopdma_seg - one piece of memory of a transaction that has many
  * @addr: bus address
  * @len: bytes
  */
@@ -182,6 +175,7 @@ struct loopdma_seg {
 	u32 len;
 };
 
+/* Even: source and destination of a piece that is copied are side by side. */
 #define LOOPDMA_SEGS_PER_BLOCK	6
 
 /**
@@ -205,7 +199,8 @@ struct loopdma_segs {
  * @next: next in whichever queue holds the descriptor
  * @src: bus address read by a copy
  * @dst: bus address written by a copy
- * @segs: memory of a slave transfer or a fill (shares the space of @src)
+ * @segs: memory of a slave transfer, a fill, or with @pairs of a copy (shares
+ *	the space of @src)
  * @parity: buffers of an XOR or PQ (shares the space of @src)
  * @len: bytes of the whole transaction
  * @residue: bytes not moved, valid once it is complete
@@ -215,6 +210,7 @@ struct loopdma_segs {
  * @byte: what a fill writes (shares the space of @dst)
  * @op: enum loopdma_hw_opcode
  * @result: enum dmaengine_tx_result, that of its first entry that failed
+ * @pairs: a copy of many pieces: each has two of @segs, source, destination
  * @aborted: terminated; ends without its callback
  * @busy: submitted, and not yet ended; under the channel's lock
  *
@@ -245,9 +241,16 @@ struct loopdma_desc {
 	};
 	u8 op;
 	u8 result;
-	bool aborted;
-	bool busy;
+	u8 pairs : 1;
+	u8 aborted : 1;
+	u8 busy : 1;
 };
+
+static inline bool loopdma_desc_has_segs(const struct loopdma_desc *d)
+{
+	return d->pairs || d->op == LOOPDMA_OP_TX || d->op == LOOPDMA_OP_RX ||
+	       d->op == LOOPDMA_OP_FILL;
+}
 
 /**
  * union loopdma_item - element of a channel's pool

@@ -15,6 +15,7 @@
 
 #include "loopdma.h"
 
+static_assert(LOOPDMA_SEGS_PER_BLOCK % 2 == 0);
 #ifndef CONFIG_ASYNC_TX_ENABLE_CHANNEL_SWITCH
 static_assert(sizeof(union loopdma_item) <= 128);
 #endif
@@ -126,7 +127,7 @@ void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d)
 {
 	struct loopdma_segs *segs, *next;
 
-	if (loopdma_op_has_segs(d->op)) {
+	if (loopdma_desc_has_segs(d)) {
 		for (segs = d->segs; segs; segs = next) {
 			next = segs->next;
 			loopdma_segs_put(lc, segs);
