@@ -24,7 +24,8 @@
  */
 bool loopdma_runnable(const LoopdmaChannel *ch)
 {
-    return ch->state == LOOPDMA_STATE_RUNNING && !ch->stop && ch->dev->running;
+    return ch->state == LOOPDMA_STATE_RUNNING && !ch->stop && !ch->paused &&
+           ch->dev->running;
 }
 
 /*
@@ -145,6 +146,7 @@ void loopdma_fail(LoopdmaChannel *ch, enum loopdma_hw_chan_error error)
     trace_loopdma_fail(ch->index, error);
     ch->state = LOOPDMA_STATE_ERROR;
     ch->error = error;
+    ch->paused = false;
     loopdma_set_event(ch->dev, LOOPDMA_EVENT_CHANNEL_ERROR);
 }
 

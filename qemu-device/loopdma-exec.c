@@ -117,28 +117,37 @@ static uint64_t loopdma_desc_addr(const LoopdmaChannel *ch, uint32_t count)
 }
 
 /*
- * Publish @done in the completion record if @write, and read the arm word.
+ * Write to the completion record what is given of @done and @progress, and read
+ * the arm word.
  */
-static bool loopdma_publish(LoopdmaChannel *ch, bool write, uint32_t done,
-                            uint32_t *arm)
+static bool loopdma_publish(LoopdmaChannel *ch, const uint32_t *done,
+                            const uint64_t *progress, uint32_t *arm)
 {
     hwaddr len = LOOPDMA_COMP_SIZE;
     uint8_t *p = loopdma_map(ch->dev, ch->comp, &len, true);
+    hwaddr written = 0;
 
     if (!p) {
         return false;
     }
-    if (len < LOOPDMA_COMP_SIZE || !QEMU_PTR_IS_ALIGNED(p, 4)) {
+    if (len < LOOPDMA_COMP_SIZE || !QEMU_PTR_IS_ALIGNED(p, sizeof(uint64_t))) {
         loopdma_unmap(ch->dev, p, 0);
         return false;
     }
-    if (write) {
-        /*
-         * Data and statuses before done.  Pairs with the driver's read
-         * barrier between reading done and the descriptors.
-         */
-        smp_wmb();
-        qatomic_set((uint32_t *)p, cpu_to_le32(done));
+    /*
+     * Data and statuses before done and progress.  Pairs with the driver's read
+     * barrier between reading these and what they tell of.
+     */
+    smp_wmb();
+    if (done) {
+        qatomic_set((uint32_t *)p, cpu_to_le32(*done));
+        written = sizeof(*done);
+    }
+    if (progress) {
+        const size_t at = offsetof(struct loopdma_hw_comp, progress);
+
+        qatomic_set_u64((uint64_t *)(p + at), cpu_to_le64(*progress));
+        written = at + sizeof(*progress);
     }
     /*
      * done before arm.  Pairs with the driver's full barrier between writing
@@ -148,7 +157,7 @@ static bool loopdma_publish(LoopdmaChannel *ch, bool write, uint32_t done,
     p += offsetof(struct loopdma_hw_comp, arm);
     *arm = le32_to_cpu(qatomic_read((uint32_t *)p));
     p -= offsetof(struct loopdma_hw_comp, arm);
-    loopdma_unmap(ch->dev, p, write ? sizeof(uint32_t) : 0);
+    loopdma_unmap(ch->dev, p, written);
     return true;
 }
 
@@ -787,7 +796,7 @@ static void loopdma_fifo_push(LoopdmaFifo *fifo, const uint8_t *src, size_t n)
 
     memcpy(fifo->data + tail, src, first);
     memcpy(fifo->data, src + first, n - first);
-    fifo->count += n;
+    qatomic_set(&fifo->count, fifo->count + n);
 }
 
 static void loopdma_fifo_pop(LoopdmaFifo *fifo, uint8_t *dst, size_t n)
@@ -797,7 +806,7 @@ static void loopdma_fifo_pop(LoopdmaFifo *fifo, uint8_t *dst, size_t n)
     memcpy(dst, fifo->data + fifo->head, first);
     memcpy(dst + first, fifo->data, n - first);
     fifo->head = (fifo->head + n) & (fifo->depth - 1);
-    fifo->count -= n;
+    qatomic_set(&fifo->count, fifo->count - n);
 }
 
 /* Forget a channel's received bytes, and let its peer send again. */
@@ -811,7 +820,7 @@ void loopdma_fifo_clear(LoopdmaChannel *ch)
     }
     WITH_QEMU_LOCK_GUARD(&fifo->lock) {
         fifo->head = 0;
-        fifo->count = 0;
+        qatomic_set(&fifo->count, 0);
         fifo->rx_waits = false;
         wake = fifo->tx_waits;
         fifo->tx_waits = false;
@@ -1092,8 +1101,9 @@ void loopdma_retire(LoopdmaChannel *ch)
     LoopdmaState *s = ch->dev;
     unsigned count, executed;
     int64_t now = get_clock();
+    uint64_t progress;
     uint32_t done, arm;
-    bool request;
+    bool request, unfinished;
 
     /*
      * Before the guest can know that its memory was written, because this
@@ -1132,8 +1142,14 @@ void loopdma_retire(LoopdmaChannel *ch)
         }
     }
 
-    if (count || request) {
-        if (!loopdma_publish(ch, count, done, &arm)) {
+    ch->carried = count < ch->nops;
+    unfinished = ch->carried && (s->caps & LOOPDMA_CAPS_PROGRESS);
+    if (unfinished) {
+        progress = (uint64_t)ch->retired << 32 | ch->op[count].moved;
+    }
+    if (count || request || unfinished) {
+        if (!loopdma_publish(ch, count ? &done : NULL,
+                             unfinished ? &progress : NULL, &arm)) {
             goto fail;
         }
         WITH_QEMU_LOCK_GUARD(&s->lock) {
@@ -1144,7 +1160,6 @@ void loopdma_retire(LoopdmaChannel *ch)
         }
     }
 
-    ch->carried = count < ch->nops;
     if (ch->carried) {
         ch->op[0] = ch->op[count];
         if (loopdma_is_parity(&ch->op[0])) {

@@ -162,7 +162,7 @@ typedef struct LoopdmaSegment {
  * @lock: protects all of it but @depth
  * @depth: its size in bytes, a power of two, or 0
  * @head: offset of the oldest byte
- * @count: bytes in it
+ * @count: bytes in it; written under @lock, read by CH_FIFO_LEVEL
  * @data: the bytes, a ring
  * @tx_waits: the sender found too little room since the last byte left
  * @rx_waits: the receiver found too few bytes since the last byte came
@@ -201,6 +201,7 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @sched: who owns the turn
  * @again: kicked while somebody owned the turn
  * @stop: no turn may begin, somebody waits for the last to end
+ * @paused: no turn may begin, CH_CONTROL.PAUSE
  * @next: link in LoopdmaState.ready
  * @state: enum loopdma_hw_state, CH_STATUS.STATE
  * @error: enum loopdma_hw_chan_error, CH_STATUS.ERROR
@@ -259,6 +260,7 @@ struct LoopdmaChannel {
     LoopdmaSched sched;
     bool again;
     bool stop;
+    bool paused;
     QTAILQ_ENTRY(LoopdmaChannel) next;
     uint8_t state;
     uint8_t error;

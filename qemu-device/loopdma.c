@@ -219,6 +219,7 @@ static void loopdma_set_state(LoopdmaChannel *ch, enum loopdma_hw_state state)
     trace_loopdma_state(ch->index, state);
     ch->state = state;
     ch->error = LOOPDMA_CHERR_NONE;
+    ch->paused = false;
 }
 
 static void loopdma_enable(LoopdmaChannel *ch)
@@ -262,6 +263,25 @@ static void loopdma_disable(LoopdmaChannel *ch, bool retire)
         /* While CH_VECTOR is what it was. */
         loopdma_flush_interrupts(ch->dev);
     }
+}
+
+/*
+ * CH_CONTROL.PAUSE of a channel that is enabled.  When this has paused it, what
+ * its turn has done is written, and its interrupts are raised.
+ */
+static void loopdma_set_paused(LoopdmaChannel *ch, bool paused)
+{
+    loopdma_pause(ch);
+    if (ch->prepared) {
+        loopdma_retire(ch);
+    }
+    WITH_QEMU_LOCK_GUARD(&ch->dev->lock) {
+        /* It may have run into an error before. */
+        ch->paused = paused && ch->state == LOOPDMA_STATE_RUNNING;
+        trace_loopdma_paused(ch->index, ch->paused);
+    }
+    loopdma_resume(ch);
+    loopdma_flush_interrupts(ch->dev);
 }
 
 static void loopdma_reset_channel(LoopdmaChannel *ch)
@@ -383,18 +403,27 @@ static void loopdma_abort(LoopdmaChannel *ch, uint32_t val)
 
 static void loopdma_control(LoopdmaChannel *ch, uint32_t val)
 {
-    bool enable = val & LOOPDMA_CH_CONTROL_ENABLE;
+    bool reset = val & LOOPDMA_CH_CONTROL_RESET;
+    bool enable = !reset && (val & LOOPDMA_CH_CONTROL_ENABLE);
+    bool has_pause = ch->dev->caps & LOOPDMA_CAPS_PAUSE;
+    bool pause = has_pause && (val & LOOPDMA_CH_CONTROL_PAUSE);
 
-    if (val & ~(LOOPDMA_CH_CONTROL_ENABLE | LOOPDMA_CH_CONTROL_RESET)) {
+    if (val & ~(LOOPDMA_CH_CONTROL_ENABLE | LOOPDMA_CH_CONTROL_RESET |
+                (has_pause ? LOOPDMA_CH_CONTROL_PAUSE : 0))) {
         loopdma_guest_error("channel %u: reserved bits in CONTROL 0x%" PRIx32,
                             ch->index, val);
     }
-    if (val & LOOPDMA_CH_CONTROL_RESET) {
+    if (pause && !enable && !ch->enabled) {
+        loopdma_guest_error("channel %u: paused while disabled", ch->index);
+    }
+    if (reset) {
         loopdma_reset_channel(ch);
     } else if (enable && !ch->enabled) {
         loopdma_enable(ch);
     } else if (!enable && ch->enabled) {
         loopdma_disable(ch, true);
+    } else if (ch->enabled && pause != ch->paused) {
+        loopdma_set_paused(ch, pause);
     }
 }
 
@@ -443,9 +472,11 @@ static uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr)
     case LOOPDMA_CH_CAPS:
         return loopdma_channel_caps(ch);
     case LOOPDMA_CH_CONTROL:
-        return ch->enabled ? LOOPDMA_CH_CONTROL_ENABLE : 0;
+        return (ch->enabled ? LOOPDMA_CH_CONTROL_ENABLE : 0) |
+               (ch->paused ? LOOPDMA_CH_CONTROL_PAUSE : 0);
     case LOOPDMA_CH_STATUS:
-        return ch->state | ch->error << 8;
+        return ch->state | ch->error << 8 |
+               (ch->paused ? LOOPDMA_CH_STATUS_PAUSED : 0);
     case LOOPDMA_CH_RING_LO:
         return extract64(ch->ring, 0, 32);
     case LOOPDMA_CH_RING_HI:
@@ -458,6 +489,9 @@ static uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr)
         return extract64(ch->comp, 0, 32);
     case LOOPDMA_CH_COMP_HI:
         return extract64(ch->comp, 32, 32);
+    case LOOPDMA_CH_FIFO_LEVEL:
+        return s->caps & LOOPDMA_CAPS_PROGRESS ? qatomic_read(&ch->fifo.count)
+                                               : 0;
     case LOOPDMA_CH_CNT_DOORBELLS:
         return ch->cnt_doorbells;
     case LOOPDMA_CH_CNT_DESCRIPTORS:
@@ -791,12 +825,15 @@ static const char *loopdma_channel_bad(const LoopdmaChannel *ch)
 
     switch (ch->state) {
     case LOOPDMA_STATE_DISABLED:
-        return ch->enabled || ch->error || ch->carried ? "state" : NULL;
+        return ch->enabled || ch->error || ch->carried || ch->paused ? "state"
+                                                                     : NULL;
     case LOOPDMA_STATE_ERROR:
         return !ch->enabled || !ch->error ||
-               ch->error > LOOPDMA_CHERR_ABORT || ch->carried ? "error" : NULL;
+               ch->error > LOOPDMA_CHERR_ABORT || ch->carried ||
+               ch->paused ? "error" : NULL;
     case LOOPDMA_STATE_RUNNING:
-        if (!ch->enabled || ch->error) {
+        if (!ch->enabled || ch->error ||
+            (ch->paused && !(ch->dev->caps & LOOPDMA_CAPS_PAUSE))) {
             return "state";
         }
         break;
@@ -913,6 +950,7 @@ static const VMStateDescription vmstate_loopdma_channel = {
         VMSTATE_BOOL(enabled, LoopdmaChannel),
         VMSTATE_UINT8(state, LoopdmaChannel),
         VMSTATE_UINT8(error, LoopdmaChannel),
+        VMSTATE_BOOL(paused, LoopdmaChannel),
         VMSTATE_UINT32(tail, LoopdmaChannel),
         VMSTATE_UINT32(retired, LoopdmaChannel),
         VMSTATE_BOOL(aborting, LoopdmaChannel),
@@ -1042,7 +1080,8 @@ static bool loopdma_check_properties(LoopdmaState *s, Error **errp)
 static void loopdma_configure(LoopdmaState *s)
 {
     s->caps = LOOPDMA_CAPS_COPY | LOOPDMA_CAPS_COUNTERS | LOOPDMA_CAPS_FILL |
-              LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ;
+              LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ | LOOPDMA_CAPS_PAUSE |
+              LOOPDMA_CAPS_PROGRESS;
     if (s->loopback && s->channels > 1) {
         s->caps |= LOOPDMA_CAPS_LOOPBACK;
     }

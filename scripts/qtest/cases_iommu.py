@@ -215,6 +215,45 @@ def rights(bench, mode):
 
 
 @bare_each(MODES)
+def paused(bench, mode):
+    """A paused channel touches nothing: what is mapped anew meanwhile is what it finds."""
+    made = Behind(bench, mode, properties="fifo-depth=4096")
+    ch, peer = made.channel(0), made.channel(1)
+    src, dst, other = made.buffer(pattern(3 * PAGE)), made.alloc(3 * PAGE), made.alloc(PAGE)
+    ch.submit(tx(src, 3 * PAGE))
+    ch.stuck(0, "FIFO full")
+    ch.pause()
+    for bus in (src, src + PAGE, ch.ring + SHIFT, ch.comp + SHIFT):
+        made.iommu.unmap(bus)
+    peer.outcome((rx(dst, PAGE), DONE))
+    made.m.settle()
+    expect(ch.get(HW.CH_STATUS), HW.STATE_RUNNING | HW.CH_STATUS_PAUSED, "CH_STATUS")
+    made.m.write(other - SHIFT, b"\x66" * PAGE)
+    for bus, address in ((src + PAGE, other - SHIFT), (ch.ring + SHIFT, ch.ring),
+                         (ch.comp + SHIFT, ch.comp)):
+        made.iommu.map(bus, address)
+    ch.go_on()
+    peer.outcome((rx(dst + PAGE, 2 * PAGE), DONE))
+    ch.wait()
+    ch.expect_results(0, DONE)
+    require(made.read(dst, 3 * PAGE) == pattern(3 * PAGE)[:PAGE] + b"\x66" * PAGE +
+            pattern(3 * PAGE)[2 * PAGE:], "data differs")
+
+
+@bare_each(MODES)
+def progress_unwritable(bench, mode):
+    """ERROR, WRITEBACK, if the progress of what is held cannot be written."""
+    made = Behind(bench, mode)
+    ch = made.channel(0)
+    ch.comp = made.m.alloc(PAGE)
+    ch.disable()
+    ch.enable()
+    made.iommu.unmap(ch.comp + SHIFT)
+    ch.submit(rx(made.alloc(64), 64))
+    ch.expect_error("WRITEBACK")
+
+
+@bare_each(MODES)
 def not_ram(bench, mode):
     """What the IOMMU maps to a device's registers is an error, too."""
     made = Behind(bench, mode)

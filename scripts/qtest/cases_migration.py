@@ -104,6 +104,28 @@ def reception_half_way(bench):
     require(there.m.read(dst, 1000) == pattern(1000), "data differs")
 
 
+@bare_each({"sync": (SYNC,), "async": (ASYNC,)})
+def paused(bench, mode):
+    """Migration: a paused channel stays paused, and goes on where it was."""
+    dev = begin(bench, mode=mode)
+    ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
+    src, dst = dev.m.buffer(pattern(10000)), dev.m.alloc(10000)
+    ch.submit(tx(src, 10000, 0, 10), nop())
+    ch.stuck(0, "FIFO full")
+    ch.pause()
+    there = migrate(bench, dev, mode=mode)
+    ch, peer = ch.moved_to(there), peer.moved_to(there)
+    expect(ch.get(HW.CH_STATUS), HW.STATE_RUNNING | HW.CH_STATUS_PAUSED, "CH_STATUS")
+    expect(ch.get(HW.CH_CONTROL), HW.CH_CONTROL_ENABLE | HW.CH_CONTROL_PAUSE, "CH_CONTROL")
+    peer.submit(rx(dst, 10000, 0, 10))
+    peer.stuck(0, "the sender is paused")
+    expect(ch.progress(), (0, 4090), "progress")
+    ch.go_on()
+    ch.wait()
+    peer.wait()
+    require(there.m.read(dst, 10000) == pattern(10000), "data differs")
+
+
 @bare
 def held_by_test_control(bench):
     """Migration: credits, failures to come, and skipping are kept."""
@@ -348,7 +370,6 @@ def busy_stream(bench):
     """A stream with a descriptor in progress in channel 0, and a FIFO with bytes in it."""
     dev = begin(bench, "channels=2")
     ch = Channel(dev, 0, log2=3).enable()
-    Channel(dev, 1).enable()
     ch.submit(tx(dev.m.buffer(pattern(8000)), 8000, 0, 16), nop())
     dev.m.settle()
     migration.save(dev.m, bench.directory / "stream")
@@ -374,6 +395,7 @@ DAMAGE = {
     "op_moved_in_a_burst": ("ch[0].op[0].moved", 4097), "irq_channels": ("irq_channels", 4),
     "int_status": ("int_status", 4), "event": ("event", 4), "channels": ("channels", 1),
     "channels_more": ("channels", 33), "caps": ("caps", 7),
+    "paused_disabled": ("ch[1].paused", 1),
 }
 
 
@@ -430,6 +452,21 @@ def damaged_finding(bench):
     stream = busy_stream(bench).set("ch[0].op[0].wrong", HW.STATUS_P_WRONG)
     stream.save(bench.directory / "damaged")
     receive(bench, "damaged").refuses()
+
+
+@bare
+def damaged_paused(bench):
+    """A paused channel in ERROR, or without CAPS.PAUSE, is refused."""
+    stream = busy_stream(bench).set("ch[0].paused", 1)
+    stream.set("ch[0].state", HW.STATE_ERROR).set("ch[0].error", 1).set("ch[0].carried", 0)
+    stream.save(bench.directory / "damaged")
+    receive(bench, "damaged").refuses()
+    dev = begin(bench, f"channels=2,x-caps-mask={HW.CAPS_PAUSE}")
+    Channel(dev, 0).enable()
+    migration.save(dev.m, bench.directory / "stream")
+    stream = migration.Stream(bench.directory / "stream").set("ch[0].paused", 1)
+    stream.save(bench.directory / "damaged")
+    receive(bench, "damaged", f"channels=2,x-caps-mask={HW.CAPS_PAUSE}").refuses()
 
 
 @bare_each({"beyond_tail": 3, "far_behind": -15})

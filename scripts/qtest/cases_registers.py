@@ -78,7 +78,8 @@ def id_and_version_replaced(dev):
 def limits(dev):
     """TOPOLOGY and the limits say how the device was configured."""
     expect(dev.read(HW.CAPS), HW.CAPS_COPY | HW.CAPS_LOOPBACK | HW.CAPS_COUNTERS |
-           HW.CAPS_TESTCTL | HW.CAPS_FILL | HW.CAPS_XOR | HW.CAPS_PQ, "CAPS")
+           HW.CAPS_TESTCTL | HW.CAPS_FILL | HW.CAPS_XOR | HW.CAPS_PQ | HW.CAPS_PAUSE |
+           HW.CAPS_PROGRESS, "CAPS")
     # Synchronous execution: no engines of its own.
     expect(dev.read(HW.TOPOLOGY), 5, "TOPOLOGY")
     expect(dev.read(HW.RING_LIMITS), 10 << 8 | 1, "RING_LIMITS")

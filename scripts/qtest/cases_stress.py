@@ -219,7 +219,7 @@ class Monkey:
         ch.ring_bell()
 
     def control(self, ch):
-        ch.set(HW.CH_CONTROL, self.rng.choice((0, 0, 1, 2, 3)))
+        ch.set(HW.CH_CONTROL, self.rng.choice((0, 0, 1, 1, 2, 3, 4, 5, 5, 5, 6, 7)))
 
     def restart(self, ch):
         ch.set(HW.CH_CONTROL, 0)
@@ -258,7 +258,7 @@ class Monkey:
 
     def play(self, turns):
         deeds = [self.work] * 10 + [self.restart] * 6 + [self.abort] * 3 + \
-            [self.test_control] * 3 + [self.control, self.device]
+            [self.test_control] * 3 + [self.control] * 3 + [self.device]
         for _ in range(turns):
             self.rng.choice(deeds)(self.rng.choice(self.channels))
         self.dev.write(HW.CONTROL, HW.CONTROL_RESET)

@@ -117,7 +117,7 @@ class Channel:
         return self.get(HW.CH_STATUS) & HW.CH_STATUS_STATE
 
     def error(self):
-        return self.get(HW.CH_STATUS) >> 8
+        return (self.get(HW.CH_STATUS) & HW.CH_STATUS_ERROR) >> 8
 
     def configure(self):
         ring, comp = self.ring + self.bus, self.comp + self.bus
@@ -139,6 +139,15 @@ class Channel:
         self.set(HW.CH_CONTROL, 0)
         self.m.until(lambda: self.state() == HW.STATE_DISABLED, "DISABLED")
         expect(self.error(), 0, "CH_STATUS.ERROR of a disabled channel")
+
+    def pause(self):
+        self.set(HW.CH_CONTROL, HW.CH_CONTROL_ENABLE | HW.CH_CONTROL_PAUSE)
+        self.m.until(lambda: self.get(HW.CH_STATUS) != RUNNING, "PAUSED")
+        expect(self.get(HW.CH_STATUS), RUNNING | HW.CH_STATUS_PAUSED, "CH_STATUS, paused")
+
+    def go_on(self):
+        self.set(HW.CH_CONTROL, HW.CH_CONTROL_ENABLE)
+        expect(self.get(HW.CH_STATUS) & HW.CH_STATUS_PAUSED, 0, "CH_STATUS.PAUSED")
 
     def expect_error(self, name):
         """The channel stops by itself, for this reason."""
@@ -181,6 +190,10 @@ class Channel:
 
     def done(self):
         return self.m.read32(self.comp)
+
+    def progress(self):
+        """COUNT and BYTES."""
+        return tuple(struct.unpack("<II", self.m.read(self.comp + 8, 8))[::-1])
 
     def arm(self, value):
         self.m.write32(self.comp + 64, value)
