@@ -15,6 +15,9 @@
 /* How long the hardware may take to acknowledge that it has stopped. */
 #define LOOPDMA_STOP_TIMEOUT_US		1000000
 
+/* How long it may take to pause: a chunk of 64 KiB, and what is due with it. */
+#define LOOPDMA_PAUSE_TIMEOUT_US	10000
+
 /* A tiny ring (a test's) still has descriptors to queue behind it. */
 #define LOOPDMA_POOL_MIN		64
 
@@ -75,6 +78,7 @@ static int loopdma_chan_start(struct loopdma_chan *lc)
 	memset(lc->comp, 0, sizeof(*lc->comp));
 	lc->arm = 0;
 	lc->aborting = false;
+	lc->paused = false;
 	lc->watch_late = false;
 
 	loopdma_chan_write(lc, LOOPDMA_CH_RING_LO, lower_32_bits(lc->ring.dma));
@@ -280,7 +284,7 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 	memset(&lc->config, 0, sizeof(lc->config));
 	lc->chan.cookie = DMA_MIN_COOKIE;
 	lc->chan.completed_cookie = DMA_MIN_COOKIE;
-	lc->error_cookie = 0;
+	memset(lc->errors, 0, sizeof(lc->errors));
 	lc->stuck = false;
 
 	spin_lock_irq(&lc->lock);
@@ -513,6 +517,9 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 		lc->abort_to = lc->ring.head;
 		loopdma_chan_write(lc, LOOPDMA_CH_ABORT, lc->abort_to);
 	}
+	/* After the abort is known, so that nothing is moved any more. */
+	if (lc->paused)
+		loopdma_chan_resume(lc);
 
 	loopdma_queue_splice(&lc->issued, &lc->submitted);
 	for (d = lc->issued.first; d; d = d->next)
@@ -520,6 +527,130 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 	loopdma_queue_splice(&lc->finished, &lc->issued);
 
 	lc->chan.completed_cookie = lc->chan.cookie;
+}
+
+static int loopdma_chan_state_error(const struct loopdma_chan *lc)
+{
+	switch (lc->state) {
+	case LOOPDMA_CHAN_ON:
+		return 0;
+	case LOOPDMA_CHAN_OFF:
+		return -ENODEV;
+	default:
+		return -EIO;
+	}
+}
+
+/**
+ * loopdma_chan_pause() - have the device leave everything where it is
+ * @lc: channel, locked
+ *
+ * On return the device does not touch the channel's memory, and the completion
+ * record tells how far it has got.  Does nothing if the channel is paused.
+ *
+ * Context: any; waits for the device, normally not longer than the register
+ * access takes.
+ * Return: 0; -ENODEV if the device is gone; -EIO if the channel is not working;
+ * -ETIMEDOUT if the device does not answer: it goes on then.
+ */
+int loopdma_chan_pause(struct loopdma_chan *lc)
+{
+	u32 st, state;
+	int err;
+
+	lockdep_assert_held(&lc->lock);
+
+	err = loopdma_chan_state_error(lc);
+	if (err || lc->paused)
+		return err;
+
+	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL,
+			   LOOPDMA_CH_CONTROL_ENABLE |
+			   LOOPDMA_CH_CONTROL_PAUSE);
+	/* A channel in ERROR, or gone from the bus, will not say PAUSED. */
+	err = read_poll_timeout_atomic(loopdma_chan_read, st,
+				       (st & LOOPDMA_CH_STATUS_PAUSED) ||
+				       FIELD_GET(LOOPDMA_CH_STATUS_STATE, st) !=
+				       LOOPDMA_STATE_RUNNING,
+				       1, LOOPDMA_PAUSE_TIMEOUT_US, false,
+				       lc, LOOPDMA_CH_STATUS);
+	state = FIELD_GET(LOOPDMA_CH_STATUS_STATE, st);
+	if (err)
+		loopdma_chan_write(lc, LOOPDMA_CH_CONTROL,
+				   LOOPDMA_CH_CONTROL_ENABLE);
+	else if (state != LOOPDMA_STATE_RUNNING)
+		err = -EIO;
+	else
+		lc->paused = true;
+	return err;
+}
+
+/**
+ * loopdma_chan_resume() - let the device go on
+ * @lc: channel, locked
+ *
+ * Context: any.
+ * Return: 0; -EINVAL if the channel is not paused; -ENODEV if the device is
+ * gone; -EIO if the channel is not working.
+ */
+int loopdma_chan_resume(struct loopdma_chan *lc)
+{
+	int err;
+
+	lockdep_assert_held(&lc->lock);
+
+	err = loopdma_chan_state_error(lc);
+	if (err)
+		return err;
+	if (!lc->paused)
+		return -EINVAL;
+	lc->paused = false;
+	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_ENABLE);
+	return 0;
+}
+
+/**
+ * loopdma_chan_progress() - how far the device has got in the oldest entry
+ * @lc: channel, locked, with everything reaped
+ *
+ * Return: bytes that it has moved, as far as it says; not checked.
+ */
+u32 loopdma_chan_progress(const struct loopdma_chan *lc)
+{
+	u64 val, again;
+
+	if (!(lc->ld->lim.caps & LOOPDMA_CAPS_PROGRESS) ||
+	    !loopdma_ring_used(&lc->ring))
+		return 0;
+	/* Where it takes two loads, the device may write between them. */
+	do {
+		val = le64_to_cpu(READ_ONCE(lc->comp->progress));
+		again = le64_to_cpu(READ_ONCE(lc->comp->progress));
+	} while (!IS_ENABLED(CONFIG_64BIT) && val != again);
+
+	if (FIELD_GET(LOOPDMA_PROGRESS_COUNT, val) != lc->ring.tail)
+		return 0;
+	return FIELD_GET(LOOPDMA_PROGRESS_BYTES, val);
+}
+
+/**
+ * loopdma_chan_fifo_level() - bytes that came from the peer, not yet in memory
+ * @lc: channel, locked
+ *
+ * Reads a register.
+ *
+ * Return: their number, 0 if the device does not tell.
+ */
+u32 loopdma_chan_fifo_level(struct loopdma_chan *lc)
+{
+	u32 level;
+
+	if (!(lc->ld->lim.caps & LOOPDMA_CAPS_PROGRESS) ||
+	    lc->state != LOOPDMA_CHAN_ON)
+		return 0;
+	level = loopdma_chan_read(lc, LOOPDMA_CH_FIFO_LEVEL);
+	/* All ones: the function is gone from the bus. */
+	return level <= lc->ld->lim.fifo_depth ? level : 0;
 }
 
 /**
@@ -536,6 +667,7 @@ void loopdma_chan_fail(struct loopdma_chan *lc, const char *why)
 	if (lc->state != LOOPDMA_CHAN_ON)
 		return;
 	lc->state = LOOPDMA_CHAN_RECOVERING;
+	lc->paused = false;
 	dev_err_ratelimited(lc->ld->dev, "channel %u: %s; restarting it\n",
 			    lc->index, why);
 	schedule_work(&lc->recover);

@@ -707,8 +707,13 @@ loopdma_queue_find(const struct loopdma_queue *q, dma_cookie_t cookie)
 	return d;
 }
 
-/* Bytes still to be moved, in steps of a descriptor of the hardware. */
-static u32 loopdma_residue(struct loopdma_chan *lc, dma_cookie_t cookie)
+/*
+ * Status of a transaction that is not complete.  *@in_flight: bytes that the
+ * channel has received for it, but not yet written.
+ */
+static enum dma_status loopdma_pending(struct loopdma_chan *lc,
+				       dma_cookie_t cookie, u32 *residue,
+				       u32 *in_flight)
 {
 	const struct loopdma_desc *d;
 
@@ -718,8 +723,31 @@ static u32 loopdma_residue(struct loopdma_chan *lc, dma_cookie_t cookie)
 	if (!d)
 		d = loopdma_queue_find(&lc->submitted, cookie);
 	if (!d)
-		return 0;
-	return d == loopdma_chan_oldest(lc) ? d->len - lc->moved : d->len;
+		return DMA_IN_PROGRESS;
+
+	*residue = d->len;
+	if (d != loopdma_chan_oldest(lc))
+		return DMA_IN_PROGRESS;
+	*residue -= lc->moved;
+	*residue -= min(*residue, loopdma_chan_progress(lc));
+	if (d->op == LOOPDMA_OP_RX)
+		*in_flight = min(*residue, loopdma_chan_fifo_level(lc));
+	return lc->paused ? DMA_PAUSED : DMA_IN_PROGRESS;
+}
+
+/* Is this cookie among those that failed last? */
+static bool loopdma_failed(const struct loopdma_chan *lc, dma_cookie_t cookie)
+{
+	u32 i;
+
+	if (cookie < DMA_MIN_COOKIE)
+		return false;
+	if (cookie == lc->told_cookie)
+		return true;
+	for (i = 0; i < LOOPDMA_ERRORS; i++)
+		if (lc->errors[i] == cookie)
+			return true;
+	return false;
 }
 
 /*
@@ -733,8 +761,8 @@ static enum dma_status loopdma_tx_status(struct dma_chan *chan,
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 	enum dma_status status;
+	u32 residue = 0, in_flight = 0;
 	unsigned long flags;
-	u32 residue = 0;
 
 	spin_lock_irqsave(&lc->lock, flags);
 	if (lc->state == LOOPDMA_CHAN_ON)
@@ -747,13 +775,40 @@ static enum dma_status loopdma_tx_status(struct dma_chan *chan,
 	status = dma_async_is_complete(cookie, chan->completed_cookie,
 				       chan->cookie);
 	if (status == DMA_IN_PROGRESS)
-		residue = loopdma_residue(lc, cookie);
-	else if (cookie > 0 && (cookie == lc->error_cookie ||
-				cookie == lc->told_cookie))
+		status = loopdma_pending(lc, cookie, &residue, &in_flight);
+	else if (loopdma_failed(lc, cookie))
 		status = DMA_ERROR;
 	dma_set_tx_state(state, chan->completed_cookie, chan->cookie, residue);
+	if (state)
+		state->in_flight_bytes = in_flight;
 	spin_unlock_irqrestore(&lc->lock, flags);
 	return status;
+}
+
+/* Any context, callbacks included; pausing twice does nothing more. */
+static int loopdma_pause(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	err = loopdma_chan_pause(lc);
+	spin_unlock_irqrestore(&lc->lock, flags);
+	return err;
+}
+
+/* Any context, callbacks included; an error if the channel is not paused. */
+static int loopdma_resume(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	err = loopdma_chan_resume(lc);
+	spin_unlock_irqrestore(&lc->lock, flags);
+	return err;
 }
 
 /* Any context, callbacks included. */
@@ -946,7 +1001,9 @@ void loopdma_dmaengine_setup(struct loopdma_dev *ld)
 	dma->copy_align = ld->lim.copy_align;
 	dma->directions = BIT(DMA_MEM_TO_MEM);
 	dma->descriptor_reuse = true;
-	dma->residue_granularity = DMA_RESIDUE_GRANULARITY_SEGMENT;
+	dma->residue_granularity = ld->lim.caps & LOOPDMA_CAPS_PROGRESS ?
+				   DMA_RESIDUE_GRANULARITY_BURST :
+				   DMA_RESIDUE_GRANULARITY_SEGMENT;
 
 	if (ld->lim.caps & LOOPDMA_CAPS_FILL)
 		loopdma_setup_fill(ld);
@@ -957,6 +1014,10 @@ void loopdma_dmaengine_setup(struct loopdma_dev *ld)
 		loopdma_setup_pq(ld);
 	if (ld->lim.caps & LOOPDMA_CAPS_LOOPBACK)
 		loopdma_setup_slave(ld);
+	if (ld->lim.caps & LOOPDMA_CAPS_PAUSE) {
+		dma->device_pause = loopdma_pause;
+		dma->device_resume = loopdma_resume;
+	}
 
 	dma->device_caps = loopdma_caps;
 	dma->device_alloc_chan_resources = loopdma_alloc_chan_resources;

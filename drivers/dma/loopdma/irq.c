@@ -87,7 +87,8 @@ static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 	if (!d->aborted) {
 		lc->chan.completed_cookie = d->tx.cookie;
 		if (d->result != DMA_TRANS_NOERROR) {
-			lc->error_cookie = d->tx.cookie;
+			lc->errors[lc->nerrors++ % LOOPDMA_ERRORS] =
+				d->tx.cookie;
 			lc->stats.errors++;
 		}
 	}

@@ -300,6 +300,9 @@ struct loopdma_hw_ops {
  */
 #define LOOPDMA_LISTS	128
 
+/* Failed cookies that a channel remembers. */
+#define LOOPDMA_ERRORS	64
+
 /**
  * enum loopdma_chan_state - what the driver does with a channel
  * @LOOPDMA_CHAN_OFF: not allocated to a client, or the device is gone
@@ -357,7 +360,9 @@ struct loopdma_stats {
  * @moved: bytes that the oldest transaction in the ring has moved so far
  * @aborting: the device has not yet acknowledged @abort_to
  * @abort_to: ring count up to which the device was told to abort
- * @error_cookie: for tx_status: the cookie that failed last, or 0
+ * @paused: the hardware channel is paused
+ * @errors: for tx_status: the cookies that failed last, or 0
+ * @nerrors: where in @errors the next goes
  * @told_cookie: for tx_status: the cookie whose failure is being called back
  *	now, or 0; later ones may have failed by then
  * @watch_tail: ring tail at the last look of the watchdog
@@ -411,7 +416,9 @@ struct loopdma_chan {
 	u32 moved;
 	bool aborting;
 	u32 abort_to;
-	dma_cookie_t error_cookie;
+	bool paused;
+	dma_cookie_t errors[LOOPDMA_ERRORS];
+	u32 nerrors;
 	dma_cookie_t told_cookie;
 	u32 watch_tail;
 	bool watch_late;
@@ -499,6 +506,10 @@ void loopdma_chan_quiet(struct loopdma_chan *lc);
 void loopdma_chan_remove(struct loopdma_chan *lc);
 void loopdma_chan_push(struct loopdma_chan *lc);
 void loopdma_chan_abort(struct loopdma_chan *lc);
+int loopdma_chan_pause(struct loopdma_chan *lc);
+int loopdma_chan_resume(struct loopdma_chan *lc);
+u32 loopdma_chan_progress(const struct loopdma_chan *lc);
+u32 loopdma_chan_fifo_level(struct loopdma_chan *lc);
 void loopdma_chan_fail(struct loopdma_chan *lc, const char *why);
 
 /* pool.c */

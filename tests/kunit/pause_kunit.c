@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma_pause: pause and resume, and how far a transaction has got.
+ *
+ * Contract cases: they speak the dmaengine client API and dut.h only.
+ */
+#include <loopdma/hw.h>
+
+#include "dut.h"
+
+#define LEN	1000
+
+/**
+ * struct loop - a receiver and what it gets sent piece by piece
+ * @dut: device
+ * @tx: sender
+ * @rx: receiver
+ * @src: what is sent
+ * @dst: where it is received
+ * @r: the reception
+ * @sent: bytes sent so far
+ */
+struct loop {
+	struct ldk_dut *dut;
+	struct dma_chan *tx;
+	struct dma_chan *rx;
+	struct ldk_buf *src;
+	struct ldk_buf *dst;
+	struct ldk_xfer *r;
+	size_t sent;
+};
+
+static struct dma_async_tx_descriptor *
+prep_slave(struct dma_chan *chan, dma_addr_t addr, size_t len,
+	   enum dma_transfer_direction dir)
+{
+	return dmaengine_prep_slave_single(chan, addr, len, dir,
+					   DMA_PREP_INTERRUPT);
+}
+
+static void start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	struct kunit *test = x->dut->test;
+
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	KUNIT_ASSERT_TRUE(test, ldk_submit(x, tx));
+	dma_async_issue_pending(x->chan);
+}
+
+/* A reception of @len bytes, in bursts of @burst, that waits for its sender. */
+static void loop_start(struct ldk_dut *dut, struct loop *l, size_t len,
+		       u32 burst)
+{
+	*l = (struct loop) { .dut = dut };
+	ldk_request_pair(dut, &l->tx, &l->rx);
+	ldk_config(dut, l->tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
+	ldk_config(dut, l->rx, DMA_SLAVE_BUSWIDTH_1_BYTE, burst);
+	l->src = ldk_src(dut, len);
+	l->dst = ldk_dst(dut, len);
+	l->r = ldk_xfers(dut, l->rx, 1);
+	start(l->r, prep_slave(l->rx, l->dst->dma, len, DMA_DEV_TO_MEM));
+}
+
+/* Send @n more bytes, and wait until they are gone. */
+static void loop_send(struct loop *l, size_t n)
+{
+	struct ldk_xfer *t = ldk_xfers(l->dut, l->tx, 1);
+
+	start(t, prep_slave(l->tx, l->src->dma + l->sent, n, DMA_MEM_TO_DEV));
+	KUNIT_ASSERT_TRUE(l->dut->test, ldk_wait(t));
+	ldk_expect_ok(t);
+	l->sent += n;
+}
+
+static void loop_end(struct loop *l)
+{
+	loop_send(l, l->src->len - l->sent);
+	KUNIT_ASSERT_TRUE(l->dut->test, ldk_wait(l->r));
+	ldk_expect_ok(l->r);
+	ldk_expect_moved(l->dut, l->dst, l->src);
+}
+
+/* Status and residue of a transaction at this moment. */
+static void expect_state(struct ldk_xfer *x, enum dma_status status,
+			 u32 residue)
+{
+	struct dma_tx_state state;
+
+	KUNIT_EXPECT_EQ(x->dut->test, (int)status,
+			(int)dmaengine_tx_status(x->chan, x->cookie, &state));
+	KUNIT_EXPECT_EQ(x->dut->test, residue, state.residue);
+}
+
+/* Rule: the operations are told as there are (dma_get_slave_caps()). */
+static void told(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_slave_caps caps = { };
+	struct dma_chan *tx, *rx;
+
+	ldk_request_pair(dut, &tx, &rx);
+	KUNIT_ASSERT_EQ(test, 0, dma_get_slave_caps(tx, &caps));
+	KUNIT_EXPECT_TRUE(test, caps.cmd_pause);
+	KUNIT_EXPECT_TRUE(test, caps.cmd_resume);
+	KUNIT_EXPECT_EQ(test, (int)DMA_RESIDUE_GRANULARITY_BURST,
+			(int)caps.residue_granularity);
+}
+
+/* Rule: as above, where the hardware has neither. */
+static void told_without(struct kunit *test)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct dma_slave_caps caps = { };
+	struct dma_chan *tx, *rx;
+	struct ldk_dut *dut;
+
+	cfg.caps &= ~(LOOPDMA_CAPS_PAUSE | LOOPDMA_CAPS_PROGRESS);
+	dut = ldk_create_fake(test, "old", &cfg);
+	ldk_request_pair(dut, &tx, &rx);
+	KUNIT_ASSERT_EQ(test, 0, dma_get_slave_caps(tx, &caps));
+	KUNIT_EXPECT_FALSE(test, caps.cmd_pause);
+	KUNIT_EXPECT_FALSE(test, caps.cmd_resume);
+	KUNIT_EXPECT_EQ(test, (int)DMA_RESIDUE_GRANULARITY_SEGMENT,
+			(int)caps.residue_granularity);
+	KUNIT_EXPECT_GT(test, 0, dmaengine_pause(tx));
+	KUNIT_EXPECT_GT(test, 0, dmaengine_resume(tx));
+	ldk_copy_ok(dut, tx, 100);
+}
+
+/*
+ * Rule: the residue is finer than a segment with DMA_RESIDUE_GRANULARITY_BURST:
+ * it follows each burst (dmaengine.h), here of one byte.
+ */
+static void residue_of_receiver(struct kunit *test)
+{
+	static const size_t steps[] = { 1, 2, 97, 300, 1 };
+	struct ldk_dut *dut = test->priv;
+	struct loop l;
+	int i;
+
+	loop_start(dut, &l, LEN, 1);
+	expect_state(l.r, DMA_IN_PROGRESS, LEN);
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		loop_send(&l, steps[i]);
+		KUNIT_EXPECT_TRUE_MSG(test, ldk_poll(ldk_residue(l.r) ==
+						     LEN - l.sent),
+				      "step %d: residue %u", i,
+				      ldk_residue(l.r));
+	}
+	loop_end(&l);
+	expect_state(l.r, DMA_COMPLETE, 0);
+}
+
+/* Rule: as above, of a sender that fills the FIFO of a receiver that sleeps. */
+static void residue_of_sender(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	size_t depth = ldk_fifo_depth(dut), len = depth + LEN;
+	struct ldk_buf *src = ldk_src(dut, len), *dst = ldk_dst(dut, len);
+	struct dma_chan *tx, *rx;
+	struct ldk_xfer *t, *r;
+
+	ldk_request_pair(dut, &tx, &rx);
+	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
+	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
+	t = ldk_xfers(dut, tx, 1);
+	r = ldk_xfers(dut, rx, 1);
+	start(t, prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
+	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_residue(t) == LEN));
+	expect_state(t, DMA_IN_PROGRESS, LEN);
+	start(r, prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(r));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(t));
+	expect_state(t, DMA_COMPLETE, 0);
+	ldk_expect_moved(dut, dst, src);
+}
+
+/* Rule: the residue never grows while a transaction runs (provider.rst). */
+static void residue_never_grows(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	u32 last = SZ_64K, now;
+	struct ldk_xfer *t;
+	struct loop l;
+
+	loop_start(dut, &l, SZ_64K, 4);
+	t = ldk_xfers(dut, l.tx, 1);
+	start(t, prep_slave(l.tx, l.src->dma, SZ_64K, DMA_MEM_TO_DEV));
+	while ((now = ldk_residue(l.r))) {
+		if (now > last) {
+			KUNIT_FAIL(test, "%u after %u", now, last);
+			break;
+		}
+		last = now;
+		cond_resched();
+	}
+	KUNIT_ASSERT_TRUE(test, ldk_wait(l.r));
+	ldk_expect_moved(dut, l.dst, l.src);
+}
+
+/*
+ * Rule: in_flight_bytes is what the DMA has taken from the peripheral and not
+ * yet written to memory (dmaengine.h, struct dma_tx_state): here what does not
+ * make a burst yet.
+ */
+static void in_flight(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_tx_state state;
+	struct loop l;
+
+	loop_start(dut, &l, LEN, 200);
+	dmaengine_tx_status(l.rx, l.r->cookie, &state);
+	KUNIT_EXPECT_EQ(test, 0, state.in_flight_bytes);
+	loop_send(&l, 150);
+	dmaengine_tx_status(l.rx, l.r->cookie, &state);
+	KUNIT_EXPECT_EQ(test, LEN, state.residue);
+	KUNIT_EXPECT_EQ(test, 150, state.in_flight_bytes);
+	loop_send(&l, 100);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_residue(l.r) == LEN - 200));
+	dmaengine_tx_status(l.rx, l.r->cookie, &state);
+	KUNIT_EXPECT_EQ(test, 50, state.in_flight_bytes);
+	loop_end(&l);
+	state.in_flight_bytes = 1;
+	dmaengine_tx_status(l.rx, l.r->cookie, &state);
+	KUNIT_EXPECT_EQ(test, 0, state.in_flight_bytes);
+}
+
+/*
+ * Rule: pausing takes effect at once and loses nothing (provider.rst,
+ * "device_pause"; client.rst); the transaction that is paused says so, with the
+ * right residue, and goes on where it was.
+ */
+static void paused_midway(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_tx_state state;
+	struct loop l;
+
+	loop_start(dut, &l, LEN, 1);
+	loop_send(&l, 300);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(l.r) == LEN - 300));
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(l.rx));
+	expect_state(l.r, DMA_PAUSED, LEN - 300);
+
+	/* The peripheral goes on to collect. */
+	loop_send(&l, 200);
+	ldk_round_trip(dut);
+	expect_state(l.r, DMA_PAUSED, LEN - 300);
+	ldk_expect_moved_part(dut, l.dst, l.src, 300);
+	dmaengine_tx_status(l.rx, l.r->cookie, &state);
+	KUNIT_EXPECT_EQ(test, 200, state.in_flight_bytes);
+
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(l.rx));
+	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_residue(l.r) == LEN - 500));
+	expect_state(l.r, DMA_IN_PROGRESS, LEN - 500);
+	loop_end(&l);
+}
+
+/*
+ * Rule: a channel that is paused while it is idle starts nothing; what is next
+ * counts as paused, what is behind as in progress (client.rst, "Pause").
+ */
+static void paused_while_idle(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	int i;
+
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
+	for (i = 0; i < 3; i++) {
+		dst[i] = ldk_dst(dut, LEN);
+		ldk_submit_copy(&x[i], dst[i], src);
+		if (i < 2)
+			dma_async_issue_pending(chan);
+	}
+	ldk_round_trip(dut);
+	expect_state(&x[0], DMA_PAUSED, LEN);
+	expect_state(&x[1], DMA_IN_PROGRESS, LEN);
+	expect_state(&x[2], DMA_IN_PROGRESS, LEN);
+	for (i = 0; i < 3; i++)
+		ldk_expect_untouched(dut, dst[i]);
+
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
+	expect_state(&x[2], DMA_IN_PROGRESS, LEN);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[2]));
+	for (i = 0; i < 3; i++) {
+		ldk_expect_ok(&x[i]);
+		ldk_expect_moved(dut, dst[i], src);
+	}
+}
+
+/* Rule: pausing in the middle of many loses none and does none twice. */
+static void paused_under_load(struct kunit *test)
+{
+	enum { N = 40, SIZE = SZ_32K };
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, SIZE), *dst[N];
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, N);
+	u32 bytes = ldk_bytes(chan);
+	unsigned int i, done;
+
+	for (i = 0; i < N; i++) {
+		dst[i] = ldk_dst(dut, SIZE);
+		ldk_submit_copy(&x[i], dst[i], src);
+	}
+	dma_async_issue_pending(chan);
+	while (!x[N - 1].calls) {
+		KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
+		done = ldk_bytes(chan);
+		ldk_round_trip(dut);
+		KUNIT_ASSERT_EQ(test, done, ldk_bytes(chan));
+		KUNIT_ASSERT_EQ(test, 0, dmaengine_resume(chan));
+		usleep_range(50, 100);
+	}
+	for (i = 0; i < N; i++) {
+		KUNIT_EXPECT_EQ(test, 1, x[i].calls);
+		ldk_expect_ok(&x[i]);
+		ldk_expect_moved(dut, dst[i], src);
+	}
+	KUNIT_EXPECT_EQ(test, N * SIZE, ldk_bytes(chan) - bytes);
+}
+
+/*
+ * Rule: resuming what is not paused is invalid (client.rst), an error that
+ * changes nothing; pausing twice is not.
+ */
+static void unbalanced(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(chan));
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/*
+ * Rule: termination ends a pause as well (client.rst, "Terminate"), nothing
+ * paused is moved any more, and the next transaction needs no resume.
+ */
+static void terminated(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct loop l;
+
+	loop_start(dut, &l, LEN, 1);
+	loop_send(&l, 300);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(l.r) == LEN - 300));
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(l.rx));
+	loop_send(&l, 200);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(l.rx));
+	KUNIT_EXPECT_EQ(test, 0, l.r->calls);
+	ldk_expect_moved_part(dut, l.dst, l.src, 300);
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(l.rx));
+	ldk_copy_ok(dut, l.rx, LEN);
+}
+
+/* Rule: the same of a channel with nothing in flight. */
+static void terminated_while_idle(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(chan));
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: the next client is not the one that paused. */
+static void released(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut), *again;
+
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
+	ldk_forget(dut, chan);
+	dma_release_channel(chan);
+	again = ldk_try_request(dut, DMA_MEMCPY, ldk_index(chan));
+	KUNIT_ASSERT_PTR_EQ(test, chan, again);
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(again));
+	ldk_copy_ok(dut, again, LEN);
+}
+
+static void pause_hook(struct ldk_xfer *x)
+{
+	*(int *)x->priv = dmaengine_pause(x->chan);
+}
+
+/* Rule: a callback may pause its channel. */
+static void from_callback(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	int err = 1;
+
+	x[0].hook = pause_hook;
+	x[0].priv = &err;
+	ldk_hold(chan);
+	ldk_submit_copy(&x[0], dst, src);
+	ldk_submit_copy(&x[1], dst, src);
+	dma_async_issue_pending(chan);
+	ldk_step(chan, 1);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	KUNIT_EXPECT_EQ(test, 0, err);
+	ldk_unhold(chan);
+	ldk_round_trip(dut);
+	expect_state(&x[1], DMA_PAUSED, LEN);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
+	ldk_expect_ok(&x[1]);
+}
+
+/* Rule: when the device is gone there is nothing to pause. */
+static void removed(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "removed",
+					      &loopdma_fake_default);
+	struct dma_chan *chan = ldk_request(dut);
+
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
+	ldk_remove(dut);
+	KUNIT_EXPECT_EQ(test, -ENODEV, dmaengine_pause(chan));
+	KUNIT_EXPECT_EQ(test, -ENODEV, dmaengine_resume(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+}
+
+/* Rule: a channel that had to be restarted is not paused any more. */
+static void recovered(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	u64 before = ldk_recoveries(chan);
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	ldk_lie(chan, 5);
+	ldk_submit_copy(x, dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_resume(chan));
+	ldk_unhold(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_recoveries(chan) > before));
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(chan));
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/*
+ * Rule: DMA_ERROR is the status of the cookie that failed, whatever came after
+ * it (dmaengine.h, enum dma_status).
+ */
+static void errors_remembered(struct kunit *test)
+{
+	enum { N = 40 };
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, N);
+	int i;
+
+	for (i = 0; i < N; i++) {
+		if (i % 2)
+			ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
+		ldk_submit_copy(&x[i], dst, src);
+		dma_async_issue_pending(chan);
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
+	}
+	for (i = 0; i < N; i++)
+		expect_state(&x[i], i % 2 ? DMA_ERROR : DMA_COMPLETE, 0);
+}
+
+static struct kunit_case pause_cases[] = {
+	KUNIT_CASE(told),
+	KUNIT_CASE(told_without),
+	KUNIT_CASE(residue_of_receiver),
+	KUNIT_CASE(residue_of_sender),
+	KUNIT_CASE(residue_never_grows),
+	KUNIT_CASE(in_flight),
+	KUNIT_CASE(paused_midway),
+	KUNIT_CASE(paused_while_idle),
+	KUNIT_CASE(paused_under_load),
+	KUNIT_CASE(unbalanced),
+	KUNIT_CASE(terminated),
+	KUNIT_CASE(terminated_while_idle),
+	KUNIT_CASE(released),
+	KUNIT_CASE(from_callback),
+	KUNIT_CASE(removed),
+	KUNIT_CASE(recovered),
+	KUNIT_CASE(errors_remembered),
+	{ }
+};
+
+static struct kunit_suite pause_suite = {
+	.name = "loopdma_pause",
+	.init = ldk_init,
+	.exit = ldk_exit,
+	.test_cases = pause_cases,
+};
+
+kunit_test_suite(pause_suite);
