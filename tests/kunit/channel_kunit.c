@@ -33,7 +33,8 @@ static dma_cap_mask_t cap_mask(enum dma_transaction_type cap)
 
 static const enum dma_transaction_type offered[] = {
 	DMA_MEMCPY, DMA_MEMSET, DMA_MEMSET_SG, DMA_XOR, DMA_XOR_VAL, DMA_PQ,
-	DMA_PQ_VAL, DMA_INTERRUPT, DMA_INTERLEAVE, DMA_SLAVE, DMA_PRIVATE,
+	DMA_PQ_VAL, DMA_INTERRUPT, DMA_INTERLEAVE, DMA_SLAVE, DMA_CYCLIC,
+	DMA_REPEAT, DMA_LOAD_EOT, DMA_PRIVATE,
 };
 
 static void cap_desc(const enum dma_transaction_type *cap, char *desc)
@@ -66,7 +67,7 @@ static void request_by_mask(struct kunit *test)
 }
 
 static const enum dma_transaction_type not_offered[] = {
-	DMA_CYCLIC, DMA_COMPLETION_NO_ORDER, DMA_REPEAT, DMA_LOAD_EOT,
+	DMA_COMPLETION_NO_ORDER,
 };
 
 KUNIT_ARRAY_PARAM(not_offered, not_offered, cap_desc);

@@ -9,6 +9,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/iopoll.h>
 #include <linux/lockdep.h>
+#include <linux/percpu.h>
 
 #include "loopdma.h"
 
@@ -17,6 +18,9 @@
 
 /* How long it may take to pause: a chunk of 64 KiB, and what is due with it. */
 #define LOOPDMA_PAUSE_TIMEOUT_US	10000
+
+/* How often a transaction that is repeated is in the ring. */
+#define LOOPDMA_REPEAT_AHEAD		2
 
 /* A tiny ring (a test's) still has descriptors to queue behind it. */
 #define LOOPDMA_POOL_MIN		64
@@ -346,6 +350,7 @@ struct loopdma_piece {
 	dma_addr_t to;		/* of a copy: what it writes */
 	u32 off;		/* bytes from the start of the transaction's buffers */
 	u32 len;
+	bool seg_end;		/* the last of its segment */
 	bool last;
 };
 
@@ -386,10 +391,77 @@ static struct loopdma_piece loopdma_chan_cut(struct loopdma_chan *lc,
 	}
 	piece.len = min(len - piece.off, loopdma_limits_max_piece(lim, unit));
 	lc->push_off += piece.len;
-	piece.last = lc->push_off == len;
-	if (seg && piece.last)
+	piece.seg_end = lc->push_off == len;
+	piece.last = piece.seg_end;
+	if (seg && piece.seg_end)
 		piece.last = loopdma_chan_next_seg(lc, d);
 	return piece;
+}
+
+/* Set the cursor to the start of a transaction. */
+static void loopdma_chan_rewind(struct loopdma_chan *lc,
+				const struct loopdma_desc *d)
+{
+	lc->push_seg = d->segs;
+	lc->push_idx = 0;
+	lc->push_off = 0;
+}
+
+static bool loopdma_chan_at_start(const struct loopdma_chan *lc,
+				  const struct loopdma_desc *d)
+{
+	return lc->push_seg == d->segs && !lc->push_idx && !lc->push_off;
+}
+
+/*
+ * Is a transaction that loops to end here?  One that failed is: the device skips
+ * the rest of it.  One that is repeated is when it has been through and another
+ * waits that is to replace it (dmaengine.h, DMA_PREP_LOAD_EOT).
+ */
+static bool loopdma_chan_loop_ends(const struct loopdma_chan *lc,
+				   const struct loopdma_desc *d)
+{
+	if (d->result != DMA_TRANS_NOERROR)
+		return true;
+	return d->repeat && lc->push_through && loopdma_chan_at_start(lc, d) &&
+	       d->next && (d->next->tx.flags & DMA_PREP_LOAD_EOT);
+}
+
+/*
+ * What a transaction that is repeated has in the ring delays the one that is to
+ * replace it; so no more than keeps the device busy.
+ */
+static bool loopdma_chan_loop_waits(const struct loopdma_chan *lc,
+				    const struct loopdma_desc *d)
+{
+	return d->repeat && lc->push_ahead >= LOOPDMA_REPEAT_AHEAD &&
+	       loopdma_chan_at_start(lc, d) && !loopdma_chan_loop_ends(lc, d);
+}
+
+/*
+ * Control word of a piece of a transaction that loops.  It is one endless chain,
+ * of which the device skips the rest when a piece fails.  The client is told of
+ * each period, or each time round.
+ */
+static u32 loopdma_chan_loop_ctrl(struct loopdma_chan *lc,
+				  const struct loopdma_desc *d,
+				  const struct loopdma_piece *piece)
+{
+	bool told = d->cyclic ? piece->seg_end : piece->last;
+	u32 ctrl = LOOPDMA_CTRL_CHAIN;
+
+	if (piece->last) {
+		loopdma_chan_rewind(lc, d);
+		lc->push_through = true;
+		lc->push_ahead++;
+	}
+	if (told && (d->tx.flags & DMA_PREP_INTERRUPT))
+		ctrl |= LOOPDMA_CTRL_INT;
+	/* Nobody else will fill the ring again before it is empty. */
+	if ((d->repeat && piece->last) ||
+	    !(lc->ring.head & (lc->ring.size / 2 - 1)))
+		ctrl |= LOOPDMA_CTRL_INT;
+	return ctrl;
 }
 
 /*
@@ -399,13 +471,23 @@ static bool loopdma_chan_push_entry(struct loopdma_chan *lc,
 				    struct loopdma_desc *d)
 {
 	struct loopdma_hw_desc *hw = loopdma_ring_push(&lc->ring);
-	struct loopdma_piece piece = loopdma_chan_cut(lc, d);
+	bool loops = loopdma_desc_loops(d);
+	struct loopdma_piece piece;
 	u32 ctrl = 0;
 
-	if (!piece.last)
-		ctrl |= LOOPDMA_CTRL_CHAIN;
+	if (loops && loopdma_chan_loop_ends(lc, d)) {
+		/* The end of the chain, and of the transaction. */
+		loopdma_desc_nop(hw, LOOPDMA_CTRL_INT);
+		return true;
+	}
+
+	piece = loopdma_chan_cut(lc, d);
+	if (loops)
+		ctrl = loopdma_chan_loop_ctrl(lc, d, &piece);
+	else if (!piece.last)
+		ctrl = LOOPDMA_CTRL_CHAIN;
 	else if (d->tx.flags & DMA_PREP_INTERRUPT)
-		ctrl |= LOOPDMA_CTRL_INT;
+		ctrl = LOOPDMA_CTRL_INT;
 
 	switch (d->op) {
 	case LOOPDMA_OP_COPY:
@@ -431,7 +513,7 @@ static bool loopdma_chan_push_entry(struct loopdma_chan *lc,
 		loopdma_desc_nop(hw, ctrl);
 		break;
 	}
-	return piece.last;
+	return piece.last && !loops;
 }
 
 /**
@@ -451,10 +533,12 @@ void loopdma_chan_push(struct loopdma_chan *lc)
 	while ((d = lc->issued.first) && loopdma_ring_space(&lc->ring)) {
 		if (!lc->pushing) {
 			lc->pushing = true;
-			lc->push_seg = d->segs;
-			lc->push_idx = 0;
-			lc->push_off = 0;
+			lc->push_through = false;
+			lc->push_ahead = 0;
+			loopdma_chan_rewind(lc, d);
 		}
+		if (loopdma_chan_loop_waits(lc, d))
+			break;
 		if (loopdma_chan_push_entry(lc, d)) {
 			lc->pushing = false;
 			d->end = lc->ring.head;
@@ -507,9 +591,11 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 		loopdma_queue_add(&lc->active, d);
 	} else if (lc->pushing) {
 		/* It goes with what was not pushed yet: none will retire it. */
+		this_cpu_add(lc->chan.local->bytes_transferred, lc->moved);
 		lc->moved = 0;
 	}
 	lc->pushing = false;
+	lc->loop = NULL;
 	for (d = lc->active.first; d; d = d->next)
 		d->aborted = true;
 	if (lc->active.first && lc->state == LOOPDMA_CHAN_ON) {

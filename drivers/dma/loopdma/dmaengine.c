@@ -15,7 +15,7 @@
 
 #include "loopdma.h"
 
-/* Pieces of an interleaved template: what is written out for them is 3 MiB. */
+/* Periods, or pieces of an interleaved template: what is written out for them is 3 MiB. */
 #define LOOPDMA_MAX_CHUNKS	65536
 
 /* How long synchronize waits for an abort before it restarts the channel. */
@@ -560,17 +560,55 @@ err_put:
 #endif
 
 /*
- * Is this template one that can be done?  Memory is read and written at
- * addresses that go up; the peripheral has none.
+ * A buffer that is gone through again and again, with a callback for each
+ * period.  Any context; NULL if the periods are not possible, too many, or do
+ * not divide the buffer, or there is no memory.
  */
-static bool loopdma_template_ok(const struct dma_interleaved_template *xt)
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_cyclic(struct dma_chan *chan, dma_addr_t buf_addr,
+			size_t buf_len, size_t period_len,
+			enum dma_transfer_direction dir, unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_segs *tail = NULL;
+	struct loopdma_desc *d;
+	size_t off;
+
+	if (!buf_len || !period_len || buf_len % period_len ||
+	    buf_len / period_len > LOOPDMA_MAX_CHUNKS)
+		return NULL;
+	d = loopdma_prep_slave(lc, dir, flags);
+	if (!d)
+		return NULL;
+	d->cyclic = true;
+	for (off = 0; off < buf_len; off += period_len)
+		if (!loopdma_seg_ok(&lc->ld->lim, d->periph, buf_addr + off,
+				    period_len) ||
+		    !loopdma_desc_add_seg(lc, d, &tail, buf_addr + off,
+					  period_len))
+			goto err_put;
+	return &d->tx;
+
+err_put:
+	loopdma_tx_drop(lc, d);
+	return NULL;
+}
+
+/*
+ * Is this template one that can be done?  Memory is read and written at
+ * addresses that go up; the peripheral has none.  Nothing but a peripheral
+ * would give the time for a repetition.
+ */
+static bool loopdma_template_ok(const struct dma_interleaved_template *xt,
+				unsigned long flags)
 {
 	if (!xt || !xt->numf || !xt->frame_size ||
 	    xt->numf > LOOPDMA_MAX_CHUNKS / xt->frame_size)
 		return false;
 	switch (xt->dir) {
 	case DMA_MEM_TO_MEM:
-		return xt->src_inc && xt->dst_inc;
+		return xt->src_inc && xt->dst_inc &&
+		       !(flags & DMA_PREP_REPEAT);
 	case DMA_MEM_TO_DEV:
 		return xt->src_inc && !xt->dst_inc;
 	case DMA_DEV_TO_MEM:
@@ -624,12 +662,13 @@ loopdma_prep_interleaved_dma(struct dma_chan *chan,
 	struct loopdma_desc *d;
 	size_t frame, i;
 
-	if (!loopdma_template_ok(xt))
+	if (!loopdma_template_ok(xt, flags))
 		return NULL;
 	d = xt->dir == DMA_MEM_TO_MEM ? loopdma_prep_pairs(lc, flags) :
 					loopdma_prep_slave(lc, xt->dir, flags);
 	if (!d)
 		return NULL;
+	d->repeat = !!(flags & DMA_PREP_REPEAT);
 
 	src = xt->src_start;
 	dst = xt->dst_start;
@@ -769,7 +808,7 @@ static enum dma_status loopdma_tx_status(struct dma_chan *chan,
 		loopdma_chan_reap(lc);
 	if (lc->state == LOOPDMA_CHAN_ON)
 		loopdma_chan_push(lc);
-	if (lc->finished.first)
+	if (lc->finished.first || (lc->loop && lc->periods))
 		tasklet_schedule(&lc->tasklet);
 
 	status = dma_async_is_complete(cookie, chan->completed_cookie,
@@ -980,6 +1019,10 @@ static void loopdma_setup_slave(struct loopdma_dev *ld)
 	dma->dst_addr_widths = dma->src_addr_widths;
 	dma->max_burst = loopdma_limits_max_burst(&ld->lim);
 	dma->device_prep_slave_sg = loopdma_prep_slave_sg;
+	dma_cap_set(DMA_CYCLIC, dma->cap_mask);
+	dma_cap_set(DMA_REPEAT, dma->cap_mask);
+	dma_cap_set(DMA_LOAD_EOT, dma->cap_mask);
+	dma->device_prep_dma_cyclic = loopdma_prep_dma_cyclic;
 #if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
 	dma->device_prep_peripheral_dma_vec = loopdma_prep_peripheral_dma_vec;
 #endif

@@ -23,6 +23,9 @@ MODULE_PARM_DESC(watchdog_ms,
 /* Rounds of the tasklet before it lets other softirqs have the CPU. */
 #define LOOPDMA_TASKLET_ROUNDS	8
 
+/* Periods that are called back in a round. */
+#define LOOPDMA_TASKLET_PERIODS	16
+
 static u32 loopdma_chan_done(const struct loopdma_chan *lc)
 {
 	return le32_to_cpu(READ_ONCE(lc->comp->done));
@@ -80,8 +83,13 @@ static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 {
 	loopdma_desc_count(lc, d);
 	loopdma_desc_tell_check(d);
+	/* One that is repeated ends where it would begin anew. */
 	d->residue = d->len - lc->moved;
+	if (d->repeat && d->result == DMA_TRANS_NOERROR)
+		d->residue = 0;
 	lc->moved = 0;
+	if (lc->loop == d)
+		lc->loop = NULL;
 
 	/* loopdma_chan_abort() has completed the cookies of the aborted. */
 	if (!d->aborted) {
@@ -100,6 +108,35 @@ static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 		d->busy = false;
 	else
 		loopdma_queue_add(&lc->finished, d);
+}
+
+/*
+ * A transaction that loops has moved some bytes more.  A callback is due for
+ * each period, or each time that it is through.
+ */
+static void loopdma_chan_go_round(struct loopdma_chan *lc,
+				  struct loopdma_desc *d)
+{
+	bool through = lc->moved == d->len;
+
+	if (d->aborted)
+		return;
+	if (through || (d->cyclic && !(lc->moved % d->segs->seg[0].len))) {
+		if (lc->loop != d)
+			lc->periods = 0;
+		lc->loop = d;
+		/*
+		 * A client that is slower than its data loses callbacks, as it
+		 * may (provider.rst, "DMA_CYCLIC").
+		 */
+		lc->periods = min(lc->periods + 1, lc->ring.size);
+	}
+	if (!through)
+		return;
+	this_cpu_add(lc->chan.local->bytes_transferred, lc->moved);
+	lc->moved = 0;
+	if (lc->pushing && d == lc->issued.first)
+		lc->push_ahead--;
 }
 
 /* Account the entry at the tail, which is retired, to its transaction. */
@@ -128,6 +165,8 @@ static void loopdma_chan_retire(struct loopdma_chan *lc)
 	/* The length is read back from memory that the device can write. */
 	moved = loopdma_desc_len(hw) - residue;
 	lc->moved += min(moved, d->len - lc->moved);
+	if (moved && loopdma_desc_loops(d))
+		loopdma_chan_go_round(lc, d);
 
 	loopdma_ring_consume(&lc->ring, 1);
 	if (d == lc->active.first && lc->ring.tail == d->end) {
@@ -245,23 +284,48 @@ void loopdma_chan_end_all(struct loopdma_chan *lc, bool notify)
 	}
 }
 
+static void loopdma_tx_call_back(struct dma_async_tx_descriptor *tx,
+				 const struct dmaengine_result *result)
+{
+	if (tx->callback_result)
+		tx->callback_result(tx->callback_param, result);
+	else if (tx->callback)
+		tx->callback(tx->callback_param);
+}
+
 /* On return a descriptor for reuse may be in use again, or freed. */
 static void loopdma_desc_call_back(struct loopdma_desc *d)
 {
-	struct dma_async_tx_descriptor *tx = &d->tx;
 	const struct dmaengine_result result = {
 		.result = d->result,
 		.residue = d->residue,
 	};
 
 	/* Of what was terminated before it was in the ring. */
-	dma_descriptor_unmap(tx);
-	if (d->aborted)
-		return;
-	if (tx->callback_result)
-		tx->callback_result(tx->callback_param, &result);
-	else if (tx->callback)
-		tx->callback(tx->callback_param);
+	dma_descriptor_unmap(&d->tx);
+	if (!d->aborted)
+		loopdma_tx_call_back(&d->tx, &result);
+}
+
+/*
+ * Call back for the periods that are through.  The client may terminate while it
+ * is called, after which there are none; the transaction is freed by the
+ * tasklet alone, which we are in.  Data may come as fast as the client is called
+ * back, so there must be an end.  Returns true if some are left.
+ */
+static bool loopdma_chan_call_periods(struct loopdma_chan *lc)
+{
+	static const struct dmaengine_result result;
+	unsigned int budget = LOOPDMA_TASKLET_PERIODS;
+	struct loopdma_desc *d;
+
+	while ((d = lc->loop) && lc->periods && budget--) {
+		lc->periods--;
+		spin_unlock_irq(&lc->lock);
+		loopdma_tx_call_back(&d->tx, &result);
+		spin_lock_irq(&lc->lock);
+	}
+	return lc->loop && lc->periods;
 }
 
 /*
@@ -321,8 +385,10 @@ static void loopdma_tasklet(struct tasklet_struct *t)
 			else if (aborted)
 				d->busy = false;
 		}
+		/* Behind what ended before it. */
+		more = loopdma_chan_call_periods(lc);
 		spin_unlock_irq(&lc->lock);
-		more = loopdma_chan_arm(lc);
+		more |= loopdma_chan_arm(lc);
 	} while (more && --rounds);
 
 	if (more)

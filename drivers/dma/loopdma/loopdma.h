@@ -211,6 +211,8 @@ struct loopdma_segs {
  * @op: enum loopdma_hw_opcode
  * @result: enum dmaengine_tx_result, that of its first entry that failed
  * @pairs: a copy of many pieces: each has two of @segs, source, destination
+ * @cyclic: never ends; each of @segs is a period
+ * @repeat: begins anew until another is to take its place
  * @aborted: terminated; ends without its callback
  * @busy: submitted, and not yet ended; under the channel's lock
  *
@@ -242,9 +244,17 @@ struct loopdma_desc {
 	u8 op;
 	u8 result;
 	u8 pairs : 1;
+	u8 cyclic : 1;
+	u8 repeat : 1;
 	u8 aborted : 1;
 	u8 busy : 1;
 };
+
+/* Does it begin anew when it is through? */
+static inline bool loopdma_desc_loops(const struct loopdma_desc *d)
+{
+	return d->cyclic || d->repeat;
+}
 
 static inline bool loopdma_desc_has_segs(const struct loopdma_desc *d)
 {
@@ -357,7 +367,13 @@ struct loopdma_stats {
  * @push_seg: cursor: block of segments
  * @push_idx: cursor: segment within the block
  * @push_off: cursor: bytes of the segment (or of the copy) already in the ring
- * @moved: bytes that the oldest transaction in the ring has moved so far
+ * @push_through: cursor: has been through the whole of a transaction that loops
+ * @push_ahead: cursor: how often the transaction that loops is in the ring as a
+ *	whole
+ * @moved: bytes that the oldest transaction in the ring has moved so far, of
+ *	one that loops since it began anew
+ * @loop: the transaction that loops to which @periods belongs, or NULL
+ * @periods: callbacks that are due for @loop
  * @aborting: the device has not yet acknowledged @abort_to
  * @abort_to: ring count up to which the device was told to abort
  * @paused: the hardware channel is paused
@@ -413,7 +429,11 @@ struct loopdma_chan {
 	struct loopdma_segs *push_seg;
 	u32 push_idx;
 	u32 push_off;
+	bool push_through;
+	u32 push_ahead;
 	u32 moved;
+	struct loopdma_desc *loop;
+	u32 periods;
 	bool aborting;
 	u32 abort_to;
 	bool paused;
