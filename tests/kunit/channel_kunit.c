@@ -4,6 +4,8 @@
  *
  * Contract cases: they speak the dmaengine client API and dut.h only.
  */
+#include <linux/device.h>
+#include <linux/err.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
@@ -263,6 +265,80 @@ static void public_channels(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, chan->client_count);
 	chan = ldk_request(dut);
 	ldk_copy_ok(dut, chan, 100);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(unregister_client, root_device_unregister,
+			    struct device *);
+
+/*
+ * Rule: without a device tree a slave client finds its channels by its own name
+ * and theirs in the provider's map (dmaengine.h, struct dma_filter), and nobody
+ * else does; what is sent on "tx" is received on "rx" (driver.rst).
+ */
+static void requested_by_name(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_device *dma = ldk_request(dut)->device;
+	const struct dma_slave_map *map;
+	struct ldk_buf *src = ldk_src(dut, 300), *dst = ldk_dst(dut, 300);
+	struct dma_chan *tx, *rx;
+	struct device *client;
+	struct ldk_xfer *x;
+
+	KUNIT_ASSERT_GE(test, dma->filter.mapcnt, 4);
+	/* The second pair: a channel of the first is in use. */
+	map = &dma->filter.map[2];
+	client = root_device_register(map->devname);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, client);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
+							   unregister_client,
+							   client));
+	tx = dma_request_chan(client, "tx");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
+	rx = dma_request_chan(client, "rx");
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, rx);
+	KUNIT_EXPECT_TRUE(test, IS_ERR(dma_request_chan(client, "tx")));
+	KUNIT_EXPECT_EQ(test, -EPROBE_DEFER,
+			PTR_ERR_OR_ZERO(dma_request_chan(client, "other")));
+	if (!IS_ERR(rx)) {
+		KUNIT_EXPECT_PTR_EQ(test, dma, tx->device);
+		KUNIT_EXPECT_EQ(test, 2, ldk_index(tx));
+		KUNIT_EXPECT_EQ(test, 3, ldk_index(rx));
+		ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_4_BYTES, 1);
+		ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_4_BYTES, 1);
+		x = ldk_xfers(dut, rx, 1);
+		ldk_submit(x, dmaengine_prep_slave_single(rx, dst->dma, 300,
+							  DMA_DEV_TO_MEM,
+							  DMA_PREP_INTERRUPT));
+		dma_async_issue_pending(rx);
+		dmaengine_submit(dmaengine_prep_slave_single(tx, src->dma, 300,
+							     DMA_MEM_TO_DEV,
+							     0));
+		dma_async_issue_pending(tx);
+		KUNIT_EXPECT_TRUE(test, ldk_wait(x));
+		ldk_expect_moved(dut, dst, src);
+		dmaengine_terminate_sync(tx);
+		dmaengine_terminate_sync(rx);
+		dma_release_channel(rx);
+	}
+	dma_release_channel(tx);
+}
+
+/* Rule: two devices do not claim the same client. */
+static void names_of_two_devices(struct kunit *test)
+{
+	struct ldk_dut *one = ldk_create_fake(test, "one",
+					      &loopdma_fake_default);
+	struct ldk_dut *two = ldk_create_fake(test, "two",
+					      &loopdma_fake_default);
+	struct dma_filter *a = &ldk_request(one)->device->filter;
+	struct dma_filter *b = &ldk_request(two)->device->filter;
+	int i, j;
+
+	for (i = 0; i < a->mapcnt; i++)
+		for (j = 0; j < b->mapcnt; j++)
+			KUNIT_EXPECT_STRNEQ(test, a->map[i].devname,
+					    b->map[j].devname);
 }
 
 /* Rule: dma_get_slave_caps() tells what the device can do (dmaengine.h). */
@@ -619,6 +695,8 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(names_unique_across_devices),
 	KUNIT_CASE(stays_private),
 	KUNIT_CASE(public_channels),
+	KUNIT_CASE(requested_by_name),
+	KUNIT_CASE(names_of_two_devices),
 	KUNIT_CASE(slave_caps),
 	KUNIT_CASE(dma_device),
 	KUNIT_CASE(all_channels_copy),

@@ -5,6 +5,7 @@
  * Capabilities, registration with the dmaengine core, and lifetime.
  */
 #include <linux/bitfield.h>
+#include <linux/idr.h>
 #include <linux/iopoll.h>
 #include <linux/log2.h>
 #include <linux/module.h>
@@ -47,6 +48,9 @@ MODULE_PARM_DESC(ring_size,
  */
 static struct workqueue_struct *loopdma_wq;
 
+/* Numbers of pairs of channels, unique among all devices that there are. */
+static DEFINE_IDA(loopdma_loops);
+
 /**
  * loopdma_core_init() - once per module, before the first device
  *
@@ -69,6 +73,59 @@ int __init loopdma_core_init(void)
 void loopdma_core_exit(void)
 {
 	destroy_workqueue(loopdma_wq);
+	ida_destroy(&loopdma_loops);
+}
+
+static bool loopdma_filter(struct dma_chan *chan, void *param)
+{
+	return to_loopdma_chan(chan)->index == (uintptr_t)param;
+}
+
+/*
+ * Give names to the pairs of channels: what the client "loopdma-loop.N" sends on
+ * "tx" it receives on "rx".
+ */
+static int loopdma_name_loops(struct loopdma_dev *ld)
+{
+	struct loopdma_loop *loop;
+	u32 i, n = ld->lim.channels / 2;
+	struct dma_slave_map *map;
+
+	if (!(ld->lim.caps & LOOPDMA_CAPS_LOOPBACK))
+		return 0;
+	ld->loop = kcalloc(n, sizeof(*ld->loop), GFP_KERNEL);
+	ld->map = kcalloc(2 * n, sizeof(*ld->map), GFP_KERNEL);
+	if (!ld->loop || !ld->map)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		loop = &ld->loop[i];
+		map = &ld->map[2 * i];
+		loop->id = ida_alloc(&loopdma_loops, GFP_KERNEL);
+		if (loop->id < 0)
+			return loop->id;
+		ld->nloops++;
+		snprintf(loop->devname, sizeof(loop->devname),
+			 "loopdma-loop.%d", loop->id);
+		map[0] = (struct dma_slave_map) {
+			loop->devname, "tx", (void *)(uintptr_t)(2 * i)
+		};
+		map[1] = (struct dma_slave_map) {
+			loop->devname, "rx", (void *)(uintptr_t)(2 * i + 1)
+		};
+	}
+	ld->dma.filter.fn = loopdma_filter;
+	ld->dma.filter.map = ld->map;
+	ld->dma.filter.mapcnt = 2 * ld->nloops;
+	return 0;
+}
+
+static void loopdma_free(struct loopdma_dev *ld)
+{
+	while (ld->nloops)
+		ida_free(&loopdma_loops, ld->loop[--ld->nloops].id);
+	kfree(ld->loop);
+	kfree(ld->map);
+	kfree(ld);
 }
 
 static bool loopdma_no_channel(struct dma_chan *chan, void *param)
@@ -91,7 +148,7 @@ static void loopdma_free_work(struct work_struct *work)
 	dma_cap_zero(mask);
 	dma_request_channel(mask, loopdma_no_channel, NULL);
 
-	kfree(ld);
+	loopdma_free(ld);
 }
 
 /* Called by the core, under its mutex, when the last client is gone. */
@@ -215,6 +272,11 @@ struct loopdma_dev *loopdma_create(struct device *dev,
 	ld->priv = priv;
 	ld->lim = probe.lim;
 	INIT_WORK(&ld->free_work, loopdma_free_work);
+	err = loopdma_name_loops(ld);
+	if (err) {
+		loopdma_free(ld);
+		return ERR_PTR(err);
+	}
 
 	order = ilog2(ring_size);
 	ld->ring_order = clamp_t(u32, order, ld->lim.ring_min,
@@ -238,7 +300,7 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_create);
  */
 void loopdma_destroy(struct loopdma_dev *ld)
 {
-	kfree(ld);
+	loopdma_free(ld);
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_destroy);
 

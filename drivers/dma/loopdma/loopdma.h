@@ -461,6 +461,19 @@ struct loopdma_chan {
 };
 
 /**
+ * struct loopdma_loop - a pair of channels, as a client finds it by name
+ * @id: its number among those of all devices
+ * @devname: name of the client's device, "loopdma-loop." and the number
+ *
+ * Where there is no device tree that could name them, the core looks for a
+ * client's channels in maps that providers bring (struct dma_filter).
+ */
+struct loopdma_loop {
+	int id;
+	char devname[24];
+};
+
+/**
  * struct loopdma_dev - a device
  * @dma: what the core sees
  * @dev: the device that does the DMA
@@ -472,6 +485,10 @@ struct loopdma_chan {
  * @gone: set once by loopdma_shutdown(), never cleared: the hardware must not
  *	be touched any more
  * @free_work: frees the device after the core has let go of it
+ * @nloops: number of elements of @loop with a name
+ * @loop: pairs of channels, or NULL; their names live as long as the core knows
+ *	of the device
+ * @map: two entries for each, "tx" and "rx"
  * @chan: the channels, @lim.channels of them
  */
 struct loopdma_dev {
@@ -483,6 +500,9 @@ struct loopdma_dev {
 	u8 ring_order;
 	bool gone;
 	struct work_struct free_work;
+	u32 nloops;
+	struct loopdma_loop *loop;
+	struct dma_slave_map *map;
 	struct loopdma_chan chan[];
 };
 
