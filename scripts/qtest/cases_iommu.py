@@ -369,13 +369,14 @@ def parity_unmapped_busy(bench, mode, what):
     channels = [made.channel(index, log2=5) for index in range(4)]
     sources = Sources(made.m, 5, length, align=length, bus=SHIFT)
     p, q = (made.m.alloc(length, align=length) + SHIFT for _ in range(2))
+    gone = {"source": sources.at[2], "p": p, "q": q}[what]
+    # Of a source that is read too late, no byte of P is right.
+    mark = bytes(byte ^ 0xff for byte in made.read(gone, length))
     for ch in channels:
         ch.submit(*[sources.pq(p, q)] * count)
-    gone = {"source": sources.at[2], "p": p, "q": q}[what]
     for offset in range(0, length, PAGE):
         made.iommu.put(made.iommu.entry(gone + offset), 0)
     made.iommu.invalidate_pages(gone, 7)
-    mark = bytes(byte ^ 0xff for byte in made.read(gone, length))
     made.m.write(gone - SHIFT, mark)
     for ch in channels:
         ch.wait()

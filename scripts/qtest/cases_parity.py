@@ -410,7 +410,11 @@ def number(dev, opcode):
 def align(dev, opcode):
     """ALIGN: the list 64 bytes, len, dst, dst2 and sources 2^COPY_LIMITS.ALIGN."""
     kind = Kind(dev, opcode)
-    kind.refuse(HW.ST_ALIGN, *({"src": kind.made.list + off} for off in (1, 16, 32, 63)),
+    place = dev.m.alloc(1024)
+    for n, off in enumerate((1, 16, 32, 48)):
+        dev.m.write(place + 256 * n + off, dev.m.read(kind.made.list, HW.SOURCES_SIZE))
+        kind.refuse(HW.ST_ALIGN, {"src": place + 256 * n + off})
+    kind.refuse(HW.ST_ALIGN,
                 # Also where there is no memory.
                 {"src": UNASSIGNED + 16},
                 *({"length": 64 + off} for off in (1, 8, 15)))

@@ -9,6 +9,7 @@ from qtest.dma import (CHAIN, DONE, INT, RUNNING, Channel, Result, copy, fill, n
 from qtest.hw import HW
 from qtest.iommu import ARGUMENTS, Iommu
 from qtest.parity import Sources
+from qtest.pci import MESSAGE
 from qtest.qemu import MIB, expect, require
 from qtest.suite import ASYNC, SYNC, bare, bare_each, case, each
 
@@ -249,8 +250,13 @@ def interrupts(bench):
         ch.enable()
         long_ring(dev, ch)
         dev.m.until(ch.done, "the first copy")
-        ch.pause()
-        require(dev.took(0), "the interrupt has not come")
+        # Without a turn of the main loop in between.
+        status, word = (int(answer[0], 0) for answer in dev.m.qtest.batch(
+            [ch.write_line(HW.CH_CONTROL, ENABLE | PAUSE),
+             f"readl {dev.bar + ch.offset(HW.CH_STATUS):#x}", f"readl {dev.messages:#x}"])[1:])
+        expect(status, PAUSED, "CH_STATUS")
+        expect(word, MESSAGE, "the message when the pause is acknowledged")
+        require(dev.took(0), "the message is lost")
         ch.go_on()
         ch.wait()
         dev.no_message(0, "one request, one message")
@@ -327,7 +333,10 @@ def busy(bench, mode, iommu, kind):
     first = ch.head - COUNT
     at = made.dst[count - first]
     require(moved < LENGTH, f"progress of {moved:#x} bytes")
-    require(made.m.read(at, moved) == made.want[:moved], "what counts is not there")
+    require(made.m.read(at, LENGTH) == made.want[:moved] + bytes(LENGTH - moved),
+            "progress is not up to date")
+    for dst in made.dst[count - first + 1:]:
+        require(not any(made.m.read(dst, LENGTH)), "done is not up to date")
     with made.untouched():
         made.m.settle(200)
     # What is there and counts is not written again.
