@@ -341,6 +341,54 @@ static void names_of_two_devices(struct kunit *test)
 					    b->map[j].devname);
 }
 
+/*
+ * Rule: a descriptor that its client has not acknowledged is the client's, also
+ * when it is complete: async_tx makes others depend on it and writes to its
+ * flags until then (provider.rst, "DMA_CTRL_ACK").
+ */
+static void kept_until_acked(struct kunit *test)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct dma_async_tx_descriptor *tx, *other;
+	struct ldk_buf *src, *dst;
+	struct dma_chan *chan;
+	struct ldk_dut *dut;
+	struct ldk_xfer *x;
+
+	cfg.caps &= ~LOOPDMA_CAPS_LOOPBACK;
+	dut = ldk_create_fake(test, "public", &cfg);
+	src = ldk_src(dut, 64);
+	dst = ldk_dst(dut, 64);
+
+	dmaengine_get();
+	chan = dma_find_channel(DMA_ASYNC_TX);
+	KUNIT_EXPECT_NOT_NULL(test, chan);
+	if (!chan)
+		goto out;
+	x = ldk_xfers(dut, chan, 1);
+	tx = dmaengine_prep_dma_memcpy(chan, dst->dma, src->dma, 64,
+				       DMA_PREP_INTERRUPT);
+	if (!ldk_submit(x, tx))
+		goto out;
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_TRUE(test, ldk_wait(x));
+	ldk_expect_ok(x);
+
+	/* Nobody else gets it, even when there is no other. */
+	while ((other = ldk_prep_copy(chan, dst, src))) {
+		KUNIT_EXPECT_PTR_NE(test, tx, other);
+		if (other == tx)
+			goto out;
+	}
+	async_tx_ack(tx);
+	/* It may not be out of the tasklet's hands yet. */
+	KUNIT_EXPECT_TRUE(test,
+			  ldk_poll((other = ldk_prep_copy(chan, dst, src))));
+	KUNIT_EXPECT_PTR_EQ(test, tx, other);
+out:
+	dmaengine_put();
+}
+
 /* Rule: dma_get_slave_caps() tells what the device can do (dmaengine.h). */
 static void slave_caps(struct kunit *test)
 {
@@ -697,6 +745,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(public_channels),
 	KUNIT_CASE(requested_by_name),
 	KUNIT_CASE(names_of_two_devices),
+	KUNIT_CASE(kept_until_acked),
 	KUNIT_CASE(slave_caps),
 	KUNIT_CASE(dma_device),
 	KUNIT_CASE(all_channels_copy),

@@ -130,8 +130,13 @@ static struct loopdma_desc *loopdma_prep(struct loopdma_chan *lc,
 	unsigned long flags;
 
 	spin_lock_irqsave(&lc->lock, flags);
-	if (loopdma_chan_takes_work(lc))
+	if (loopdma_chan_takes_work(lc)) {
 		d = loopdma_desc_get(lc);
+		if (!d) {
+			loopdma_desc_reclaim(lc);
+			d = loopdma_desc_get(lc);
+		}
+	}
 	spin_unlock_irqrestore(&lc->lock, flags);
 	if (!d)
 		return NULL;

@@ -381,12 +381,13 @@ static void loopdma_tasklet(struct tasklet_struct *t)
 			spin_lock_irq(&lc->lock);
 			lc->told_cookie = 0;
 			if (!reuse)
-				loopdma_desc_put(lc, d);
+				loopdma_desc_end(lc, d);
 			else if (aborted)
 				d->busy = false;
 		}
 		/* Behind what ended before it. */
 		more = loopdma_chan_call_periods(lc);
+		loopdma_desc_reclaim(lc);
 		spin_unlock_irq(&lc->lock);
 		more |= loopdma_chan_arm(lc);
 	} while (more && --rounds);

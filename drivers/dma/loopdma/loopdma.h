@@ -362,6 +362,7 @@ struct loopdma_stats {
  * @issued: issued, not yet (or not wholly) in the ring
  * @active: wholly in the ring
  * @finished: cookie complete, callback still to be called
+ * @unacked: called back, but async_tx may still make others depend on them
  * @pushing: the cursor below is in use: the first of @issued is being put
  *	into the ring
  * @push_seg: cursor: block of segments
@@ -425,6 +426,7 @@ struct loopdma_chan {
 	struct loopdma_queue issued;
 	struct loopdma_queue active;
 	struct loopdma_queue finished;
+	struct loopdma_queue unacked;
 	bool pushing;
 	struct loopdma_segs *push_seg;
 	u32 push_idx;
@@ -559,6 +561,8 @@ struct loopdma_desc *loopdma_desc_get(struct loopdma_chan *lc);
 void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d);
 struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc);
 struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc);
+void loopdma_desc_end(struct loopdma_chan *lc, struct loopdma_desc *d);
+void loopdma_desc_reclaim(struct loopdma_chan *lc);
 void loopdma_queue_add(struct loopdma_queue *q, struct loopdma_desc *d);
 void loopdma_queue_splice(struct loopdma_queue *to, struct loopdma_queue *from);
 struct loopdma_desc *loopdma_queue_pop(struct loopdma_queue *q);

@@ -38,6 +38,7 @@ int loopdma_pool_init(struct loopdma_chan *lc, u32 size)
 	for (i = 0; i < size - 1; i++)
 		lc->pool[i].next = &lc->pool[i + 1];
 	lc->free = lc->pool;
+	lc->unacked.first = NULL;
 	lc->pool_size = size;
 	lc->pool_used = 0;
 	return 0;
@@ -136,6 +137,49 @@ void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d)
 		loopdma_parity_put(lc, d->parity);
 	}
 	loopdma_item_put(lc, container_of(d, union loopdma_item, desc));
+}
+
+/**
+ * loopdma_desc_end() - give a descriptor back that its client may still look at
+ * @lc: channel, locked
+ * @d: descriptor, in no queue, called back
+ *
+ * Until a client of async_tx acknowledges a descriptor it may make another one
+ * depend on it, and then writes to its flags (provider.rst, "DMA_CTRL_ACK").
+ * Clients of a slave or private channel do not know of that, and many never
+ * acknowledge.
+ */
+void loopdma_desc_end(struct loopdma_chan *lc, struct loopdma_desc *d)
+{
+	if (async_tx_test_ack(&d->tx) ||
+	    dma_has_cap(DMA_PRIVATE, lc->chan.device->cap_mask)) {
+		loopdma_desc_put(lc, d);
+		return;
+	}
+	/* What it needs no more others can have. */
+	if (loopdma_op_is_parity(d->op) && d->parity) {
+		loopdma_parity_put(lc, d->parity);
+		d->parity = NULL;
+	}
+	loopdma_queue_add(&lc->unacked, d);
+}
+
+/**
+ * loopdma_desc_reclaim() - give back what has been acknowledged since
+ * @lc: channel, locked
+ */
+void loopdma_desc_reclaim(struct loopdma_chan *lc)
+{
+	struct loopdma_queue left = { };
+	struct loopdma_desc *d;
+
+	while ((d = loopdma_queue_pop(&lc->unacked))) {
+		if (async_tx_test_ack(&d->tx))
+			loopdma_desc_put(lc, d);
+		else
+			loopdma_queue_add(&left, d);
+	}
+	lc->unacked = left;
 }
 
 /**
