@@ -25,7 +25,7 @@ die() {
 run="build-essential make python3 libelf-dev
 ninja-build meson pkg-config python3-venv libglib2.0-dev zlib1g-dev libfdt-dev
 libpixman-1-dev dpkg-dev flex bison seabios qemu-system-data
-xz-utils pciutils ca-certificates"
+xz-utils zstd pciutils ca-certificates"
 # Building kernels, and the checkers.
 check="bc perl git sparse shellcheck"
 

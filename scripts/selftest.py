@@ -139,6 +139,23 @@ def run_kernel_unknown():
                   "no stock kernel '2.4'.*choose one of")
 
 
+def kernel_packed():
+    """a kernel image that cannot be unpacked is booted as it is"""
+    import kernel
+    header = bytearray(0x250)
+    header[0x202:0x206] = b"HdrS"
+    for image in (b"", b"\x7fELF", bytes(header), bytes(header) + b"\x00" * 4096):
+        if kernel.PVH_NOTE.search(kernel.payload(image)):
+            return "what is no kernel is seen as one"
+    # A packer that is not known, and one that finds its data damaged.
+    for magic in (b"LZIP....", b"\xfd7zXZ\0damaged", b"\x1f\x8bdamaged"):
+        header[0x24c:0x250] = len(magic + b"size").to_bytes(4, "little")
+        image = bytes(header).ljust(5 * 512, b"\0") + magic + b"size"
+        if kernel.PVH_NOTE.search(kernel.payload(image)):
+            return "what is no kernel is seen as one"
+    return ""
+
+
 def lane_unknown():
     """a lane that does not exist"""
     return expect([SCRIPTS / "check.py", "--lanes", "frobnicate"],
@@ -404,7 +421,8 @@ def judge_verdicts():
 
 TESTS = [
     kdir_missing, kdir_empty, kdir_without_symvers, kdir_without_dma, variable_malformed,
-    kernel_unknown, run_kernel_unknown, lane_unknown, guest_without_job,
+    kernel_unknown, run_kernel_unknown, kernel_packed, lane_unknown,
+    guest_without_job,
     cache_not_writable, home_not_writable, cache_with_space, qemu_missing, tool_missing,
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
     deps_without_network, deps_malformed, download_without_network, disk_full,
