@@ -122,47 +122,76 @@ DMATEST_CELLS = [
     ("intx", "off", True),
 ]
 
-DMATEST_JOB = """\
+# dmatest gives a channel a thread for each of copy (or fill), XOR and PQ, as far as
+# the channel can do them.  A thread that polls ends with terminating all that its
+# channel has to do, so it must be the only one there: devices on which CAPS lacks the
+# rest, with the opcodes that are left.
+DMATEST_POLLED = [
+    # CAPS bits taken out, channels, dmatest=, what the thread does
+    ("0x62", 2, 0, "copy"),
+    ("0x62", 2, 1, "set"),
+    ("0x52", 1, 1, "xor"),
+    ("0x32", 1, 1, "pq"),
+]
+
+DMATEST_JOB = guest.DMATEST_DONE + """\
 fail() { echo "$*"; exit 1; }
 insmod /loopdma.ko || fail "loopdma does not load"
-device=$(ls -d /sys/bus/pci/drivers/loopdma/0000:*) || fail "no device was bound"
-mode=intx
-for irq in $device/msi_irqs/*; do
-	[ -e $irq ] && mode=$(cat $irq)
+# In the order of their slots, the one with all opcodes first.
+set -- /sys/bus/pci/drivers/loopdma/0000:*
+[ $# = @DEVICES@ ] || fail "$# of @DEVICES@ devices were bound"
+for device; do
+	mode=intx
+	for irq in $device/msi_irqs/*; do
+		[ -e $irq ] && mode=$(cat $irq)
+	done
+	[ $mode = @MODE@ ] || fail "the interrupts are $mode, not @MODE@"
+	iommu=off
+	if [ -e $device/iommu_group/type ]; then
+		iommu=$(cat $device/iommu_group/type)
+	fi
+	[ $iommu = @IOMMU@ ] || fail "the IOMMU is $iommu, not @IOMMU@"
+	[ -e $device/dma ] || fail "no channel was registered"
 done
-[ $mode = @MODE@ ] || fail "the interrupts are $mode, not @MODE@"
-iommu=off
-if [ -e $device/iommu_group/type ]; then
-	iommu=$(cat $device/iommu_group/type)
-fi
-[ $iommu = @IOMMU@ ] || fail "the IOMMU is $iommu, not @IOMMU@"
-channels=$(ls /sys/class/dma | wc -l)
-[ $channels -gt 0 ] || fail "no channel was registered"
 grep -q loopdma /proc/interrupts || fail "no interrupt is requested"
 
 insmod /dmatest.ko || fail "dmatest does not load"
 cd /sys/module/dmatest/parameters || exit
 echo 60000 >timeout
 lost=0
-run() { # iterations, buffer size, polled
+run() { # iterations, buffer size, polled, fill instead of copy, threads, channels
+	iterations=$1
+	size=$2
+	kinds=$5
 	echo $1 >iterations
 	echo $2 >test_buf_size
 	echo $3 >polled
-	for channel in /sys/class/dma/*; do
+	echo $4 >dmatest
+	shift 5
+	for channel; do
 		echo ${channel##*/} >channel || fail "dmatest refuses ${channel##*/}"
 	done
 	dmesg -c >/dev/null
 	echo 1 >run || fail "dmatest does not start"
-	cat wait >/dev/null
-	dmesg | sed -n "s/^.*dmatest: /dmatest: /p"
-	summaries=$(dmesg | grep -c "dmatest:.*: summary $1 tests, 0 failures")
-	[ $summaries = $channels ] ||
-		fail "dmatest, buffers of $2: $summaries of $channels channels without a failure"
+	dmatest_done /tmp/said
+	cat /tmp/said
+	for kind in $kinds; do
+		threads=$(grep -c "chan[0-9]*-$kind[0-9]*: summary" /tmp/said)
+		[ $threads = $# ] ||
+			fail "dmatest ran $threads threads of $kind on $# channels: not all can do it"
+		good=$(grep -c -- "-$kind[0-9]*: summary $iterations tests, 0 failures" /tmp/said)
+		[ $good = $# ] ||
+			fail "dmatest, $kind, buffers of $size: $good of $# channels without a failure"
+		ran="$ran $kind"
+	done
 	lost=$((lost + $(dmesg | grep -c "loopdma .*an interrupt was lost")))
 }
-run @ITERATIONS@ 16384 N
-run 3 @LARGE@ N
-run 20 16384 Y
+ran=
+run @ITERATIONS@ 16384 N 0 "copy xor pq" $1/dma/*
+run 4 16384 N 1 "set xor pq" $1/dma/*
+run 1 @LARGE@ N 0 "copy xor pq" $1/dma/*chan[01]
+run 1 @LARGE@ N 1 "set xor pq" $1/dma/*chan2
+@POLLED@
 rmmod dmatest || fail "dmatest does not unload"
 # A CPU that the host does not run for a second looks like a lost interrupt.
 [ $lost -le 2 ] || fail "at least $lost interrupts were lost"
@@ -172,7 +201,7 @@ rmmod loopdma_bench || fail "loopdma_bench does not unload"
 if [ @SWIOTLB@ = force ]; then
 	# The kernel must be seen to bounce the device's buffers.
 	mount -t tracefs trace /sys/kernel/tracing || fail "no tracefs, to see buffers bounced"
-	grep -q "swiotlb_bounced: dev_name: ${device##*/} " /sys/kernel/tracing/trace ||
+	grep -q "swiotlb_bounced: dev_name: ${1##*/} " /sys/kernel/tracing/trace ||
 		fail "nothing is bounced with swiotlb=force"
 fi
 # Under INTx all channels share one line.
@@ -180,7 +209,7 @@ raised=$(awk '/loopdma/ { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i }
 	END { print n + 0 }' /proc/interrupts)
 [ $raised -gt 0 ] || fail "no interrupt arrived"
 rmmod loopdma || fail "loopdma does not unload"
-echo "$channels channels, $raised interrupts"
+echo "$raised interrupts; threads:$ran"
 """
 
 
@@ -191,18 +220,26 @@ def dmatest_lane():
         files = guest.module_files(top)
         files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
         name = f"{cell.name} {mode} iommu={iommu}{' swiotlb=force' if swiotlb else ''}"
+        masks = list(dict.fromkeys((mask, channels) for mask, channels, *_ in
+                                   DMATEST_POLLED))
+        polled = [f'run 20 16384 Y {fill} "{kind}" ${masks.index((mask, channels)) + 2}/dma/*'
+                  for mask, channels, fill, kind in DMATEST_POLLED]
         # "DMA" is strict, "DMA-FQ" would be the lazy mode.
         settings = {"MODE": mode, "IOMMU": "DMA" if iommu == "strict" else "off",
-                    "SWIOTLB": "force" if swiotlb else "no", "ITERATIONS": "50",
+                    "SWIOTLB": "force" if swiotlb else "no", "ITERATIONS": "8",
                     # The largest that a bounce buffer can be is 256 KiB.
-                    "LARGE": "131072" if swiotlb else "1048576"}
+                    "LARGE": "131072" if swiotlb else "1048576",
+                    "DEVICES": str(1 + len(masks)), "POLLED": "\n".join(polled)}
         outcome = guest.run(guest.Guest(
             kernel=kernel.image(cell), files=files, iommu=iommu, swiotlb=swiotlb,
             # To enable it while the other CPU runs would rewrite the kernel's code
             # under it, which QEMU's translator before 8.1 does not get right.
             append="trace_event=swiotlb:swiotlb_bounced" if swiotlb else "",
             job=re.sub(r"@(\w+)@", lambda m: settings[m[1]], DMATEST_JOB),
-            device=f"irq-mode={mode}", name="dmatest-" + re.sub(r"[ =]", "-", name)))
+            device=f"irq-mode={mode}", more_devices=tuple(
+                f"irq-mode={mode},channels={channels},x-caps-mask={mask}"
+                for mask, channels in masks),
+            name="dmatest-" + re.sub(r"[ =]", "-", name)))
         return [verdict(name, outcome.reason)]
 
     return {f"{cell.name} {mode} {iommu}{' swiotlb' if swiotlb else ''}":
@@ -225,7 +262,7 @@ done
 """
 
 # DMA API debugging would blame the driver for what dmatest has mapped.
-UNBIND_JOB = """\
+UNBIND_JOB = guest.DMATEST_DONE + """\
 insmod /loopdma.ko || fail "loopdma does not load"
 cd /sys/bus/pci/drivers/loopdma || exit
 slot=$(echo 0000:*)
@@ -247,10 +284,11 @@ while [ $i -lt 3 ]; do
 	echo $slot >bind || fail "bind $i failed"
 done
 dmesg -c >/dev/null
-insmod /dmatest.ko timeout=60000 iterations=20 run=1 || fail "dmatest does not load"
-cat /sys/module/dmatest/parameters/wait >/dev/null
-[ $(dmesg | grep -c "dmatest:.*: summary 20 tests, 0 failures") = \
+insmod /dmatest.ko timeout=60000 iterations=10 run=1 || fail "dmatest does not load"
+dmatest_done /tmp/said
+[ $(grep -c -- "-copy0: summary 10 tests, 0 failures" /tmp/said) = \
 	$(ls /sys/class/dma | wc -l) ] || fail "dmatest failed"
+grep ": summary" /tmp/said | grep -v ", 0 failures" && fail "dmatest failed"
 rmmod dmatest || fail "dmatest does not unload"
 rmmod loopdma || fail "loopdma does not unload"
 """
@@ -298,7 +336,7 @@ REFUSED_DEVICES = [
     ("irq-mode=none", "no interrupt: neither MSI-X, MSI nor INTx"),
 ]
 
-PROBE_JOB = """\
+PROBE_JOB = guest.DMATEST_DONE + """\
 fail() { echo "$*"; exit 1; }
 driver=/sys/bus/pci/drivers/loopdma
 good=0000:00:08.0
@@ -377,9 +415,10 @@ rmmod dmatest || fail "dmatest does not unload"
 echo "$failed of $((step - 1)) failed allocations made the request of a channel fail"
 
 # After all that it works.
-insmod /dmatest.ko iterations=20 run=1 wait=1 timeout=60000 || fail "dmatest does not load"
-cat /sys/module/dmatest/parameters/wait >/dev/null
-dmesg | grep -q "dmatest:.*: summary 20 tests, 0 failures" || fail "dmatest failed"
+insmod /dmatest.ko iterations=20 run=1 timeout=60000 || fail "dmatest does not load"
+dmatest_done /tmp/said
+grep -q ": summary 20 tests, 0 failures" /tmp/said || fail "dmatest failed"
+grep ": summary" /tmp/said | grep -v ", 0 failures" && fail "dmatest failed"
 rmmod dmatest || fail "dmatest does not unload"
 rmmod loopdma || fail "loopdma does not unload"
 """

@@ -159,6 +159,21 @@ def initramfs(files):
     return archive.getvalue()
 
 
+# dmatest's own "wait" returns at once as long as no thread that was started has run:
+# for jobs, a function that waits for all of them, and puts what they said in a file.
+DMATEST_DONE = """\
+dmatest_done() {
+	while
+		cat /sys/module/dmatest/parameters/wait >/dev/null
+		dmesg | sed -n "s/^.*dmatest: /dmatest: /p" >$1
+		awk '/ Started / { n += $3 } /: summary / { n-- } END { exit !(n > 0) }' $1
+	do
+		usleep 50000
+	done
+}
+"""
+
+
 # --- the machine --------------------------------------------------------------
 
 # TCG executes the string instructions element by element, up to 30 times slower
