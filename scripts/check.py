@@ -12,6 +12,7 @@ Lanes:
   dmatest     the kernel's dmatest on stock kernels: interrupt and IOMMU modes
   reload      loading and unloading the driver 100 times on stock kernels, 10 times
               on the one with KASAN; unbinding it while dmatest runs
+  raid        RAID-5 and RAID-6 on a stock kernel, their parity computed by the device
   probe       devices that the driver must refuse; probe failing at each step
   qtest       the device by itself
 
@@ -41,6 +42,7 @@ import kernel
 import kunit
 import lint
 import modules
+import raid
 import selftest
 from common import Fail
 
@@ -327,6 +329,21 @@ def reload_lane():
                                for cell in kernel.cells()}
 
 
+def raid_lane():
+    def task(cell):
+        outcome = raid.run(cell)
+        cases = ktap_cases("\n".join(outcome.lines))
+        # A step that failed has made the job fail, and says more.
+        if outcome.reason and not (outcome.reason.startswith("job failed") and
+                                   any(case.status == "FAIL" for case in cases)):
+            cases.append(Case("run", "FAIL", outcome.reason))
+        return [dataclasses.replace(case, name=f"{cell.name} {case.name}") for case in cases]
+
+    # It is md that differs from kernel to kernel, not the driver: one will do.
+    cell = kernel.cells()[0]
+    return {cell.name: lambda: task(cell)}
+
+
 # What the driver must refuse, and what it has to say then.
 REFUSED_DEVICES = [
     ("x-id=0x12345678", "not a loopdma device: ID 0x12345678"),
@@ -491,6 +508,7 @@ LANES = {
     "kunit-live": kunit_live_lane,
     "dmatest": dmatest_lane,
     "reload": reload_lane,
+    "raid": raid_lane,
     "probe": probe_lane,
     "build": build_lane,
     "qtest": qtest_lane,
@@ -502,9 +520,9 @@ LANES = {
 FULL_LANES = LANES | {"kunit-fake": kunit_fake_lane}
 
 # What a lane needs to be built before it starts.
-NEEDS_GUEST = {"kunit-live", "kunit-fake", "dmatest", "reload", "probe"}
-NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest"}
-NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload"}
+NEEDS_GUEST = {"kunit-live", "kunit-fake", "dmatest", "reload", "raid", "probe"}
+NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "raid"}
+NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "raid"}
 
 
 # --- running them -------------------------------------------------------------
@@ -524,6 +542,8 @@ def prepare(lanes):
                 kernel.dmatest(cell)
     if lanes & NEEDS_GUEST:
         guest.busybox()
+    if "raid" in lanes:
+        raid.fetch(kernel.cells()[0])
 
 
 class Lane:

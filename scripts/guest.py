@@ -75,30 +75,44 @@ def complaints(log, allowed=()):
 
 # --- initramfs ----------------------------------------------------------------
 
-def busybox():
-    """A static BusyBox: fetched, since as a package it displaces the dynamic one."""
-    final = common.cache() / "busybox"
-    with common.lock("busybox"):
+def fetched(package, program):
+    """A program out of a package that is not installed."""
+    final = common.cache() / program
+    with common.lock(program):
         if not final.exists():
-            log = common.new_log("busybox")
+            log = common.new_log(program)
             with common.filling(final) as part:
-                kernel.download(["busybox-static"], part, log)
+                kernel.download([package], part, log)
                 deb = next(part.glob("*.deb"))
                 kernel.unpack(deb, part)
                 deb.unlink()
-                found = next(p for p in (part / "bin/busybox", part / "usr/bin/busybox")
-                             if p.exists())
-                shutil.copy2(found, part / "busybox")
-    return final / "busybox"
+                found = next(p for p in (part / top / program for top in (
+                    "bin", "sbin", "usr/bin", "usr/sbin")) if p.exists())
+                shutil.copy2(found, part / program)
+    return final / program
 
 
-def shared(program):
-    """A program of this machine and the libraries it needs, as guest files."""
-    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+def busybox():
+    """A static BusyBox: as a package it displaces the dynamic one."""
+    return fetched("busybox-static", "busybox")
+
+
+def mdadm():
+    """mdadm for the guest: as a package it would look after this machine's arrays."""
+    return shared("mdadm", fetched("mdadm", "mdadm"))
+
+
+def shared(program, path=None):
+    """A program and the libraries of this machine that it needs, as guest files."""
+    path = path or shutil.which(program, path=os.environ.get("PATH", "") +
+                                ":/usr/sbin:/sbin")
     if not path:
         raise Fail(f"{program} is missing: run 'make deps'")
-    libraries = re.findall(r"(?:=> |^\s*)(/\S+) \(0x", common.run(["ldd", path]),
-                           re.MULTILINE)
+    text = common.run(["ldd", path])
+    lacking = re.search(r"(\S+) => not found", text)
+    if lacking:
+        raise Fail(f"{program} needs {lacking[1]}, which this machine has not: install it")
+    libraries = re.findall(r"(?:=> |^\s*)(/\S+) \(0x", text, re.MULTILINE)
     return {f"usr/bin/{program}": Path(path)} | {
         library.lstrip("/"): Path(library) for library in libraries}
 

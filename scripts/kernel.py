@@ -49,6 +49,12 @@ NOT_NEEDED = [
 ]
 
 
+# Where the few modules of stock kernels are that a guest loads, and where it says
+# what needs no module.
+MODULES = ["*/kernel/crypto/*", "*/kernel/lib/*", "*/kernel/drivers/md/*",
+           "*/kernel/drivers/block/brd.ko*", "*/modules.builtin"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """A stock kernel of this release."""
@@ -256,9 +262,9 @@ def fetch(c):
             with common.step(f"unpacking {c.kver} and its headers"):
                 for deb in sorted(debs.glob("*.deb")):
                     if deb.name.startswith(image):
-                        # No module of the stock kernel is needed: DMA engine
-                        # core, IOMMU, PCI and serial port are built in.
                         unpack(deb, part, ["boot/vmlinuz-*"])
+                        if modules_package(c) == image:
+                            unpack(deb, part, MODULES)
                     else:
                         unpack(deb, part)
             shutil.rmtree(debs)
@@ -336,6 +342,59 @@ def decompressed(data):
     if done.returncode:
         raise Fail("what was fetched is damaged (zstd): run 'make distclean'")
     return done.stdout
+
+
+def modules_package(c):
+    """The package that has the modules of a cell."""
+    return f"linux-{'modules' if release()[0] == 'ubuntu' else 'image'}-{c.kver}"
+
+
+def modules_directory(c):
+    """A directory with the modules of a cell that match MODULES."""
+    top = fetch(c)
+    if list(top.rglob("modules.builtin")):
+        return top
+    # One that an older version of this has fetched, or whose image is without them.
+    final = c.directory.with_name(f"{c.directory.name}_modules")
+    with common.lock(f"kernel-{c.kver}"):
+        if not final.exists():
+            log = common.new_log(f"kernel-{c.name}-modules")
+            with common.filling(final) as part:
+                download([f"{modules_package(c)}={c.version}"], part, log)
+                deb = next(part.glob("*.deb"))
+                unpack(deb, part, MODULES)
+                deb.unlink()
+    return final
+
+
+def modules(c, names):
+    """Modules of a stock kernel and all that they need, in the order to load them.
+
+    Returns {name: content}, without those that are built in.
+    """
+    top = modules_directory(c)
+    found = {re.sub(r"\.ko.*", "", path.name).replace("-", "_"): path
+             for path in top.rglob("*.ko*")}
+    builtin = {Path(line).stem.replace("-", "_") for path in top.rglob("modules.builtin")
+               for line in path.read_text(encoding="ascii").splitlines()}
+    wanted = {}
+
+    def want(name):
+        name = name.replace("-", "_")
+        if name in wanted or name in builtin:
+            return
+        if name not in found:
+            raise Fail(f"the stock kernel {c.kver} has no module {name}")
+        content = decompressed(found[name].read_bytes())
+        # As modinfo says it.
+        needs = re.search(rb"\0depends=([^\0]*)\0", content)
+        for need in needs[1].decode().split(",") if needs and needs[1] else []:
+            want(need)
+        wanted[name] = content
+
+    for name in names:
+        want(name)
+    return wanted
 
 
 def kdir(c):

@@ -139,6 +139,12 @@ def run_kernel_unknown():
                   "no stock kernel '2.4'.*choose one of")
 
 
+def raid_kernel_unknown():
+    """RAID on a kernel that does not exist"""
+    return expect([SCRIPTS / "raid.py", "--cell", "2.4"],
+                  "no stock kernel '2.4'.*choose one of")
+
+
 def kernel_packed():
     """a kernel image that cannot be unpacked is booted as it is"""
     import kernel
@@ -421,7 +427,7 @@ def judge_verdicts():
 
 TESTS = [
     kdir_missing, kdir_empty, kdir_without_symvers, kdir_without_dma, variable_malformed,
-    kernel_unknown, run_kernel_unknown, kernel_packed, lane_unknown,
+    kernel_unknown, run_kernel_unknown, raid_kernel_unknown, kernel_packed, lane_unknown,
     guest_without_job,
     cache_not_writable, home_not_writable, cache_with_space, qemu_missing, tool_missing,
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
