@@ -217,6 +217,27 @@ static void pieces_residue(struct kunit *test)
 	ldk_expect_moved(dut, dst, src);
 }
 
+/*
+ * Rule: a transaction ends where it fails, with the residue of there
+ * (provider.rst, DMA_RESIDUE_GRANULARITY); the pieces behind are not moved.
+ */
+static void pieces_failing(struct kunit *test)
+{
+	struct ldk_dut *dut = aligned_fake(test, 0, SZ_1K);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_buf *src = ldk_src(dut, 3 * SZ_1K + 5);
+	struct ldk_buf *dst = ldk_dst(dut, 3 * SZ_1K + 5);
+
+	ldk_fail(chan, 2, DMA_TRANS_WRITE_FAILED, 100);
+	ldk_submit_copy(x, dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	ldk_expect_failed(x, DMA_TRANS_WRITE_FAILED, dst->len - SZ_1K - 100);
+	ldk_expect_moved_part(dut, dst, src, SZ_1K + 100);
+	ldk_copy_ok(dut, chan, 3 * SZ_1K);
+}
+
 static const size_t offsets[] = { 1, 2, 3, 4, 7, 8, 15, 16, 31, 63, 64, 65 };
 
 /* Rule: source and destination need not be aligned alike (no rule says so). */
@@ -337,6 +358,7 @@ static struct kunit_case align_cases[] = {
 	KUNIT_CASE(length_max),
 	KUNIT_CASE_PARAM(pieces_aligned, aligns_gen_params),
 	KUNIT_CASE(pieces_residue),
+	KUNIT_CASE(pieces_failing),
 	KUNIT_CASE(relative_misalignment),
 	KUNIT_CASE(crosses_pages),
 	KUNIT_CASE(crosses_chunks),

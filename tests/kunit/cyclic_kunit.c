@@ -646,6 +646,36 @@ static void replaced_by_single(struct kunit *test)
 }
 
 /*
+ * Rule: frames are whole (dmaengine.h, DMA_PREP_REPEAT), also if half of one is
+ * in the ring when the next is issued, and the other half has no room yet.
+ */
+static void replaced_midway(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_xfer *x;
+	struct ldk_buf *got;
+	struct ring ring;
+	size_t at = 0;
+	int i;
+
+	ldk_set_ring_order(dut, 1);
+	ring_open(dut, &ring);
+	x = ldk_xfers(dut, ring.tx, 4);
+	start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
+	for (i = 1; i < 4; i++) {
+		ring_drain(&ring, 10 * FRAME);
+		start(&x[i], prep_frame(&ring, frame(dut, i + 1),
+					DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
+		at = 0;
+		got = ring_drain(&ring, 40 * FRAME);
+		frames(test, got, &at, i);
+		KUNIT_EXPECT_GT(test, frames(test, got, &at, i + 1), 0);
+		KUNIT_EXPECT_EQ(test, 40 * FRAME, at);
+	}
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.tx));
+}
+
+/*
  * Rule: without DMA_PREP_LOAD_EOT it stays in the queue for ever (dmaengine.h);
  * termination ends both.
  */
@@ -732,6 +762,7 @@ static struct kunit_case cyclic_cases[] = {
 	KUNIT_CASE_PARAM(refused, nonsenses_gen_params),
 	KUNIT_CASE(repeated),
 	KUNIT_CASE(replaced_by_single),
+	KUNIT_CASE(replaced_midway),
 	KUNIT_CASE(not_replaced),
 	KUNIT_CASE(flag_ignored),
 	KUNIT_CASE(repeat_refused),

@@ -55,7 +55,7 @@ struct fake_fifo {
  * struct fake_chan - simulated channel
  * @state: enum loopdma_hw_state
  * @error: enum loopdma_hw_chan_error
- * @polls: reads of CH_STATUS that still tell STOPPING
+ * @polls: reads of CH_STATUS that still tell STOPPING, or not yet PAUSED
  * @ring_lo: register
  * @ring_hi: register
  * @ring_order: register
@@ -69,6 +69,7 @@ struct fake_fifo {
  * @done: descriptors retired
  * @abort_to: last abort value
  * @aborting: @abort_to has not been dealt with
+ * @pausing: CH_CONTROL.PAUSE is set but has no effect yet
  * @paused: CH_CONTROL.PAUSE; only while running
  * @raised: an interrupt was raised since the channel was enabled
  * @arm: arm word at that time
@@ -117,6 +118,7 @@ struct fake_chan {
 	u32 done;
 	u32 abort_to;
 	bool aborting;
+	bool pausing;
 	bool paused;
 	bool raised;
 	u32 arm;
@@ -161,6 +163,7 @@ struct fake_chan {
  * @ld: driver instance that gets the interrupts, or NULL
  * @unplugged: reads return all ones, writes are lost, nothing runs
  * @stop_polls: reads of CH_STATUS after a stop that tell STOPPING
+ * @pause_polls: reads of CH_STATUS after CH_CONTROL.PAUSE that do not tell PAUSED
  * @bad_start: first bus address of a range that cannot be accessed
  * @bad_len: its length
  * @pending: messages to be delivered, bit per vector
@@ -186,6 +189,7 @@ struct loopdma_fake {
 	struct loopdma_dev *ld;
 	bool unplugged;
 	u32 stop_polls;
+	u32 pause_polls;
 	u64 bad_start;
 	size_t bad_len;
 	u64 pending;
@@ -323,6 +327,7 @@ static void fake_chan_error(struct loopdma_fake *fake, struct fake_chan *fc,
 	fc->state = LOOPDMA_STATE_ERROR;
 	fc->error = error;
 	fc->started = false;
+	fc->pausing = false;
 	fc->paused = false;
 	fake->channel_errors |= BIT(fake_index(fake, fc));
 	fake_raise_event(fake, LOOPDMA_EVENT_CHANNEL_ERROR);
@@ -1013,6 +1018,22 @@ static void fake_deliver(struct loopdma_fake *fake, u64 pending, u32 event)
 	local_irq_restore(flags);
 }
 
+/* Some more of what there is to do; false if there is nothing. */
+static bool fake_run(struct loopdma_fake *fake)
+{
+	bool progress = false;
+	unsigned long flags;
+	u32 i;
+
+	for (i = 0; i < fake->nchan; i++) {
+		spin_lock_irqsave(&fake->lock, flags);
+		if (!fake->unplugged)
+			progress |= fake_chan_run(fake, &fake->chan[i]);
+		spin_unlock_irqrestore(&fake->lock, flags);
+	}
+	return progress;
+}
+
 static void fake_work(struct work_struct *work)
 {
 	struct loopdma_fake *fake = container_of(work, struct loopdma_fake,
@@ -1020,16 +1041,10 @@ static void fake_work(struct work_struct *work)
 	unsigned int latency = 0;
 	bool progress;
 	u64 pending;
-	u32 i, event;
+	u32 event;
 
 	do {
-		progress = false;
-		for (i = 0; i < fake->nchan; i++) {
-			spin_lock_irq(&fake->lock);
-			if (!fake->unplugged)
-				progress |= fake_chan_run(fake, &fake->chan[i]);
-			spin_unlock_irq(&fake->lock);
-		}
+		progress = fake_run(fake);
 		if (progress && ++latency < FAKE_LATENCY)
 			continue;
 
@@ -1078,6 +1093,7 @@ static void fake_chan_disable(struct loopdma_fake *fake, struct fake_chan *fc)
 {
 	fc->started = false;
 	fc->aborting = false;
+	fc->pausing = false;
 	fc->paused = false;
 	fc->fifo.tail = fc->fifo.head;
 	fc->error = LOOPDMA_CHERR_NONE;
@@ -1137,6 +1153,21 @@ static bool fake_stopping(struct fake_chan *fc)
 	return fc->state == LOOPDMA_STATE_STOPPING;
 }
 
+static void fake_chan_now_paused(struct loopdma_fake *fake,
+				 struct fake_chan *fc)
+{
+	fc->pausing = false;
+	fc->paused = true;
+	if (fc->started)
+		fake_chan_write_progress(fake, fc);
+}
+
+static void fake_pausing(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	if (fc->pausing && fc->polls != LOOPDMA_FAKE_NEVER && !fc->polls--)
+		fake_chan_now_paused(fake, fc);
+}
+
 static bool fake_any_stopping(struct loopdma_fake *fake)
 {
 	bool any = false;
@@ -1162,9 +1193,11 @@ static u32 fake_chan_read(struct loopdma_fake *fake, struct fake_chan *fc,
 		if (fc->state == LOOPDMA_STATE_DISABLED)
 			return 0;
 		return LOOPDMA_CH_CONTROL_ENABLE |
-		       FIELD_PREP(LOOPDMA_CH_CONTROL_PAUSE, fc->paused);
+		       FIELD_PREP(LOOPDMA_CH_CONTROL_PAUSE,
+				  fc->pausing || fc->paused);
 	case LOOPDMA_CH_STATUS:
 		fake_stopping(fc);
+		fake_pausing(fake, fc);
 		return FIELD_PREP(LOOPDMA_CH_STATUS_STATE, fc->state) |
 		       FIELD_PREP(LOOPDMA_CH_STATUS_ERROR, fc->error) |
 		       FIELD_PREP(LOOPDMA_CH_STATUS_PAUSED, fc->paused);
@@ -1320,13 +1353,19 @@ static void fake_chan_pause(struct loopdma_fake *fake, struct fake_chan *fc,
 			    bool pause)
 {
 	if (!(fake->cfg.caps & LOOPDMA_CAPS_PAUSE) ||
-	    fc->state != LOOPDMA_STATE_RUNNING || fc->paused == pause)
+	    fc->state != LOOPDMA_STATE_RUNNING ||
+	    (fc->pausing || fc->paused) == pause)
 		return;
-	fc->paused = pause;
-	if (!pause)
+	if (!pause) {
+		fc->pausing = false;
+		fc->paused = false;
 		fake_kick(fake);
-	else if (fc->started)
-		fake_chan_write_progress(fake, fc);
+	} else if (fake->pause_polls) {
+		fc->pausing = true;
+		fc->polls = fake->pause_polls;
+	} else {
+		fake_chan_now_paused(fake, fc);
+	}
 }
 
 static void fake_chan_control(struct loopdma_fake *fake, struct fake_chan *fc,
@@ -1660,6 +1699,36 @@ void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls)
 	spin_lock_irqsave(&fake->lock, flags);
 	fake->stop_polls = polls;
 	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_pause_polls() - how long a channel takes to pause
+ * @fake: device
+ * @polls: reads of its status that do not tell PAUSED yet, until when it goes
+ *	on, or LOOPDMA_FAKE_NEVER
+ */
+void loopdma_fake_pause_polls(struct loopdma_fake *fake, u32 polls)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->pause_polls = polls;
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_run() - do now what there is to do
+ * @fake: device
+ *
+ * So that the device is quicker than what its caller does next.  Interrupts
+ * come later, as ever.
+ *
+ * Context: any, but with no channel's lock held.
+ */
+void loopdma_fake_run(struct loopdma_fake *fake)
+{
+	while (fake_run(fake))
+		;
 }
 
 /**

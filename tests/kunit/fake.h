@@ -61,7 +61,7 @@ struct loopdma_fake_config {
 extern const struct loopdma_fake_config loopdma_fake_default;
 extern const struct loopdma_hw_ops loopdma_fake_ops;
 
-/* For loopdma_fake_stop_polls(): a channel that never stops. */
+/* For loopdma_fake_stop_polls() and loopdma_fake_pause_polls(). */
 #define LOOPDMA_FAKE_NEVER	U32_MAX
 
 struct loopdma_fake *loopdma_fake_create(struct kunit *test, const char *name,
@@ -74,6 +74,8 @@ u32 loopdma_fake_guest_errors(struct loopdma_fake *fake);
 /* Scripted faults, beyond what the LOOPDMA_CH_TC_* registers can do. */
 void loopdma_fake_unplug(struct loopdma_fake *fake);
 void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls);
+void loopdma_fake_pause_polls(struct loopdma_fake *fake, u32 polls);
+void loopdma_fake_run(struct loopdma_fake *fake);
 void loopdma_fake_refuse_enable(struct loopdma_fake *fake, u32 index,
 				bool refuse);
 void loopdma_fake_bad_range(struct loopdma_fake *fake, dma_addr_t start,

@@ -7,6 +7,7 @@
  * test is, because no QEMU property makes a device this bad.
  */
 #include <linux/bitfield.h>
+#include <linux/mm.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 
@@ -252,11 +253,13 @@ static void never_stops(struct kunit *test)
 	struct ldk_dut *dut = ldk_create_fake(test, "stuck",
 					      &loopdma_fake_default);
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	struct page *ring = virt_to_page(to_loopdma_chan(chan)->ring.desc);
 	unsigned int index = ldk_index(chan);
 
 	dut->trouble = true;
 	loopdma_fake_stop_polls(dut->fake, LOOPDMA_FAKE_NEVER);
 	ldk_release(dut, chan);
+	KUNIT_EXPECT_GT(test, page_count(ring), 0);
 	KUNIT_EXPECT_EQ(test, LOOPDMA_STATE_STOPPING,
 			loopdma_fake_state(dut->fake, index));
 	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, index));
@@ -291,6 +294,81 @@ static void expect_aborted(struct ldk_xfer *x, struct ldk_buf *dst)
 	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED, (int)x->result.result);
 	KUNIT_EXPECT_EQ(test, LEN, x->result.residue);
 	ldk_expect_untouched(x->dut, dst);
+}
+
+/*
+ * Rule: what is paused is not moved any more when pausing has returned, also if
+ * the device takes its time (hardware.rst, Pausing).
+ */
+static void pauses_slowly(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "sluggish",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
+
+	loopdma_fake_pause_polls(dut->fake, 10);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
+	ldk_unhold(chan);
+	ldk_round_trip(dut);
+	KUNIT_EXPECT_EQ(test, 0, x->calls);
+	ldk_expect_untouched(dut, dst);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	ldk_expect_ok(x);
+	ldk_expect_moved(dut, dst, src);
+}
+
+/* Rule: what does not pause is not said to be paused, and goes on. */
+static void never_pauses(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "restless",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
+
+	loopdma_fake_pause_polls(dut->fake, LOOPDMA_FAKE_NEVER);
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, dmaengine_pause(chan));
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(chan));
+	ldk_unhold(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	ldk_expect_ok(x);
+	ldk_expect_moved(dut, dst, src);
+	loopdma_fake_pause_polls(dut->fake, 0);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+}
+
+static void hook_next_is_done(struct ldk_xfer *x)
+{
+	ldk_unhold(x->chan);
+	loopdma_fake_run(x->dut->fake);
+}
+
+/*
+ * Rule: what ends between the last look of the driver and its arming the device
+ * causes no interrupt, but is found all the same (hardware.rst, arm).
+ */
+static void ended_before_armed(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "quick",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = start_held(dut, chan, dst, src, 2);
+	int i;
+
+	x[0].hook = hook_next_is_done;
+	ldk_step(chan, 1);
+	for (i = 0; i < 2; i++) {
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
+		ldk_expect_ok(&x[i]);
+		ldk_expect_moved(dut, dst[i], src);
+	}
+	KUNIT_EXPECT_EQ(test, 0, (int)ldk_rescued(chan));
 }
 
 /*
@@ -646,6 +724,9 @@ static struct kunit_case hw_cases[] = {
 	KUNIT_CASE(enable_refused),
 	KUNIT_CASE(stops_slowly),
 	KUNIT_CASE_SLOW(never_stops),
+	KUNIT_CASE(pauses_slowly),
+	KUNIT_CASE(never_pauses),
+	KUNIT_CASE(ended_before_armed),
 	KUNIT_CASE(fetch_error),
 	KUNIT_CASE(writeback_error),
 	KUNIT_CASE(event_without_reason),

@@ -619,6 +619,34 @@ static void config_is_for_later(struct kunit *test)
 	sg_mem_expect_same(to, from);
 }
 
+/* Rule: as above, of what is prepared but not yet submitted. */
+static void config_spares_prepared(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct sg_mem *from = sg_mem_even(dut, 61, 5, DMA_TO_DEVICE);
+	struct sg_mem *to = sg_mem_even(dut, 305, 1, DMA_FROM_DEVICE);
+	struct dma_async_tx_descriptor *tx_t, *tx_r;
+	struct dma_chan *tx, *rx;
+	struct ldk_xfer *t, *r;
+
+	ldk_request_pair(dut, &tx, &rx);
+	t = ldk_xfers(dut, tx, 1);
+	r = ldk_xfers(dut, rx, 1);
+	tx_t = sg_prep(tx, from);
+	tx_r = sg_prep(rx, to);
+	KUNIT_ASSERT_NOT_NULL(test, tx_t);
+	KUNIT_ASSERT_NOT_NULL(test, tx_r);
+	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_4_BYTES, 16);
+	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_4_BYTES, 16);
+	KUNIT_ASSERT_TRUE(test, ldk_submit(t, tx_t));
+	KUNIT_ASSERT_TRUE(test, ldk_submit(r, tx_r));
+	dma_async_issue_pending(tx);
+	dma_async_issue_pending(rx);
+	sg_finish(t);
+	sg_finish(r);
+	sg_mem_expect_same(to, from);
+}
+
 /* Rule: the list is the client's again when prep returns. */
 static void list_is_copied(struct kunit *test)
 {
@@ -1178,6 +1206,7 @@ static struct kunit_case sg_cases[] = {
 	KUNIT_CASE(refuses_bad_config),
 	KUNIT_CASE(refuses_unaligned),
 	KUNIT_CASE(config_is_for_later),
+	KUNIT_CASE(config_spares_prepared),
 	KUNIT_CASE(list_is_copied),
 	KUNIT_CASE(residue_steps),
 	KUNIT_CASE(receive_first),
