@@ -27,6 +27,7 @@ help:  ## this list
 	@echo "  KERNEL=NAME             stock kernel for 'run' and 'shell' (scripts/kernel.py list)"
 	@echo "  DEVICE=PROP=VALUE,...   properties of the device for 'run' and 'shell'"
 	@echo "  LANES=NAME,...          lanes for 'check' (scripts/check.py --list)"
+	@echo "  ONLY=NAME,...           mutants for 'mutants' (scripts/mutants.py --list)"
 	@echo "  QEMU=PATH               a QEMU that has the device, instead of building one"
 	@echo "  LOOPDMA_CACHE=DIR       where kernels and QEMU are kept (default: ~/.cache/loopdma)"
 
@@ -72,6 +73,10 @@ qtest:  ## the device's own tests, without a guest
 	@scripts/deps.sh check
 	@scripts/check.py --lanes qtest
 
+mutants:  ## plant bugs in driver and device: tests must find them; ONLY=a,b for some
+	@scripts/deps.sh check
+	@scripts/mutants.py $(if $(ONLY),--only '$(ONLY)')
+
 lint:  ## checkpatch, kernel-doc, shellcheck and the like
 	@scripts/deps.sh check
 	@scripts/check.py --lanes lint
@@ -90,6 +95,6 @@ distclean: clean  ## remove build/ and the cache
 	@scripts/clean-cache.sh
 
 .PHONY: help run shell check check-full modules modules_install kunit kunit-live dmatest \
-	qemu qtest lint bench deps clean distclean
+	qemu qtest mutants lint bench deps clean distclean
 
 endif

@@ -121,7 +121,8 @@ def overlay(tree, linux):
         modules.sync({Path(name): text.encode()}, linux / "drivers/dma", remove=False)
 
 
-def uml(stream=None):
+def uml(pattern="", timeout=guest.HANG):
+    """The suites on user-mode Linux, or the cases that match a pattern of KUnit's."""
     newest, tree = kernel.source()
     name = f"{newest.version}-{common.digest(compiler())}"
     scratch = common.cache() / "kunit-uml" / name
@@ -147,8 +148,9 @@ def uml(stream=None):
             common.run([*tool, "build", *options, "--jobs", common.jobs()], log,
                        "building user-mode Linux", cwd=linux)
         with common.step("running the suites on user-mode Linux"):
-            common.run([*tool, "exec", "--build_dir", out, "--timeout", guest.HANG,
-                        "--raw_output=all"], log, "running user-mode Linux", cwd=linux)
+            common.run([*tool, "exec", "--build_dir", out, "--timeout", timeout,
+                        "--raw_output=all", *([pattern] if pattern else [])], log,
+                       "running user-mode Linux", cwd=linux)
         text = (out / "test.log").read_text(encoding="utf-8", errors="replace")
         (common.LOGS / "kunit-uml.log").write_text(text, encoding="utf-8")
         ktap.write_text(text, encoding="utf-8")
@@ -156,7 +158,7 @@ def uml(stream=None):
         found = guest.complaints(text)
         if found:
             problem = f"kernel log: {found[0].strip()} (log: build/logs/kunit-uml.log)"
-        return result("uml", tool, ktap, report, problem)
+        return result("uml", tool, ktap, report, problem, 1 if pattern else None)
 
 
 # --- live ---------------------------------------------------------------------
@@ -216,7 +218,7 @@ def in_guest(dut):
 
 # --- results ------------------------------------------------------------------
 
-def result(lane, tool, ktap, report, problem):
+def result(lane, tool, ktap, report, problem, floor=None):
     """Counts, and what is wrong or "", of a lane whose KTAP is at hand."""
     report.unlink(missing_ok=True)
     try:
@@ -230,7 +232,8 @@ def result(lane, tool, ktap, report, problem):
     counts = Counts(*(sum(1 for status in cases.values() if status == wanted)
                       for wanted in ("PASS", "FAIL", "SKIP")))
     bad = [name for name, status in cases.items() if status == "FAIL"]
-    floor = floor_of(lane)
+    if floor is None:
+        floor = floor_of(lane)
     if bad:
         problem = f"{', '.join(bad[:5])}{' ...' if len(bad) > 5 else ''} " \
             f"(results: {common.relative(ktap)})" + (f"; {problem}" if problem else "")
@@ -293,11 +296,18 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["uml", "live", "fake", "kernel"])
+    parser.add_argument("--filter", metavar="GLOB", default="",
+                        help="uml: only cases that match, as in suite.case")
+    parser.add_argument("--timeout", type=int, metavar="S", default=guest.HANG,
+                        help=f"uml: end it after this time (default {guest.HANG})")
     args = parser.parse_args()
+    if args.what != "uml" and (args.filter or args.timeout != guest.HANG):
+        parser.error("--filter and --timeout are for 'uml'")
     if args.what == "kernel":
         print(x86_kernel())
         return 0
-    return report_on(args.what, *(uml() if args.what == "uml" else in_guest(args.what)))
+    return report_on(args.what, *(uml(args.filter, args.timeout) if args.what == "uml"
+                                  else in_guest(args.what)))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit")
 QEMU = ["qemu-device/*.c", "qemu-device/*.h"]
 # Texts and data that carry no licence line of their own.
 NO_SPDX = ["LICENSE*", "*.md", "*.rst", ".gitignore", "*.svg", "*.png",
-           "*.kunitconfig", "qemu-device/trace-events"]
+           "*.kunitconfig", "*.patch", "qemu-device/trace-events"]
 PRODUCTS = ["*.o", "*.ko", "*.mod", "*.mod.c", "*.cmd", "*.pyc", "*.a", "*.so",
             "modules.order", "Module.symvers", "build/*", "*.orig", "*.rej"]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import common
 import guest
+import mutants
 
 SCRIPTS = common.ROOT / "scripts"
 
@@ -166,6 +167,33 @@ def lane_unknown():
     """a lane that does not exist"""
     return expect([SCRIPTS / "check.py", "--lanes", "frobnicate"],
                   "no lane 'frobnicate': choose from", status=2)
+
+
+def mutant_unknown():
+    """a mutant that does not exist"""
+    return expect([SCRIPTS / "mutants.py", "--only", "frobnicate"],
+                  "no mutant 'frobnicate': see --list")
+
+
+def mutants_judged():
+    """what a run with a planted bug is taken to show"""
+    ktap = ("KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..3\n"
+            "    ok 1 a\n        not ok 1 parameter\n    {} 2 b\n{}")
+    end = "    ok 3 c\nnot ok 1 s\n"
+    for verdict, rest, killers, wanted in [
+            ("not ok", end, ["s.b"], ("killed", "^$")),
+            ("ok", end, ["s.b"], ("survived", "^s.b passes")),
+            ("not ok", end, ["s.b", "s.c"], ("error", "not found by s.c, but by s.b")),
+            ("not ok", end, ["s.a"], ("error", "not found by s.a, but by s.b")),
+            ("ok", "", ["s.c"], ("killed", "^hung in s.c$")),
+            ("ok", "", ["s.b"], ("error", "not found by s.b, but by s.c")),
+            ("ok", "", ["s.d"], ("error", "^hung in s.c, before s.d$"))]:
+        mutant = mutants.Mutant("m", None, "", killers, ("kunit", "s.*"))
+        found = mutants.results_in("kunit", "s.*", ktap.format(verdict, rest))
+        status, reason = mutants.judge(mutant, *found, ["s.a", "s.b", "s.c", "s.d"])
+        if status != wanted[0] or not re.search(wanted[1], reason):
+            return f"{status}, '{reason}' instead of {wanted}"
+    return ""
 
 
 def guest_without_job():
@@ -428,6 +456,7 @@ def judge_verdicts():
 TESTS = [
     kdir_missing, kdir_empty, kdir_without_symvers, kdir_without_dma, variable_malformed,
     kernel_unknown, run_kernel_unknown, raid_kernel_unknown, kernel_packed, lane_unknown,
+    mutant_unknown, mutants_judged,
     guest_without_job,
     cache_not_writable, home_not_writable, cache_with_space, qemu_missing, tool_missing,
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
