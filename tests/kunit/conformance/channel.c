@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmaengine conformance: what a provider says of itself; requesting and
+ * releasing its channels.
+ */
+#include <linux/device.h>
+#include <linux/string.h>
+
+#include "conform.h"
+
+/*
+ * Rule 1 (provider.rst, "Supported transaction types"): each capability has its
+ * operation, and two operations are there in any case.
+ */
+static void capabilities_have_operations(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_device *dma = dct_request_any(d)->device;
+	const struct {
+		enum dma_transaction_type cap;
+		const char *name;
+		bool there;
+	} ops[] = {
+		{ DMA_MEMCPY, "memcpy", dma->device_prep_dma_memcpy },
+		{ DMA_XOR, "xor", dma->device_prep_dma_xor },
+		{ DMA_XOR_VAL, "xor_val", dma->device_prep_dma_xor_val },
+		{ DMA_PQ, "pq", dma->device_prep_dma_pq },
+		{ DMA_PQ_VAL, "pq_val", dma->device_prep_dma_pq_val },
+		{ DMA_MEMSET, "memset", dma->device_prep_dma_memset },
+		{ DMA_MEMSET_SG, "memset_sg", dma->device_prep_dma_memset_sg },
+		{ DMA_INTERRUPT, "interrupt", dma->device_prep_dma_interrupt },
+		{ DMA_CYCLIC, "cyclic", dma->device_prep_dma_cyclic },
+		{ DMA_INTERLEAVE, "interleaved", dma->device_prep_interleaved_dma },
+		{ DMA_REPEAT, "repeat", dma->device_prep_interleaved_dma },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		if (dma_has_cap(ops[i].cap, dma->cap_mask))
+			KUNIT_EXPECT_TRUE_MSG(test, ops[i].there,
+					      "%s is claimed and is not there",
+					      ops[i].name);
+	KUNIT_EXPECT_NOT_NULL(test, dma->device_tx_status);
+	KUNIT_EXPECT_NOT_NULL(test, dma->device_issue_pending);
+}
+
+/*
+ * Rule 1 (provider.rst, "Supported transaction types"): what takes more than an
+ * operation, the number of sources, is told as well.
+ */
+static void sources_are_told(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_device *dma = dct_request_any(d)->device;
+	bool xor, pq;
+
+	xor = dma_has_cap(DMA_XOR, dma->cap_mask) ||
+	      dma_has_cap(DMA_XOR_VAL, dma->cap_mask);
+	pq = dma_has_cap(DMA_PQ, dma->cap_mask) ||
+	     dma_has_cap(DMA_PQ_VAL, dma->cap_mask);
+	if (!xor && !pq)
+		kunit_skip(test, "the provider has neither XOR nor PQ");
+	if (xor)
+		KUNIT_EXPECT_GE(test, dma->max_xor, 2);
+	if (pq)
+		KUNIT_EXPECT_GE(test, dma_maxpq(dma, 0), 2);
+}
+
+/* Rule 2 (dmaengine.h, struct dma_device): a driver is bound to the device. */
+static void driver_is_bound(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_device *dma = dct_request_any(d)->device;
+
+	KUNIT_ASSERT_NOT_NULL(test, dma->dev);
+	KUNIT_ASSERT_NOT_NULL(test, dma->dev->driver);
+	KUNIT_EXPECT_PTR_EQ(test, dma->dev->driver->owner, dma->owner);
+}
+
+/*
+ * Rule 17 (client.rst, dmaengine_get_dma_device()): memory is mapped for the
+ * device that this gives, which can address something.
+ */
+static void memory_is_mapped_for(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct device *dev = dmaengine_get_dma_device(dct_request_any(d));
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	KUNIT_EXPECT_NE(test, 0, dma_get_mask(dev));
+	KUNIT_EXPECT_GT(test, dma_get_max_seg_size(dev), 0);
+}
+
+/*
+ * Rule 11 (provider.rst, "DMA_PRIVATE"): a channel that was requested is one
+ * client's, and the device, which may have been public, is private meanwhile.
+ */
+static void one_client(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request_any(d), *other;
+	dma_cap_mask_t mask;
+
+	KUNIT_EXPECT_TRUE(test, dma_has_cap(DMA_PRIVATE,
+					    chan->device->cap_mask));
+	dma_cap_zero(mask);
+	other = dct_try_request(d, &mask, dma_chan_name(chan));
+	KUNIT_EXPECT_NULL(test, other);
+}
+
+/*
+ * Rule 11 (provider.rst, "DMA_PRIVATE"): who asks for a capability is given a
+ * channel that has it.
+ */
+static void requested_capability(struct kunit *test)
+{
+	static const enum dma_transaction_type caps[] = {
+		DMA_MEMCPY, DMA_XOR, DMA_PQ, DMA_XOR_VAL, DMA_PQ_VAL,
+		DMA_MEMSET, DMA_MEMSET_SG, DMA_INTERRUPT, DMA_SLAVE,
+		DMA_CYCLIC, DMA_INTERLEAVE,
+	};
+	struct dct *d = test->priv;
+	struct dma_chan *chan;
+	int i;
+
+	dct_release(d, dct_request_any(d));
+	for (i = 0; i < ARRAY_SIZE(caps); i++) {
+		chan = dct_try_request_cap(d, caps[i]);
+		if (!chan)
+			continue;
+		KUNIT_EXPECT_TRUE(test, dma_has_cap(caps[i],
+						    chan->device->cap_mask));
+		dct_release(d, chan);
+	}
+}
+
+/*
+ * Rule 4 (dmaengine.h, device_alloc_chan_resources): a channel that was released
+ * can be requested again.
+ * Rule 9 (provider.rst, device_free_chan_resources): release leaves nothing.
+ */
+static void request_again(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY), *again;
+	dma_cap_mask_t mask;
+	int i;
+
+	dma_cap_zero(mask);
+	dma_cap_set(DMA_MEMCPY, mask);
+	for (i = 0; i < 8; i++) {
+		dct_copy_ok(d, chan, DCT_LEN);
+		dct_release(d, chan);
+		again = dct_try_request(d, &mask, dma_chan_name(chan));
+		KUNIT_ASSERT_PTR_EQ(test, chan, again);
+	}
+	dct_copy_ok(d, chan, DCT_LEN);
+}
+
+enum stage { PREPARED, SUBMITTED, ISSUED };
+
+static const enum stage stages[] = { PREPARED, SUBMITTED, ISSUED };
+
+static void stage_desc(const enum stage *stage, char *desc)
+{
+	static const char * const names[] = {
+		[PREPARED] = "prepared", [SUBMITTED] = "submitted",
+		[ISSUED] = "issued",
+	};
+
+	strscpy(desc, names[*stage], KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(stages, stages, stage_desc);
+
+/*
+ * Rule 9 (provider.rst, device_free_chan_resources): the core does not terminate
+ * before it frees a channel.  What is still there then, whatever its state, is
+ * neither called back afterwards, nor is its memory touched.
+ */
+static void release_with_work(struct kunit *test)
+{
+	enum stage stage = *(const enum stage *)test->param_value;
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY), *again;
+	struct dct_xfer *x = dct_copies(d, chan, 8, SZ_64K);
+	unsigned int calls[8], i;
+	dma_cap_mask_t mask;
+
+	for (i = 0; i < 8; i++) {
+		if (stage == PREPARED)
+			KUNIT_ASSERT_NOT_ERR_OR_NULL(test,
+						     dct_prep(&x[i], DCT_FLAGS));
+		else
+			dct_submit_copy(&x[i]);
+	}
+	if (stage == ISSUED)
+		dma_async_issue_pending(chan);
+	dct_forget(d, chan);
+	dma_release_channel(chan);
+
+	for (i = 0; i < 8; i++) {
+		calls[i] = READ_ONCE(x[i].calls);
+		if (stage != ISSUED)
+			dct_unaffected(&x[i]);
+		dct_refill(d, x[i].dst);
+	}
+	dct_quiet();
+	for (i = 0; i < 8; i++) {
+		KUNIT_EXPECT_EQ(test, calls[i], x[i].calls);
+		dct_check(d, x[i].dst);
+	}
+
+	dma_cap_zero(mask);
+	dma_cap_set(DMA_MEMCPY, mask);
+	again = dct_try_request(d, &mask, dma_chan_name(chan));
+	KUNIT_ASSERT_PTR_EQ(test, chan, again);
+	dct_copy_ok(d, chan, DCT_LEN);
+}
+
+/*
+ * Rule 56 (dmaengine.h, struct dma_slave_caps): what a channel is said to do is
+ * what its device says, or less.
+ */
+static void slave_caps_agree(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request_any(d);
+	struct dma_device *dma = chan->device;
+	struct dma_slave_caps caps = { };
+	int err = dma_get_slave_caps(chan, &caps);
+
+	if (!dma_has_cap(DMA_SLAVE, dma->cap_mask) &&
+	    !dma_has_cap(DMA_CYCLIC, dma->cap_mask)) {
+		KUNIT_EXPECT_EQ(test, -ENXIO, err);
+		return;
+	}
+	/* A slave channel that tells no direction cannot be asked. */
+	KUNIT_ASSERT_EQ(test, 0, err);
+	KUNIT_EXPECT_EQ(test, 0, caps.directions & ~dma->directions);
+	KUNIT_EXPECT_EQ(test, 0, caps.src_addr_widths & ~dma->src_addr_widths);
+	KUNIT_EXPECT_EQ(test, 0, caps.dst_addr_widths & ~dma->dst_addr_widths);
+	KUNIT_EXPECT_LE(test, caps.max_burst, dma->max_burst);
+	KUNIT_EXPECT_LE(test, caps.min_burst, caps.max_burst);
+	KUNIT_EXPECT_LE(test, (int)caps.residue_granularity,
+			(int)dma->residue_granularity);
+	if (caps.directions & BIT(DMA_MEM_TO_DEV))
+		KUNIT_EXPECT_NE(test, 0, caps.dst_addr_widths);
+	if (caps.directions & BIT(DMA_DEV_TO_MEM))
+		KUNIT_EXPECT_NE(test, 0, caps.src_addr_widths);
+	if (caps.cmd_pause)
+		KUNIT_EXPECT_NOT_NULL(test, dma->device_pause);
+	if (caps.cmd_resume)
+		KUNIT_EXPECT_NOT_NULL(test, dma->device_resume);
+	if (caps.cmd_terminate)
+		KUNIT_EXPECT_NOT_NULL(test, dma->device_terminate_all);
+}
+
+/*
+ * Rule 55 (client.rst, "Optional: per descriptor metadata"): a mode of metadata
+ * that is not offered is refused, and the transfer is as good as before.
+ */
+static void metadata_not_offered(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
+	struct dma_async_tx_descriptor *tx = dct_prep(x, DCT_FLAGS);
+	u8 *data = kunit_kzalloc(test, 16, GFP_KERNEL);
+	size_t len, max;
+
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
+	if (dmaengine_is_metadata_mode_supported(chan, DESC_METADATA_CLIENT) ||
+	    dmaengine_is_metadata_mode_supported(chan, DESC_METADATA_ENGINE))
+		kunit_skip(test, "what metadata means only the client of this device knows");
+	KUNIT_EXPECT_NE(test, 0, dmaengine_desc_attach_metadata(tx, data, 16));
+	KUNIT_EXPECT_TRUE(test, IS_ERR(dmaengine_desc_get_metadata_ptr(tx, &len, &max)));
+	KUNIT_EXPECT_NE(test, 0, dmaengine_desc_set_metadata_len(tx, 16));
+	dct_submit_new(x, tx);
+	dma_async_issue_pending(chan);
+	dct_finish_copy(x);
+}
+
+static struct kunit_case channel_cases[] = {
+	KUNIT_CASE(capabilities_have_operations),
+	KUNIT_CASE(sources_are_told),
+	KUNIT_CASE(driver_is_bound),
+	KUNIT_CASE(memory_is_mapped_for),
+	KUNIT_CASE(one_client),
+	KUNIT_CASE(requested_capability),
+	KUNIT_CASE(request_again),
+	KUNIT_CASE_PARAM(release_with_work, stages_gen_params),
+	KUNIT_CASE(slave_caps_agree),
+	KUNIT_CASE(metadata_not_offered),
+	{ }
+};
+
+static struct kunit_suite channel_suite = {
+	.name = "dmaengine_channel",
+	.init = dct_init,
+	.exit = dct_exit,
+	.test_cases = channel_cases,
+};
+
+kunit_test_suite(channel_suite);

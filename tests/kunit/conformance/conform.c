@@ -1,0 +1,737 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmaengine conformance: what the suites share.
+ *
+ * Finds the device under test by name, keeps account of what a case holds, and
+ * gives it all back in the right order.
+ */
+#include <linux/delay.h>
+#include <linux/device.h>
+#include <linux/hardirq.h>
+#include <linux/irq_work.h>
+#include <linux/module.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <kunit/resource.h>
+
+#include "conform.h"
+
+#define DCT_GUARD	64
+#define DCT_GUARD_BYTE	0xa5
+
+/* Length of the pattern in what is read: a prime. */
+#define DCT_PATTERN	4093
+
+static char *device;
+module_param(device, charp, 0444);
+MODULE_PARM_DESC(device,
+		 "DMA device under test: name of the device or of its driver (default: any)");
+
+static char *channel;
+module_param(channel, charp, 0444);
+MODULE_PARM_DESC(channel,
+		 "Channel under test, dma0chan0 say; cases of several channels need others as well (default: any)");
+
+static char *tx;
+module_param(tx, charp, 0444);
+MODULE_PARM_DESC(tx,
+		 "Slave channel whose data comes back through that of rx (default: none)");
+
+static char *rx;
+module_param(rx, charp, 0444);
+MODULE_PARM_DESC(rx, "Slave channel that the data of tx comes back through");
+
+static unsigned long long tx_addr;
+module_param(tx_addr, ullong, 0444);
+MODULE_PARM_DESC(tx_addr,
+		 "Address of the peripheral for tx, if it has one (default 0)");
+
+static unsigned long long rx_addr;
+module_param(rx_addr, ullong, 0444);
+MODULE_PARM_DESC(rx_addr,
+		 "Address of the peripheral for rx, if it has one (default 0)");
+
+static unsigned int width;
+module_param(width, uint, 0444);
+MODULE_PARM_DESC(width,
+		 "Bus width of tx and rx in bytes (default 0: the least of both)");
+
+static unsigned int timeout = 10000;
+module_param(timeout, uint, 0644);
+MODULE_PARM_DESC(timeout, "How long to wait for what must happen, ms (default 10000)");
+
+static unsigned int quiet = 20;
+module_param(quiet, uint, 0644);
+MODULE_PARM_DESC(quiet, "How long to wait for what must not happen, ms (default 20)");
+
+static unsigned int seed;
+module_param(seed, uint, 0644);
+MODULE_PARM_DESC(seed,
+		 "Seed of data, lengths and offsets (default 0: a random one, which is printed)");
+
+/* --- Case and channel ----------------------------------------------------------- */
+
+/**
+ * dct_timeout() - how long to wait for what must happen
+ *
+ * Return: jiffies.
+ */
+unsigned long dct_timeout(void)
+{
+	return msecs_to_jiffies(max(READ_ONCE(timeout), 1U));
+}
+
+/**
+ * dct_quiet() - wait for what must not happen
+ *
+ * There is no other way to see that a device, of which nothing is known, does
+ * not do something.
+ */
+void dct_quiet(void)
+{
+	msleep(READ_ONCE(quiet));
+}
+
+/**
+ * dct_init() - of all suites
+ * @test: case; its priv is its struct dct
+ *
+ * Return: 0; the case is aborted if there is no memory.
+ */
+int dct_init(struct kunit *test)
+{
+	struct dct *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
+	u32 first = READ_ONCE(seed) ?: get_random_u32();
+
+	KUNIT_ASSERT_NOT_NULL(test, d);
+	d->test = test;
+	prandom_seed_state(&d->rnd, first);
+	kunit_info(test, "seed %u\n", first);
+	test->priv = d;
+	return 0;
+}
+
+/**
+ * dct_exit() - of all suites
+ * @test: case
+ *
+ * Runs before KUnit frees what the case has allocated, so channels are quiet
+ * when memory that they were told of goes.
+ */
+void dct_exit(struct kunit *test)
+{
+	struct dct *d = test->priv;
+
+	while (d && d->nheld)
+		dct_release(d, d->held[d->nheld - 1]);
+}
+
+static bool dct_filter(struct dma_chan *chan, void *name)
+{
+	struct device *dev = chan->device->dev;
+
+	if (device && strcmp(device, dev_name(dev)) &&
+	    strcmp(device, dev_driver_string(dev)))
+		return false;
+	return !name || !strcmp(name, dma_chan_name(chan));
+}
+
+/**
+ * dct_try_request() - request a channel of the device under test
+ * @d: case; gives it back at its end
+ * @mask: capabilities that it shall have
+ * @name: of the channel, or NULL for any
+ *
+ * Return: the channel, or NULL.
+ */
+struct dma_chan *dct_try_request(struct dct *d, const dma_cap_mask_t *mask,
+				 const char *name)
+{
+	struct dma_chan *chan;
+
+	KUNIT_ASSERT_LT(d->test, d->nheld, DCT_MAX_HELD);
+	/* That of the parameter first, others when the case has it. */
+	if (!name && !d->nheld)
+		name = channel;
+	chan = __dma_request_channel(mask, dct_filter, (void *)name, NULL);
+	if (chan)
+		d->held[d->nheld++] = chan;
+	return chan;
+}
+
+/**
+ * dct_try_request_cap() - request a channel that can do something
+ * @d: case
+ * @cap: what
+ *
+ * Return: the channel, or NULL.
+ */
+struct dma_chan *dct_try_request_cap(struct dct *d,
+				     enum dma_transaction_type cap)
+{
+	dma_cap_mask_t mask;
+
+	dma_cap_zero(mask);
+	dma_cap_set(cap, mask);
+	return dct_try_request(d, &mask, NULL);
+}
+
+/**
+ * dct_request() - request a channel that can do something
+ * @d: case; skipped if there is none
+ * @cap: what
+ *
+ * Return: the channel.
+ */
+struct dma_chan *dct_request(struct dct *d, enum dma_transaction_type cap)
+{
+	static const char * const names[DMA_TX_TYPE_END] = {
+		[DMA_MEMCPY]	 = "DMA_MEMCPY",
+		[DMA_XOR]	 = "DMA_XOR",
+		[DMA_PQ]	 = "DMA_PQ",
+		[DMA_XOR_VAL]	 = "DMA_XOR_VAL",
+		[DMA_PQ_VAL]	 = "DMA_PQ_VAL",
+		[DMA_MEMSET]	 = "DMA_MEMSET",
+		[DMA_MEMSET_SG]	 = "DMA_MEMSET_SG",
+		[DMA_INTERRUPT]	 = "DMA_INTERRUPT",
+		[DMA_SLAVE]	 = "DMA_SLAVE",
+		[DMA_CYCLIC]	 = "DMA_CYCLIC",
+		[DMA_INTERLEAVE] = "DMA_INTERLEAVE",
+	};
+	struct dma_chan *chan = dct_try_request_cap(d, cap);
+
+	if (!chan)
+		kunit_skip(d->test, "no channel%s is free that has %s",
+			   d->nheld ? " more" : "", names[cap]);
+	return chan;
+}
+
+/**
+ * dct_request_any() - request a channel, whatever it can do
+ * @d: case; skipped if there is none
+ *
+ * Return: the channel.
+ */
+struct dma_chan *dct_request_any(struct dct *d)
+{
+	struct dma_chan *chan;
+	dma_cap_mask_t mask;
+
+	dma_cap_zero(mask);
+	chan = dct_try_request(d, &mask, NULL);
+	if (!chan)
+		kunit_skip(d->test, "no channel is free");
+	return chan;
+}
+
+/**
+ * dct_request_pair() - request two slave channels, the one the source of the other
+ * @d: case; skipped if the module parameters name none
+ * @txp: set to the channel from memory
+ * @rxp: set to the channel to memory
+ */
+void dct_request_pair(struct dct *d, struct dma_chan **txp,
+		      struct dma_chan **rxp)
+{
+	dma_cap_mask_t mask;
+
+	if (!tx || !rx)
+		kunit_skip(d->test, "the parameters tx and rx name no loopback");
+	dma_cap_zero(mask);
+	dma_cap_set(DMA_SLAVE, mask);
+	*txp = dct_try_request(d, &mask, tx);
+	*rxp = dct_try_request(d, &mask, rx);
+	/* Not a lack of the provider's, but of who gave the parameters. */
+	KUNIT_ASSERT_NOT_NULL_MSG(d->test, *txp, "no slave channel %s is free", tx);
+	KUNIT_ASSERT_NOT_NULL_MSG(d->test, *rxp, "no slave channel %s is free", rx);
+}
+
+/**
+ * dct_pair_config() - configuration for the channels of a pair
+ * @d: case; holds the pair and nothing else
+ * @config: set
+ *
+ * The least width that both have, and bursts of one: anything can be divided
+ * into these.
+ */
+void dct_pair_config(struct dct *d, struct dma_slave_config *config)
+{
+	struct dma_slave_caps to, from;
+	u32 widths;
+
+	KUNIT_ASSERT_EQ(d->test, 0, dma_get_slave_caps(d->held[0], &to));
+	KUNIT_ASSERT_EQ(d->test, 0, dma_get_slave_caps(d->held[1], &from));
+	widths = to.dst_addr_widths & from.src_addr_widths;
+	if (!width && !widths)
+		kunit_skip(d->test, "tx and rx have no width in common");
+
+	memset(config, 0, sizeof(*config));
+	config->src_addr_width = width ?: __ffs(widths);
+	config->dst_addr_width = config->src_addr_width;
+	config->src_maxburst = 1;
+	config->dst_maxburst = 1;
+	config->src_addr = rx_addr;
+	config->dst_addr = tx_addr;
+}
+
+/**
+ * dct_forget() - the case releases this channel itself
+ * @d: case
+ * @chan: channel
+ */
+void dct_forget(struct dct *d, struct dma_chan *chan)
+{
+	unsigned int i = 0;
+
+	while (i < d->nheld && d->held[i] != chan)
+		i++;
+	if (i < d->nheld)
+		d->held[i] = d->held[--d->nheld];
+}
+
+/**
+ * dct_release() - quiesce and release a channel
+ * @d: case
+ * @chan: channel
+ */
+void dct_release(struct dct *d, struct dma_chan *chan)
+{
+	dct_forget(d, chan);
+	/* Not every provider can; then release has to cope. */
+	dmaengine_terminate_sync(chan);
+	dma_release_channel(chan);
+}
+
+/**
+ * dct_in_order() - does the channel complete in the order of submission?
+ * @chan: channel
+ *
+ * Return: true if it does.
+ */
+bool dct_in_order(struct dma_chan *chan)
+{
+	return !dma_has_cap(DMA_COMPLETION_NO_ORDER, chan->device->cap_mask);
+}
+
+/**
+ * dct_need_terminate() - the case is about termination
+ * @d: case; skipped if the provider has none
+ * @chan: channel
+ */
+void dct_need_terminate(struct dct *d, struct dma_chan *chan)
+{
+	if (!chan->device->device_terminate_all)
+		kunit_skip(d->test, "the provider cannot terminate");
+}
+
+/* --- Memory ---------------------------------------------------------------------- */
+
+/**
+ * dct_rand() - a random number
+ * @d: case
+ * @n: one more than the largest
+ *
+ * Return: the number.
+ */
+u32 dct_rand(struct dct *d, u32 n)
+{
+	return prandom_u32_state(&d->rnd) % n;
+}
+
+static void dct_unmap(void *data)
+{
+	struct dct_buf *buf = data;
+
+	dma_unmap_single(buf->dev, buf->dma, buf->len, buf->dir);
+}
+
+/*
+ * What is read has content that tells where it is from: it repeats, since random
+ * bytes take their time, but not after any number of pages.  What is written has
+ * a byte that tells what has not been.
+ */
+static void dct_fill(struct dct *d, struct dct_buf *buf)
+{
+	size_t n = min_t(size_t, buf->len, DCT_PATTERN), at;
+
+	if (buf->dir == DMA_FROM_DEVICE) {
+		memset(buf->want, dct_rand(d, 256), buf->len);
+	} else {
+		prandom_bytes_state(&d->rnd, buf->want, n);
+		for (at = n; at < buf->len; at += n)
+			memcpy(buf->want + at, buf->want, min(n, buf->len - at));
+	}
+	memcpy(buf->data, buf->want, buf->len);
+}
+
+/**
+ * dct_buf() - allocate and map memory
+ * @d: case; the memory goes with it
+ * @chan: channel that it is for
+ * @len: bytes
+ * @offset: from a page boundary
+ * @dir: direction
+ *
+ * It has random content, which what is not written keeps.
+ *
+ * Return: the memory; the case is aborted if there is none.
+ */
+struct dct_buf *dct_buf(struct dct *d, struct dma_chan *chan, size_t len,
+			size_t offset, enum dma_data_direction dir)
+{
+	struct kunit *test = d->test;
+	struct dct_buf *buf;
+
+	buf = kunit_kzalloc(test, sizeof(*buf), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	buf->dev = dmaengine_get_dma_device(chan);
+	buf->size = 2 * PAGE_SIZE + offset + len + DCT_GUARD;
+	buf->len = len;
+	buf->dir = dir;
+	buf->base = kunit_kmalloc(test, buf->size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf->base);
+	buf->want = kunit_kmalloc(test, len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf->want);
+	buf->data = PTR_ALIGN(buf->base + DCT_GUARD, PAGE_SIZE) + offset;
+
+	memset(buf->base, DCT_GUARD_BYTE, buf->size);
+	dct_fill(d, buf);
+	buf->dma = dma_map_single(buf->dev, buf->data, len, dir);
+	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(buf->dev, buf->dma));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, dct_unmap, buf));
+	return buf;
+}
+
+/**
+ * dct_src() - memory for the device to read
+ * @d: case
+ * @chan: channel
+ * @len: bytes
+ *
+ * Return: the memory.
+ */
+struct dct_buf *dct_src(struct dct *d, struct dma_chan *chan, size_t len)
+{
+	return dct_buf(d, chan, len, 0, DMA_TO_DEVICE);
+}
+
+/**
+ * dct_dst() - memory for the device to write
+ * @d: case
+ * @chan: channel
+ * @len: bytes
+ *
+ * Return: the memory.
+ */
+struct dct_buf *dct_dst(struct dct *d, struct dma_chan *chan, size_t len)
+{
+	return dct_buf(d, chan, len, 0, DMA_FROM_DEVICE);
+}
+
+/**
+ * dct_refill() - other content
+ * @d: case
+ * @buf: memory that no transfer is under way for
+ */
+void dct_refill(struct dct *d, struct dct_buf *buf)
+{
+	dma_sync_single_for_cpu(buf->dev, buf->dma, buf->len, buf->dir);
+	dct_fill(d, buf);
+	dma_sync_single_for_device(buf->dev, buf->dma, buf->len, buf->dir);
+}
+
+/**
+ * dct_is_right() - is in memory what is to be there?
+ * @buf: memory
+ *
+ * Return: true if it is.
+ */
+bool dct_is_right(struct dct_buf *buf)
+{
+	bool same;
+
+	dma_sync_single_for_cpu(buf->dev, buf->dma, buf->len, buf->dir);
+	same = !memcmp(buf->data, buf->want, buf->len);
+	dma_sync_single_for_device(buf->dev, buf->dma, buf->len, buf->dir);
+	return same;
+}
+
+/**
+ * dct_check() - in memory must be what is to be there, and nothing around it
+ * @d: case
+ * @buf: memory
+ */
+void dct_check(struct dct *d, struct dct_buf *buf)
+{
+	u8 *end = buf->data + buf->len;
+	size_t at = 0;
+
+	if (!dct_is_right(buf)) {
+		while (at < buf->len && buf->data[at] == buf->want[at])
+			at++;
+		KUNIT_FAIL(d->test, "byte %zu of %zu is wrong", at, buf->len);
+	}
+	KUNIT_EXPECT_NULL_MSG(d->test,
+			      memchr_inv(buf->base, DCT_GUARD_BYTE,
+					 buf->data - buf->base),
+			      "written before a buffer of %zu", buf->len);
+	KUNIT_EXPECT_NULL_MSG(d->test,
+			      memchr_inv(end, DCT_GUARD_BYTE,
+					 buf->base + buf->size - end),
+			      "written behind a buffer of %zu", buf->len);
+}
+
+/* --- Transactions ------------------------------------------------------------------ */
+
+/**
+ * dct_callback() - callback_result of all transactions
+ * @param: the transaction
+ * @result: from the provider
+ *
+ * Only takes notes: an assertion here would end the thread that it interrupts.
+ */
+void dct_callback(void *param, const struct dmaengine_result *result)
+{
+	struct dct_xfer *x = param;
+
+	x->calls++;
+	x->stamp = atomic_inc_return(&x->d->stamp);
+	if (result)
+		x->result = *result;
+	x->bad_context = !in_serving_softirq() || in_hardirq() ||
+			 irqs_disabled();
+	x->in_caller = in_task() && READ_ONCE(x->d->caller) == current;
+	x->status = dmaengine_tx_status(x->chan, x->cookie, NULL);
+	if (x->hook)
+		x->hook(x);
+	complete_all(&x->done);
+}
+
+/**
+ * dct_xfers() - transactions to be
+ * @d: case; they go with it
+ * @chan: channel
+ * @n: how many
+ *
+ * Return: an array; the case is aborted if there is no memory.
+ */
+struct dct_xfer *dct_xfers(struct dct *d, struct dma_chan *chan, unsigned int n)
+{
+	struct dct_xfer *x;
+	unsigned int i;
+
+	x = kunit_kcalloc(d->test, n, sizeof(*x), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(d->test, x);
+	for (i = 0; i < n; i++) {
+		x[i].d = d;
+		x[i].chan = chan;
+		/* What no callback is to find, so that it cannot pass for its word. */
+		x[i].status = DMA_IN_PROGRESS;
+		x[i].result.result = DMA_TRANS_ABORTED + 1;
+		init_completion(&x[i].done);
+	}
+	return x;
+}
+
+/**
+ * dct_copies() - copies to be, with memory of their own
+ * @d: case
+ * @chan: channel
+ * @n: how many
+ * @len: of each
+ *
+ * Return: an array.
+ */
+struct dct_xfer *dct_copies(struct dct *d, struct dma_chan *chan, unsigned int n,
+			    size_t len)
+{
+	struct dct_xfer *x = dct_xfers(d, chan, n);
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		x[i].src = dct_src(d, chan, len);
+		x[i].dst = dct_dst(d, chan, len);
+	}
+	return x;
+}
+
+/**
+ * dct_prep() - prepare a copy
+ * @x: transaction
+ * @flags: DMA_PREP_INTERRUPT and the like
+ *
+ * Return: descriptor, or whatever the provider gives instead.
+ */
+struct dma_async_tx_descriptor *dct_prep(struct dct_xfer *x, unsigned long flags)
+{
+	return dmaengine_prep_dma_memcpy(x->chan, x->dst->dma, x->src->dma,
+					 x->dst->len, flags);
+}
+
+/**
+ * dct_submit() - submit a prepared transaction
+ * @x: transaction; its callback is set
+ * @tx: descriptor
+ *
+ * Any context.
+ *
+ * Return: true if it was accepted.
+ */
+bool dct_submit(struct dct_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	tx->callback_result = dct_callback;
+	tx->callback_param = x;
+	x->cookie = dmaengine_submit(tx);
+	return !dma_submit_error(x->cookie);
+}
+
+/**
+ * dct_submit_new() - submit what must have been prepared and must be accepted
+ * @x: transaction
+ * @tx: descriptor, or whatever the provider gave instead
+ */
+void dct_submit_new(struct dct_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(x->d->test, tx);
+	KUNIT_ASSERT_TRUE(x->d->test, dct_submit(x, tx));
+}
+
+/**
+ * dct_submit_copy() - prepare and submit a copy
+ * @x: transaction
+ *
+ * The case is aborted if it is not accepted.
+ */
+void dct_submit_copy(struct dct_xfer *x)
+{
+	dct_submit_new(x, dct_prep(x, DCT_FLAGS));
+}
+
+/**
+ * dct_wait() - wait for the callback
+ * @x: transaction
+ *
+ * Return: true if it came.
+ */
+bool dct_wait(struct dct_xfer *x)
+{
+	return wait_for_completion_timeout(&x->done, dct_timeout());
+}
+
+/**
+ * dct_finish() - a transaction must come to a good end
+ * @x: transaction, issued
+ */
+void dct_finish(struct dct_xfer *x)
+{
+	struct kunit *test = x->d->test;
+
+	KUNIT_ASSERT_TRUE_MSG(test, dct_wait(x), "no callback of cookie %d",
+			      x->cookie);
+	KUNIT_EXPECT_EQ(test, 1, x->calls);
+	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_NOERROR, (int)x->result.result);
+	KUNIT_EXPECT_EQ(test, 0, x->result.residue);
+	KUNIT_EXPECT_EQ(test, dct_in_order(x->chan) ? (int)DMA_COMPLETE :
+						      (int)DMA_OUT_OF_ORDER,
+			(int)x->status);
+}
+
+/**
+ * dct_finish_copy() - a copy must come to a good end
+ * @x: transaction, issued
+ */
+void dct_finish_copy(struct dct_xfer *x)
+{
+	dct_finish(x);
+	memcpy(x->dst->want, x->src->want, x->dst->len);
+	dct_check(x->d, x->dst);
+	dct_check(x->d, x->src);
+}
+
+/**
+ * dct_unaffected() - a copy must not have happened, nor be told of
+ * @x: transaction
+ */
+void dct_unaffected(struct dct_xfer *x)
+{
+	KUNIT_EXPECT_EQ(x->d->test, 0, x->calls);
+	dct_check(x->d, x->dst);
+}
+
+/**
+ * dct_copy_ok() - the channel must be able to copy
+ * @d: case
+ * @chan: channel
+ * @len: bytes
+ */
+void dct_copy_ok(struct dct *d, struct dma_chan *chan, size_t len)
+{
+	struct dct_xfer *x = dct_copies(d, chan, 1, len);
+
+	dct_submit_copy(x);
+	dma_async_issue_pending(chan);
+	dct_finish_copy(x);
+}
+
+/**
+ * dct_status() - status of a transaction
+ * @x: transaction, submitted
+ *
+ * Return: status.
+ */
+enum dma_status dct_status(struct dct_xfer *x)
+{
+	return dmaengine_tx_status(x->chan, x->cookie, NULL);
+}
+
+/**
+ * dct_residue() - bytes of a transaction that were not moved yet
+ * @x: transaction, submitted
+ *
+ * Return: bytes.
+ */
+u32 dct_residue(struct dct_xfer *x)
+{
+	struct dma_tx_state state;
+
+	dmaengine_tx_status(x->chan, x->cookie, &state);
+	return state.residue;
+}
+
+struct dct_hardirq {
+	struct irq_work work;
+	void (*fn)(void *arg);
+	void *arg;
+	bool was;
+};
+
+static void dct_hardirq(struct irq_work *work)
+{
+	struct dct_hardirq *h = container_of(work, struct dct_hardirq, work);
+
+	h->was = in_hardirq();
+	h->fn(h->arg);
+}
+
+/**
+ * dct_in_hardirq() - run a function in a hard interrupt, and wait for its end
+ * @d: case; skipped if there is no such interrupt on this machine
+ * @fn: function
+ * @arg: of @fn
+ */
+void dct_in_hardirq(struct dct *d, void (*fn)(void *), void *arg)
+{
+	struct dct_hardirq h = {
+		.work = IRQ_WORK_INIT_HARD(dct_hardirq), .fn = fn, .arg = arg,
+	};
+
+	irq_work_queue(&h.work);
+	irq_work_sync(&h.work);
+	if (!h.was)
+		kunit_skip(d->test, "irq_work does not interrupt here");
+}
+
+MODULE_DESCRIPTION("KUnit suites for any dmaengine provider");
+MODULE_LICENSE("GPL");

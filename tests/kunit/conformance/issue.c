@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmaengine conformance: submitting transactions, and setting them off.
+ */
+#include "conform.h"
+
+#define N 8
+
+/*
+ * Rule 26 (provider.rst, tx_submit; client.rst, "Submit the transaction"): submit
+ * queues, and nothing more.
+ */
+static void submit_starts_nothing(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LEN);
+	int i;
+
+	for (i = 0; i < N; i++)
+		dct_submit_copy(&x[i]);
+	dct_quiet();
+	for (i = 0; i < N; i++) {
+		dct_unaffected(&x[i]);
+		if (dct_in_order(chan))
+			KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
+					(int)dct_status(&x[i]));
+	}
+	dma_async_issue_pending(chan);
+	for (i = 0; i < N; i++)
+		dct_finish_copy(&x[i]);
+}
+
+/*
+ * Rule 27 (dmaengine.h, dma_cookie_t; client.rst, "Submit the transaction"):
+ * cookies are positive, and each is the next after that before.
+ */
+static void cookies_go_up(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LEN);
+	dma_cookie_t next;
+	int i, round;
+
+	for (round = 0; round < 2; round++) {
+		for (i = round * N / 2; i < (round + 1) * N / 2; i++) {
+			dct_submit_copy(&x[i]);
+			KUNIT_EXPECT_GE(test, x[i].cookie, DMA_MIN_COOKIE);
+			if (!i)
+				continue;
+			next = x[i - 1].cookie == INT_MAX ? DMA_MIN_COOKIE :
+							    x[i - 1].cookie + 1;
+			KUNIT_EXPECT_EQ(test, next, x[i].cookie);
+		}
+		dma_async_issue_pending(chan);
+		dct_finish_copy(&x[i - 1]);
+	}
+}
+
+/*
+ * Rule 29 (provider.rst, device_issue_pending): with nothing to issue, or nothing
+ * more, it does nothing.
+ */
+static void issue_of_nothing(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LEN);
+	int i;
+
+	dma_async_issue_pending(chan);
+	dma_async_issue_pending(chan);
+	for (i = 0; i < N; i++)
+		dct_submit_copy(&x[i]);
+	dma_async_issue_pending(chan);
+	dma_async_issue_pending(chan);
+	for (i = 0; i < N; i++)
+		dct_finish_copy(&x[i]);
+	dma_async_issue_pending(chan);
+	dct_quiet();
+	for (i = 0; i < N; i++)
+		KUNIT_EXPECT_EQ(test, 1, x[i].calls);
+}
+
+/*
+ * Rule 29 (provider.rst, device_issue_pending): what is issued follows what was
+ * before, without being asked for once more.
+ */
+static void issued_while_running(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct dct_xfer *x = dct_copies(d, chan, N, SZ_64K);
+	int i;
+
+	for (i = 0; i < N; i++) {
+		dct_submit_copy(&x[i]);
+		dma_async_issue_pending(chan);
+	}
+	for (i = 0; i < N; i++)
+		dct_finish_copy(&x[i]);
+}
+
+/*
+ * Rule 30 (provider.rst, device_issue_pending; client.rst, "Issue pending DMA
+ * requests"): what is submitted after it waits for the next one.
+ */
+static void submitted_after_issue(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct dct_xfer *x = dct_copies(d, chan, 4, SZ_64K);
+
+	dct_submit_copy(&x[0]);
+	dct_submit_copy(&x[1]);
+	dma_async_issue_pending(chan);
+	dct_submit_copy(&x[2]);
+	dct_finish_copy(&x[0]);
+	dct_finish_copy(&x[1]);
+	dct_submit_copy(&x[3]);
+	dct_quiet();
+	dct_unaffected(&x[2]);
+	dct_unaffected(&x[3]);
+	if (dct_in_order(chan)) {
+		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
+				(int)dct_status(&x[2]));
+		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
+				(int)dct_status(&x[3]));
+	}
+	dma_async_issue_pending(chan);
+	dct_finish_copy(&x[2]);
+	dct_finish_copy(&x[3]);
+}
+
+/*
+ * Rule 31 (dmaengine.h, dma_issue_pending_all()): a public channel is issued to
+ * with all others, under RCU, so without sleeping.
+ */
+static void issue_on_all_channels(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY), *found;
+	struct dma_device *dma = chan->device;
+	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
+	struct dma_async_tx_descriptor *tx;
+
+	dct_release(d, chan);
+	if (dma_has_cap(DMA_PRIVATE, dma->cap_mask))
+		kunit_skip(test, "the channels are private");
+	dmaengine_get();
+	found = dma_find_channel(DMA_MEMCPY);
+	if (!found || found->device != dma) {
+		dmaengine_put();
+		kunit_skip(test, "the core prefers another device, or its channels are taken");
+	}
+	x->chan = found;
+	tx = dct_prep(x, DCT_FLAGS);
+	if (!IS_ERR_OR_NULL(tx) && dct_submit(x, tx)) {
+		dma_issue_pending_all();
+		dct_wait(x);
+	}
+	dmaengine_put();
+	dct_finish_copy(x);
+}
+
+static struct kunit_case issue_cases[] = {
+	KUNIT_CASE(submit_starts_nothing),
+	KUNIT_CASE(cookies_go_up),
+	KUNIT_CASE(issue_of_nothing),
+	KUNIT_CASE(issued_while_running),
+	KUNIT_CASE(submitted_after_issue),
+	KUNIT_CASE(issue_on_all_channels),
+	{ }
+};
+
+static struct kunit_suite issue_suite = {
+	.name = "dmaengine_issue",
+	.init = dct_init,
+	.exit = dct_exit,
+	.test_cases = issue_cases,
+};
+
+kunit_test_suite(issue_suite);
