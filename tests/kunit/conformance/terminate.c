@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dmaengine conformance: ending what is under way, and knowing that it has ended.
+ */
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/irqflags.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
+#include <linux/string.h>
+
+#include "conform.h"
+
+#define N 8
+
+static struct dma_chan *request(struct dct *d)
+{
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+
+	dct_need_terminate(d, chan);
+	return chan;
+}
+
+/*
+ * Rule 52 (client.rst, dmaengine_terminate_async(), dmaengine_synchronize()): a
+ * channel that has nothing to do can be terminated, and terminated again.
+ */
+static void terminate_idle(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = request(d);
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+		KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+		dmaengine_synchronize(chan);
+		dmaengine_synchronize(chan);
+		KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+		dct_copy_ok(d, chan, DCT_LEN);
+	}
+}
+
+enum stage { PREPARED, SUBMITTED, ISSUED, MIXED };
+
+static const enum stage stages[] = { PREPARED, SUBMITTED, ISSUED, MIXED };
+
+static void stage_desc(const enum stage *stage, char *desc)
+{
+	static const char * const names[] = {
+		[PREPARED] = "prepared", [SUBMITTED] = "submitted",
+		[ISSUED] = "issued", [MIXED] = "mixed",
+	};
+
+	strscpy(desc, names[*stage], KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(stages, stages, stage_desc);
+
+/*
+ * Rule 49 (provider.rst, device_terminate_all; client.rst,
+ * dmaengine_terminate_async()): what is not complete does not come to an end, and
+ * its client is not called back.
+ * Rule 50 (provider.rst, device_synchronize): once it is synchronized, nobody is
+ * called back any more, and no memory is touched.
+ * Rule 52 (client.rst, dmaengine_terminate_async(), dmaengine_synchronize()):
+ * whatever the state was.
+ */
+static void terminate_at(struct kunit *test)
+{
+	enum stage stage = *(const enum stage *)test->param_value;
+	struct dct *d = test->priv;
+	struct dma_chan *chan = request(d);
+	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LONG);
+	unsigned int calls[N];
+	int i;
+
+	for (i = 0; i < N; i++) {
+		if (stage == PREPARED || (stage == MIXED && i == N - 1))
+			KUNIT_ASSERT_NOT_ERR_OR_NULL(test,
+						     dct_prep(&x[i], DCT_FLAGS));
+		else
+			dct_submit_copy(&x[i]);
+		if ((stage == ISSUED && i == N - 1) ||
+		    (stage == MIXED && i == N / 2))
+			dma_async_issue_pending(chan);
+	}
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	dmaengine_synchronize(chan);
+
+	for (i = 0; i < N; i++) {
+		calls[i] = READ_ONCE(x[i].calls);
+		if (stage < ISSUED || (stage == MIXED && i > N / 2))
+			dct_unaffected(&x[i]);
+		dct_refill(d, x[i].dst);
+	}
+	dct_quiet();
+	for (i = 0; i < N; i++) {
+		KUNIT_EXPECT_EQ(test, calls[i], x[i].calls);
+		KUNIT_EXPECT_LE(test, calls[i], 1);
+		dct_check(d, x[i].dst);
+		dct_check(d, x[i].src);
+	}
+	dct_copy_ok(d, chan, DCT_LEN);
+}
+
+/*
+ * Rule 49 (provider.rst, device_terminate_all; client.rst,
+ * dmaengine_terminate_async()): of what has been terminated on the way only those
+ * that were complete are called back.
+ */
+static void called_back_is_complete(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = request(d);
+	struct dct_xfer *x = dct_copies(d, chan, N, SZ_64K);
+	int i;
+
+	for (i = 0; i < N; i++)
+		dct_submit_copy(&x[i]);
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, dct_wait(&x[0]));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	for (i = 0; i < N; i++)
+		if (x[i].calls &&
+		    x[i].result.result == DMA_TRANS_NOERROR)
+			dct_finish_copy(&x[i]);
+		else
+			KUNIT_EXPECT_EQ(test, 0, x[i].calls);
+}
+
+/*
+ * Rule 51 (client.rst, dmaengine_terminate_async(); dmaengine.h, dma_cookie_t):
+ * the channel is as good as before, and its cookies go on from where they were.
+ */
+static void cookies_go_on(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = request(d);
+	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LEN);
+	struct dma_tx_state before, after;
+	int i;
+
+	for (i = 0; i < N - 1; i++) {
+		dct_submit_copy(&x[i]);
+		if (i == N / 2)
+			dma_async_issue_pending(chan);
+	}
+	dmaengine_tx_status(chan, x[0].cookie, &before);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	dmaengine_tx_status(chan, x[0].cookie, &after);
+	if (dct_in_order(chan)) {
+		KUNIT_EXPECT_GE(test, after.last, before.last);
+		KUNIT_EXPECT_EQ(test, before.used, after.used);
+	}
+	dct_submit_copy(&x[N - 1]);
+	KUNIT_EXPECT_GT(test, x[N - 1].cookie, x[N - 2].cookie);
+	dma_async_issue_pending(chan);
+	dct_finish_copy(&x[N - 1]);
+}
+
+/*
+ * Rule 49 (provider.rst, device_terminate_all; client.rst,
+ * dmaengine_terminate_async()): it does not sleep.
+ */
+static void terminate_with_interrupts_off(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = request(d);
+	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LONG);
+	bool off;
+	int i, err;
+
+	for (i = 0; i < N; i++)
+		dct_submit_copy(&x[i]);
+	dma_async_issue_pending(chan);
+	local_irq_disable();
+	err = dmaengine_terminate_async(chan);
+	off = irqs_disabled();
+	local_irq_enable();
+	KUNIT_EXPECT_EQ(test, 0, err);
+	KUNIT_EXPECT_TRUE(test, off);
+	dmaengine_synchronize(chan);
+	dct_copy_ok(d, chan, DCT_LEN);
+}
+
+/**
+ * struct slowness - a callback that takes its time
+ * @started: it has begun
+ * @cpu: where
+ * @over: it has ended
+ */
+struct slowness {
+	struct completion started;
+	unsigned int cpu;
+	bool over;
+};
+
+static void slow(struct dct_xfer *x)
+{
+	struct slowness *s = x->priv;
+
+	s->cpu = smp_processor_id();
+	complete_all(&s->started);
+	mdelay(30);
+	WRITE_ONCE(s->over, true);
+}
+
+/*
+ * Rule 50 (provider.rst, device_synchronize; client.rst, dmaengine_synchronize()):
+ * it waits for the callback that is running.
+ */
+static void synchronize_waits(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = request(d);
+	struct dct_xfer *x = dct_copies(d, chan, 4, DCT_LEN);
+	struct slowness *s;
+	bool over;
+	int i;
+
+	s = kunit_kcalloc(test, 4, sizeof(*s), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	for (i = 0; i < 4; i++) {
+		init_completion(&s[i].started);
+		x[i].hook = slow;
+		x[i].priv = &s[i];
+		dct_submit_copy(&x[i]);
+		dma_async_issue_pending(chan);
+		KUNIT_ASSERT_TRUE(test, dct_poll(completion_done(&s[i].started)));
+		over = READ_ONCE(s[i].over);
+		KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+		dmaengine_synchronize(chan);
+		KUNIT_EXPECT_TRUE_MSG(test, READ_ONCE(s[i].over),
+				      "the callback is running");
+		if (!over)
+			return;
+		/* It was on our CPU, or we were late: look on from another. */
+		set_cpus_allowed_ptr(current, cpumask_of(cpumask_any_but(cpu_online_mask,
+									 s[i].cpu)));
+	}
+	kunit_skip(test, "no CPU could look on while the callback ran");
+}
+
+/*
+ * Rule 59 (provider.rst, device_terminate_all): it aborts what is pending and
+ * ongoing.  What is prepared, by another thread say, is neither, and not freed:
+ * to submit it is no use after free.
+ */
+static void prepared_survives(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = request(d);
+	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LEN);
+	struct dma_async_tx_descriptor *tx[N];
+	int i;
+
+	for (i = 0; i < N; i++) {
+		tx[i] = dct_prep(&x[i], DCT_FLAGS);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx[i]);
+	}
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	for (i = 0; i < N; i++)
+		if (!dct_submit(&x[i], tx[i]))
+			x[i].cookie = 0;
+	dma_async_issue_pending(chan);
+	for (i = 0; i < N; i++)
+		if (x[i].cookie)
+			dct_finish_copy(&x[i]);
+		else
+			dct_unaffected(&x[i]);
+}
+
+/**
+ * struct submitter - a thread that keeps a channel busy
+ * @x: its transactions
+ * @n: how many are submitted so far
+ */
+struct submitter {
+	struct dct_xfer *x;
+	unsigned int n;
+};
+
+static int submit_all(void *data)
+{
+	struct submitter *s = data;
+
+	while (!kthread_should_stop()) {
+		struct dct_xfer *x = &s->x[s->n % N];
+		struct dma_async_tx_descriptor *tx = dct_prep(x, DCT_FLAGS);
+
+		if (!IS_ERR_OR_NULL(tx) && dct_submit(x, tx))
+			dma_async_issue_pending(x->chan);
+		WRITE_ONCE(s->n, s->n + 1);
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * Rule 49 (provider.rst, device_terminate_all; client.rst,
+ * dmaengine_terminate_async()): it can be called while others submit.
+ * Rule 59 (provider.rst, device_terminate_all): what they have prepared is theirs.
+ */
+static void terminate_against_submit(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = request(d);
+	struct submitter *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct task_struct *task;
+	int i, err = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->x = dct_copies(d, chan, N, SZ_4K);
+	task = kthread_run(submit_all, s, "dmaengine_submit");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	for (i = 0; i < 20; i++) {
+		unsigned int n = READ_ONCE(s->n);
+
+		err = err ?: dmaengine_terminate_async(chan);
+		dct_poll(READ_ONCE(s->n) != n);
+	}
+	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, 0, err);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	for (i = 0; i < N; i++)
+		dct_refill(d, s->x[i].dst);
+	dct_quiet();
+	for (i = 0; i < N; i++)
+		dct_check(d, s->x[i].dst);
+	dct_copy_ok(d, chan, DCT_LEN);
+}
+
+static struct kunit_case terminate_cases[] = {
+	KUNIT_CASE(terminate_idle),
+	KUNIT_CASE_PARAM(terminate_at, stages_gen_params),
+	KUNIT_CASE(called_back_is_complete),
+	KUNIT_CASE(cookies_go_on),
+	KUNIT_CASE(terminate_with_interrupts_off),
+	KUNIT_CASE(synchronize_waits),
+	KUNIT_CASE(prepared_survives),
+	KUNIT_CASE(terminate_against_submit),
+	{ }
+};
+
+static struct kunit_suite terminate_suite = {
+	.name = "dmaengine_terminate",
+	.init = dct_init,
+	.exit = dct_exit,
+	.test_cases = terminate_cases,
+};
+
+kunit_test_suite(terminate_suite);
