@@ -61,6 +61,9 @@ kunit-live:  ## KUnit suites on the QEMU device, in a guest
 	@scripts/deps.sh check
 	@scripts/kunit.py live
 
+conformance:  ## which rule of dmaengine is checked by which case (after kunit-live)
+	@scripts/conformance.py
+
 dmatest:  ## the kernel's dmatest on stock kernels, all interrupt and IOMMU modes
 	@scripts/deps.sh check
 	@scripts/check.py --lanes dmatest
@@ -94,7 +97,7 @@ clean:  ## remove build/
 distclean: clean  ## remove build/ and the cache
 	@scripts/clean-cache.sh
 
-.PHONY: help run shell check check-full modules modules_install kunit kunit-live dmatest \
-	qemu qtest mutants lint bench deps clean distclean
+.PHONY: help run shell check check-full modules modules_install kunit kunit-live conformance \
+	dmatest qemu qtest mutants lint bench deps clean distclean
 
 endif

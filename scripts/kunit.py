@@ -24,6 +24,7 @@ import sys
 from pathlib import Path
 
 import common
+import conformance
 import guest
 import kernel
 import modules
@@ -165,13 +166,22 @@ def uml(pattern="", timeout=guest.HANG):
 
 JOB = """\
 set -e
+show() {
+	for results in /sys/kernel/debug/kunit/*/results; do
+		echo "%% suite"
+		cat $results
+	done
+}
 insmod /loopdma.ko
 insmod /loopdma_kunit.ko dut=$DUT $KUNIT_ARGS
-for results in /sys/kernel/debug/kunit/*/results; do
-	echo "%% suite"
-	cat $results
-done
+show
 rmmod loopdma_kunit
+if [ $DUT = live ]; then
+	# As on any other provider whose channels are wired to each other.
+	insmod /dmaengine_conformance.ko device=loopdma tx=dma0chan0 rx=dma0chan1
+	show
+	rmmod dmaengine_conformance
+fi
 rmmod loopdma
 """
 
@@ -213,7 +223,13 @@ def in_guest(dut):
             allowed=((guest.DRIVER, "devices that fail on demand"),)))
     ktap = common.REPORTS / f"kunit-{dut}.ktap"
     ktap.write_text(ktap_of(outcome.lines), encoding="utf-8")
-    return result(dut, tool, ktap, common.REPORTS / f"kunit-{dut}.json", outcome.reason)
+    counts, problem, cases = result(dut, tool, ktap, common.REPORTS / f"kunit-{dut}.json",
+                                    outcome.reason)
+    if dut == "live":
+        # Also when cases fail: it says which rules are broken.
+        gap = conformance.report(ktap)
+        problem = problem or gap and f"conformance: {gap}"
+    return counts, problem, cases
 
 
 # --- results ------------------------------------------------------------------

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import common
+import conformance
 import guest
 import mutants
 
@@ -451,6 +452,54 @@ def judge_verdicts():
     return ""
 
 
+def conformance_gaps():
+    """the report on conformance sees rules without cases, and cases without rules"""
+    rules = conformance.read_rules("""\
+# comment
+
+Rule: 1
+Says: This
+  and that.
+From: client.rst
+
+Rule: 2
+Says: Something else.
+From: dmaengine.h
+Untested: No.
+""", "rules.txt")
+    source = """
+/*
+ * Rule @N@ (@FROM@):
+ * sentence.
+ */
+static void c(struct kunit *test)
+{
+}
+KUNIT_CASE(c),
+.name = "s",
+"""
+
+    def first(number="1", origin="client.rst, f()", include="<linux/err.h>"):
+        cases = conformance.read_cases(source.replace("@N@", number)
+                                       .replace("@FROM@", origin))
+        return next(conformance.problems_of(rules, cases,
+                                            {"c.c": f"#include {include}\n"}), "")
+
+    for pattern, said in [
+            ("^$", first()),
+            ("^rule 1 has no case, and no reason", first("2", "dmaengine.h")),
+            ("^rule 1 has no case", first("3")),
+            ("^s.c: rule 1 is not from", first(origin="dmaengine.h")),
+            ("^c.c includes", first(include="<loopdma/hw.h>")),
+            ("^c.c includes", first(include='"dut.h"'))]:
+        if not re.search(pattern, said):
+            return f"says '{said}', not '{pattern}'"
+    results = conformance.read_results(
+        "    # Subtest: s\n    ok 1 a\n    not ok 2 b\n    ok 3 c # SKIP no DMA\n")
+    wanted = {"s.a": ("PASS", ""), "s.b": ("FAIL", ""), "s.c": ("SKIP", "no DMA")}
+    return "" if results == wanted else f"results are {results}"
+
+
 # --- running them -------------------------------------------------------------
 
 TESTS = [
@@ -462,6 +511,7 @@ TESTS = [
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
     deps_without_network, deps_malformed, download_without_network, disk_full,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
+    conformance_gaps,
 ]
 
 
