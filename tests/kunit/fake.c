@@ -162,6 +162,7 @@ struct fake_chan {
  * @lock: protects everything below; nests inside the driver's channel lock
  * @ld: driver instance that gets the interrupts, or NULL
  * @unplugged: reads return all ones, writes are lost, nothing runs
+ * @frozen: registers work, but nothing runs
  * @stop_polls: reads of CH_STATUS after a stop that tell STOPPING
  * @pause_polls: reads of CH_STATUS after CH_CONTROL.PAUSE that do not tell PAUSED
  * @bad_start: first bus address of a range that cannot be accessed
@@ -188,6 +189,7 @@ struct loopdma_fake {
 	spinlock_t lock;	/* protects what follows */
 	struct loopdma_dev *ld;
 	bool unplugged;
+	bool frozen;
 	u32 stop_polls;
 	u32 pause_polls;
 	u64 bad_start;
@@ -1027,7 +1029,7 @@ static bool fake_run(struct loopdma_fake *fake)
 
 	for (i = 0; i < fake->nchan; i++) {
 		spin_lock_irqsave(&fake->lock, flags);
-		if (!fake->unplugged)
+		if (!fake->unplugged && !fake->frozen)
 			progress |= fake_chan_run(fake, &fake->chan[i]);
 		spin_unlock_irqrestore(&fake->lock, flags);
 	}
@@ -1714,6 +1716,22 @@ void loopdma_fake_pause_polls(struct loopdma_fake *fake, u32 polls)
 	spin_lock_irqsave(&fake->lock, flags);
 	fake->pause_polls = polls;
 	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_freeze() - do nothing, and acknowledge nothing, for a while
+ * @fake: device
+ * @freeze: freeze, or go on
+ */
+void loopdma_fake_freeze(struct loopdma_fake *fake, bool freeze)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->frozen = freeze;
+	spin_unlock_irqrestore(&fake->lock, flags);
+	if (!freeze)
+		fake_kick(fake);
 }
 
 /**

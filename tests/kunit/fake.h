@@ -75,6 +75,7 @@ u32 loopdma_fake_guest_errors(struct loopdma_fake *fake);
 void loopdma_fake_unplug(struct loopdma_fake *fake);
 void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls);
 void loopdma_fake_pause_polls(struct loopdma_fake *fake, u32 polls);
+void loopdma_fake_freeze(struct loopdma_fake *fake, bool freeze);
 void loopdma_fake_run(struct loopdma_fake *fake);
 void loopdma_fake_refuse_enable(struct loopdma_fake *fake, u32 index,
 				bool refuse);

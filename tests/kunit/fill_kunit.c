@@ -248,9 +248,19 @@ static void refused(struct kunit *test)
 }
 
 /*
- * Rule: a list that is refused midway takes nothing from the pool.  What it had
- * taken could be missed by descriptors alone: lists find memory elsewhere.
+ * Descriptors, of which nothing else is made, must be as many as there were.
+ * Lists would not miss a part of the pool: they find memory elsewhere.
  */
+static void expect_whole_pool(struct kunit *test, struct dma_chan *chan,
+			      struct ldk_buf *buf)
+{
+	unsigned int i;
+
+	for (i = 0; i < ldk_pool_size(chan); i++)
+		KUNIT_ASSERT_NOT_NULL(test, ldk_prep_copy(chan, buf, buf));
+}
+
+/* Rule: a list that is refused midway takes nothing from the pool. */
 static void refusing_leaks_nothing(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
@@ -262,8 +272,26 @@ static void refusing_leaks_nothing(struct kunit *test)
 	sg_dma_len(&sgl[7]) = 0;
 	for (i = 0; i < 10; i++)
 		KUNIT_ASSERT_NULL(test, prep_fill_sg(chan, sgl, 8, 1));
-	for (i = 0; i < ldk_pool_size(chan); i++)
-		KUNIT_ASSERT_NOT_NULL(test, ldk_prep_copy(chan, src, src));
+	expect_whole_pool(test, chan, src);
+}
+
+/* Rule: what a list has taken from the pool comes back when it ends. */
+static void completing_leaks_nothing(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 512);
+	struct scatterlist *sgl = parts(dut, dst, 8, 64);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 10);
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		fill_run(&x[i], prep_fill_sg(chan, sgl, 8, 1));
+		ldk_expect_ok(&x[i]);
+	}
+	/* It comes back after the callback. */
+	dmaengine_synchronize(chan);
+	expect_whole_pool(test, chan, src);
 }
 
 static struct kunit_case fill_cases[] = {
@@ -277,6 +305,7 @@ static struct kunit_case fill_cases[] = {
 	KUNIT_CASE(in_order),
 	KUNIT_CASE(refused),
 	KUNIT_CASE(refusing_leaks_nothing),
+	KUNIT_CASE(completing_leaks_nothing),
 	{ }
 };
 

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include "loopdma.h"
 #include "dut.h"
@@ -340,6 +341,45 @@ static void never_pauses(struct kunit *test)
 	loopdma_fake_pause_polls(dut->fake, 0);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+}
+
+struct thaw {
+	struct delayed_work work;
+	struct loopdma_fake *fake;
+};
+
+static void thaw(struct work_struct *work)
+{
+	struct thaw *t = container_of(to_delayed_work(work), struct thaw, work);
+
+	loopdma_fake_freeze(t->fake, false);
+}
+
+/*
+ * Rule: when synchronize returns the device does not touch memory of what was
+ * terminated (client.rst), however long it takes to acknowledge the abort.
+ */
+static void aborts_slowly(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "deaf",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
+	struct thaw t = { .fake = dut->fake };
+
+	INIT_DELAYED_WORK_ONSTACK(&t.work, thaw);
+	loopdma_fake_freeze(dut->fake, true);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	schedule_delayed_work(&t.work, HZ / 10);
+	dmaengine_synchronize(chan);
+	KUNIT_EXPECT_FALSE(test, to_loopdma_chan(chan)->aborting);
+	flush_delayed_work(&t.work);
+	destroy_delayed_work_on_stack(&t.work);
+	KUNIT_EXPECT_EQ(test, 0, x->calls);
+	ldk_expect_untouched(dut, dst);
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
 }
 
 static void hook_next_is_done(struct ldk_xfer *x)
@@ -726,6 +766,7 @@ static struct kunit_case hw_cases[] = {
 	KUNIT_CASE_SLOW(never_stops),
 	KUNIT_CASE(pauses_slowly),
 	KUNIT_CASE(never_pauses),
+	KUNIT_CASE(aborts_slowly),
 	KUNIT_CASE(ended_before_armed),
 	KUNIT_CASE(fetch_error),
 	KUNIT_CASE(writeback_error),
