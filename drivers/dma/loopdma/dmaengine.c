@@ -207,14 +207,54 @@ static bool loopdma_desc_add_seg(struct loopdma_chan *lc,
 	return loopdma_desc_append(lc, d, tail, addr, len);
 }
 
-/* The same for a piece that is copied. */
-static bool loopdma_desc_add_pair(struct loopdma_chan *lc,
-				  struct loopdma_desc *d,
-				  struct loopdma_segs **tail, dma_addr_t dst,
-				  dma_addr_t src, u32 len)
+/*
+ * Append memory of a fill or a slave transfer; false as well if the device cannot
+ * use it for that.
+ */
+static bool loopdma_desc_add(struct loopdma_chan *lc, struct loopdma_desc *d,
+			     struct loopdma_segs **tail, dma_addr_t addr,
+			     size_t len)
 {
-	return loopdma_desc_add_seg(lc, d, tail, src, len) &&
-	       loopdma_desc_append(lc, d, tail, dst, len);
+	const struct loopdma_limits *lim = &lc->ld->lim;
+	bool ok = d->op == LOOPDMA_OP_FILL ?
+		  loopdma_buf_ok(lim, addr, len) :
+		  loopdma_seg_ok(lim, d->periph, addr, len);
+
+	return ok && loopdma_desc_add_seg(lc, d, tail, addr, len);
+}
+
+/* The same with a list; the descriptor, or NULL and it is dropped. */
+static struct dma_async_tx_descriptor *
+loopdma_desc_add_list(struct loopdma_chan *lc, struct loopdma_desc *d,
+		      struct scatterlist *sgl, unsigned int n)
+{
+	struct loopdma_segs *tail = NULL;
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sg(sgl, sg, n, i)
+		if (!loopdma_desc_add(lc, d, &tail, sg_dma_address(sg),
+				      sg_dma_len(sg)))
+			goto err_put;
+	return &d->tx;
+
+err_put:
+	loopdma_tx_drop(lc, d);
+	return NULL;
+}
+
+/* Take a descriptor; NULL if the channel cannot fill. */
+static struct loopdma_desc *loopdma_prep_fill(struct loopdma_chan *lc,
+					      int value, unsigned long flags)
+{
+	struct loopdma_desc *d = NULL;
+
+	if (lc->caps & LOOPDMA_CH_CAPS_FILL)
+		d = loopdma_prep(lc, LOOPDMA_OP_FILL, 0, flags);
+	/* As memset() has it: an int of which a byte counts (provider.rst). */
+	if (d)
+		d->byte = value;
+	return d;
 }
 
 /* Any context; NULL if an entry is not possible or there is no memory. */
@@ -223,30 +263,12 @@ loopdma_prep_dma_memset_sg(struct dma_chan *chan, struct scatterlist *sgl,
 			   unsigned int nents, int value, unsigned long flags)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	struct loopdma_segs *tail = NULL;
-	struct scatterlist *sg;
 	struct loopdma_desc *d;
-	unsigned int i;
 
-	if (!(lc->caps & LOOPDMA_CH_CAPS_FILL) || !sgl || !nents)
+	if (!sgl || !nents)
 		return NULL;
-	d = loopdma_prep(lc, LOOPDMA_OP_FILL, 0, flags);
-	if (!d)
-		return NULL;
-	/* As memset() has it: an int of which a byte counts (provider.rst). */
-	d->byte = value;
-
-	for_each_sg(sgl, sg, nents, i)
-		if (!loopdma_buf_ok(&lc->ld->lim, sg_dma_address(sg),
-				    sg_dma_len(sg)) ||
-		    !loopdma_desc_add_seg(lc, d, &tail, sg_dma_address(sg),
-					  sg_dma_len(sg)))
-			goto err_put;
-	return &d->tx;
-
-err_put:
-	loopdma_tx_drop(lc, d);
-	return NULL;
+	d = loopdma_prep_fill(lc, value, flags);
+	return d ? loopdma_desc_add_list(lc, d, sgl, nents) : NULL;
 }
 
 /* Any context; NULL if the fill is not possible or the pool is empty. */
@@ -258,14 +280,10 @@ loopdma_prep_dma_memset(struct dma_chan *chan, dma_addr_t dst, int value,
 	struct loopdma_segs *tail = NULL;
 	struct loopdma_desc *d;
 
-	if (!(lc->caps & LOOPDMA_CH_CAPS_FILL) ||
-	    !loopdma_buf_ok(&lc->ld->lim, dst, len))
-		return NULL;
-	d = loopdma_prep(lc, LOOPDMA_OP_FILL, 0, flags);
+	d = loopdma_prep_fill(lc, value, flags);
 	if (!d)
 		return NULL;
-	d->byte = value;
-	if (!loopdma_desc_add_seg(lc, d, &tail, dst, len)) {
+	if (!loopdma_desc_add(lc, d, &tail, dst, len)) {
 		loopdma_tx_drop(lc, d);
 		return NULL;
 	}
@@ -385,7 +403,6 @@ loopdma_prep_pq(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
 	bool no_p = flags & DMA_PREP_PQ_DISABLE_P;
 	bool no_q = flags & DMA_PREP_PQ_DISABLE_Q;
 	struct loopdma_desc *d;
-	u32 arg = 0;
 
 	if (!(lc->caps & LOOPDMA_CH_CAPS_PQ) || (no_p && no_q))
 		return NULL;
@@ -407,10 +424,9 @@ loopdma_prep_pq(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
 	d->parity->p = pq[0];
 	d->parity->q = pq[1];
 	if (no_p)
-		arg |= LOOPDMA_ARG_NO_P;
+		d->parity->arg |= LOOPDMA_ARG_NO_P;
 	if (no_q)
-		arg |= LOOPDMA_ARG_NO_Q;
-	d->parity->arg |= arg;
+		d->parity->arg |= LOOPDMA_ARG_NO_Q;
 	return d;
 }
 
@@ -508,28 +524,12 @@ loopdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl,
 		      unsigned long flags, void *context)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	struct loopdma_segs *tail = NULL;
-	struct scatterlist *sg;
 	struct loopdma_desc *d;
-	unsigned int i;
 
 	if (!sgl || !sg_len)
 		return NULL;
 	d = loopdma_prep_slave(lc, dir, flags);
-	if (!d)
-		return NULL;
-
-	for_each_sg(sgl, sg, sg_len, i)
-		if (!loopdma_seg_ok(&lc->ld->lim, d->periph, sg_dma_address(sg),
-				    sg_dma_len(sg)) ||
-		    !loopdma_desc_add_seg(lc, d, &tail, sg_dma_address(sg),
-					  sg_dma_len(sg)))
-			goto err_put;
-	return &d->tx;
-
-err_put:
-	loopdma_tx_drop(lc, d);
-	return NULL;
+	return d ? loopdma_desc_add_list(lc, d, sgl, sg_len) : NULL;
 }
 
 #if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
@@ -551,10 +551,7 @@ loopdma_prep_peripheral_dma_vec(struct dma_chan *chan,
 	if (!d)
 		return NULL;
 	for (i = 0; i < nents; i++)
-		if (!loopdma_seg_ok(&lc->ld->lim, d->periph, vecs[i].addr,
-				    vecs[i].len) ||
-		    !loopdma_desc_add_seg(lc, d, &tail, vecs[i].addr,
-					  vecs[i].len))
+		if (!loopdma_desc_add(lc, d, &tail, vecs[i].addr, vecs[i].len))
 			goto err_put;
 	return &d->tx;
 
@@ -587,10 +584,7 @@ loopdma_prep_dma_cyclic(struct dma_chan *chan, dma_addr_t buf_addr,
 		return NULL;
 	d->cyclic = true;
 	for (off = 0; off < buf_len; off += period_len)
-		if (!loopdma_seg_ok(&lc->ld->lim, d->periph, buf_addr + off,
-				    period_len) ||
-		    !loopdma_desc_add_seg(lc, d, &tail, buf_addr + off,
-					  period_len))
+		if (!loopdma_desc_add(lc, d, &tail, buf_addr + off, period_len))
 			goto err_put;
 	return &d->tx;
 
@@ -629,14 +623,12 @@ static bool loopdma_desc_add_chunk(struct loopdma_chan *lc,
 				   struct loopdma_segs **tail, dma_addr_t dst,
 				   dma_addr_t src, size_t len)
 {
-	const struct loopdma_limits *lim = &lc->ld->lim;
-	dma_addr_t addr = d->op == LOOPDMA_OP_RX ? dst : src;
-
 	if (d->pairs)
-		return loopdma_copy_ok(lim, dst, src, len) &&
-		       loopdma_desc_add_pair(lc, d, tail, dst, src, len);
-	return loopdma_seg_ok(lim, d->periph, addr, len) &&
-	       loopdma_desc_add_seg(lc, d, tail, addr, len);
+		return loopdma_copy_ok(&lc->ld->lim, dst, src, len) &&
+		       loopdma_desc_add_seg(lc, d, tail, src, len) &&
+		       loopdma_desc_append(lc, d, tail, dst, len);
+	return loopdma_desc_add(lc, d, tail,
+				d->op == LOOPDMA_OP_RX ? dst : src, len);
 }
 
 static struct loopdma_desc *loopdma_prep_pairs(struct loopdma_chan *lc,
@@ -1019,14 +1011,14 @@ static void loopdma_setup_slave(struct loopdma_dev *ld)
 	 */
 	dma_cap_set(DMA_PRIVATE, dma->cap_mask);
 	dma_cap_set(DMA_SLAVE, dma->cap_mask);
+	dma_cap_set(DMA_CYCLIC, dma->cap_mask);
+	dma_cap_set(DMA_REPEAT, dma->cap_mask);
+	dma_cap_set(DMA_LOAD_EOT, dma->cap_mask);
 	dma->directions |= BIT(DMA_MEM_TO_DEV) | BIT(DMA_DEV_TO_MEM);
 	dma->src_addr_widths = loopdma_widths_mask(&ld->lim);
 	dma->dst_addr_widths = dma->src_addr_widths;
 	dma->max_burst = loopdma_limits_max_burst(&ld->lim);
 	dma->device_prep_slave_sg = loopdma_prep_slave_sg;
-	dma_cap_set(DMA_CYCLIC, dma->cap_mask);
-	dma_cap_set(DMA_REPEAT, dma->cap_mask);
-	dma_cap_set(DMA_LOAD_EOT, dma->cap_mask);
 	dma->device_prep_dma_cyclic = loopdma_prep_dma_cyclic;
 #if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
 	dma->device_prep_peripheral_dma_vec = loopdma_prep_peripheral_dma_vec;
