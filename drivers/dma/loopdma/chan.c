@@ -288,7 +288,7 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 	memset(&lc->config, 0, sizeof(lc->config));
 	lc->chan.cookie = DMA_MIN_COOKIE;
 	lc->chan.completed_cookie = DMA_MIN_COOKIE;
-	memset(lc->errors, 0, sizeof(lc->errors));
+	lc->nerrors = 0;
 	lc->stuck = false;
 
 	spin_lock_irq(&lc->lock);

@@ -774,13 +774,13 @@ static enum dma_status loopdma_pending(struct loopdma_chan *lc,
 /* Is this cookie among those that failed last? */
 static bool loopdma_failed(const struct loopdma_chan *lc, dma_cookie_t cookie)
 {
-	u32 i;
+	u32 i, n = min_t(u64, lc->nerrors, LOOPDMA_ERRORS);
 
 	if (cookie < DMA_MIN_COOKIE)
 		return false;
 	if (cookie == lc->told_cookie)
 		return true;
-	for (i = 0; i < LOOPDMA_ERRORS; i++)
+	for (i = 0; i < n; i++)
 		if (lc->errors[i] == cookie)
 			return true;
 	return false;

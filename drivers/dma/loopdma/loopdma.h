@@ -378,8 +378,8 @@ struct loopdma_stats {
  * @aborting: the device has not yet acknowledged @abort_to
  * @abort_to: ring count up to which the device was told to abort
  * @paused: the hardware channel is paused
- * @errors: for tx_status: the cookies that failed last, or 0
- * @nerrors: where in @errors the next goes
+ * @errors: for tx_status: the cookies that failed last, a ring
+ * @nerrors: number of cookies that failed since the channel was requested
  * @told_cookie: for tx_status: the cookie whose failure is being called back
  *	now, or 0; later ones may have failed by then
  * @watch_tail: ring tail at the last look of the watchdog
@@ -440,7 +440,7 @@ struct loopdma_chan {
 	u32 abort_to;
 	bool paused;
 	dma_cookie_t errors[LOOPDMA_ERRORS];
-	u32 nerrors;
+	u64 nerrors;
 	dma_cookie_t told_cookie;
 	u32 watch_tail;
 	bool watch_late;
