@@ -17,6 +17,7 @@
  * @dut: device
  * @tx: sender
  * @rx: receiver
+ * @dir: which way it goes
  * @buf: the buffer that is gone through
  * @x: the cyclic transaction, on either channel
  */
@@ -24,27 +25,10 @@ struct ring {
 	struct ldk_dut *dut;
 	struct dma_chan *tx;
 	struct dma_chan *rx;
+	enum dma_transfer_direction dir;
 	struct ldk_buf *buf;
 	struct ldk_xfer *x;
 };
-
-static void start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
-{
-	struct kunit *test = x->dut->test;
-
-	KUNIT_ASSERT_NOT_NULL(test, tx);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(x, tx));
-	dma_async_issue_pending(x->chan);
-}
-
-static struct dma_async_tx_descriptor *
-prep_slave(struct dma_chan *chan, dma_addr_t addr, size_t len)
-{
-	return dmaengine_prep_slave_single(chan, addr, len,
-					   ldk_index(chan) & 1 ?
-					   DMA_DEV_TO_MEM : DMA_MEM_TO_DEV,
-					   DMA_PREP_INTERRUPT);
-}
 
 static void ring_open(struct ldk_dut *dut, struct ring *ring)
 {
@@ -55,38 +39,38 @@ static void ring_open(struct ldk_dut *dut, struct ring *ring)
 	ldk_config(dut, ring->rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
 }
 
-static void ring_receive_flags(struct ldk_dut *dut, struct ring *ring,
-			       unsigned long flags)
+/* All but the start of what goes round. */
+static void ring_prepare(struct ldk_dut *dut, struct ring *ring,
+			 enum dma_transfer_direction dir)
 {
+	bool out = dir == DMA_MEM_TO_DEV;
+
 	ring_open(dut, ring);
-	ring->buf = ldk_dst(dut, BUF);
-	ring->x = ldk_xfers(dut, ring->rx, 1);
-	start(ring->x, dmaengine_prep_dma_cyclic(ring->rx, ring->buf->dma, BUF,
-						 PERIOD, DMA_DEV_TO_MEM,
-						 flags));
+	ring->dir = dir;
+	ring->buf = out ? ldk_src(dut, BUF) : ldk_dst(dut, BUF);
+	ring->x = ldk_xfers(dut, out ? ring->tx : ring->rx, 1);
+}
+
+static void ring_start(struct ring *ring, unsigned long flags)
+{
+	ldk_start(ring->x, dmaengine_prep_dma_cyclic(ring->x->chan,
+						     ring->buf->dma, BUF,
+						     PERIOD, ring->dir, flags));
 }
 
 /* A receiver that goes round. */
 static void ring_receive(struct ldk_dut *dut, struct ring *ring)
 {
-	ring_receive_flags(dut, ring, DMA_PREP_INTERRUPT);
-}
-
-static void ring_transmit_flags(struct ldk_dut *dut, struct ring *ring,
-				unsigned long flags)
-{
-	ring_open(dut, ring);
-	ring->buf = ldk_src(dut, BUF);
-	ring->x = ldk_xfers(dut, ring->tx, 1);
-	start(ring->x, dmaengine_prep_dma_cyclic(ring->tx, ring->buf->dma, BUF,
-						 PERIOD, DMA_MEM_TO_DEV,
-						 flags));
+	ring_prepare(dut, ring, DMA_DEV_TO_MEM);
+	ring_start(ring, DMA_PREP_INTERRUPT);
 }
 
 /* A sender that goes round. */
-static void ring_transmit(struct ldk_dut *dut, struct ring *ring)
+static void ring_transmit(struct ldk_dut *dut, struct ring *ring,
+			  unsigned long flags)
 {
-	ring_transmit_flags(dut, ring, DMA_PREP_INTERRUPT);
+	ring_prepare(dut, ring, DMA_MEM_TO_DEV);
+	ring_start(ring, flags);
 }
 
 /* Send @len fresh bytes to a receiver, and wait until they are gone. */
@@ -95,9 +79,8 @@ static struct ldk_buf *ring_feed(struct ring *ring, size_t len)
 	struct ldk_buf *src = ldk_src(ring->dut, len);
 	struct ldk_xfer *t = ldk_xfers(ring->dut, ring->tx, 1);
 
-	start(t, prep_slave(ring->tx, src->dma, len));
-	KUNIT_ASSERT_TRUE(ring->dut->test, ldk_wait(t));
-	ldk_expect_ok(t);
+	ldk_start(t, ldk_prep_slave(ring->tx, src->dma, len, DMA_MEM_TO_DEV));
+	ldk_finish(t);
 	return src;
 }
 
@@ -107,9 +90,8 @@ static struct ldk_buf *ring_drain(struct ring *ring, size_t len)
 	struct ldk_buf *dst = ldk_dst(ring->dut, len);
 	struct ldk_xfer *r = ldk_xfers(ring->dut, ring->rx, 1);
 
-	start(r, prep_slave(ring->rx, dst->dma, len));
-	KUNIT_ASSERT_TRUE(ring->dut->test, ldk_wait(r));
-	ldk_expect_ok(r);
+	ldk_start(r, ldk_prep_slave(ring->rx, dst->dma, len, DMA_DEV_TO_MEM));
+	ldk_finish(r);
 	return dst;
 }
 
@@ -170,7 +152,7 @@ static void transmit(struct kunit *test)
 	struct ldk_buf *dst;
 	struct ring ring;
 
-	ring_transmit(dut, &ring);
+	ring_transmit(dut, &ring, DMA_PREP_INTERRUPT);
 	dst = ring_drain(&ring, len);
 	ldk_expect_data(dut, dst, unrolled(dut, ring.buf, len));
 	ldk_expect_intact(dut, ring.buf);
@@ -189,12 +171,12 @@ static void both(struct kunit *test)
 	struct ldk_xfer *r;
 	struct ring ring;
 
-	ring_transmit(dut, &ring);
+	ring_transmit(dut, &ring, DMA_PREP_INTERRUPT);
 	r = ldk_xfers(dut, ring.rx, 1);
 	/* Half a buffer longer: the two do not keep step. */
-	start(r, dmaengine_prep_dma_cyclic(ring.rx, dst->dma, 2 * BUF, BUF,
-					   DMA_DEV_TO_MEM,
-					   DMA_PREP_INTERRUPT));
+	ldk_start(r, dmaengine_prep_dma_cyclic(ring.rx, dst->dma, 2 * BUF, BUF,
+					       DMA_DEV_TO_MEM,
+					       DMA_PREP_INTERRUPT));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(calls(r) >= 50));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.tx));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(r->chan));
@@ -259,14 +241,10 @@ static void terminated_in_callback(struct kunit *test)
 	struct ring ring;
 	int err = 1;
 
-	ring_open(dut, &ring);
-	ring.buf = ldk_dst(dut, BUF);
-	ring.x = ldk_xfers(dut, ring.rx, 1);
+	ring_prepare(dut, &ring, DMA_DEV_TO_MEM);
 	ring.x->hook = terminate_hook;
 	ring.x->priv = &err;
-	start(ring.x, dmaengine_prep_dma_cyclic(ring.rx, ring.buf->dma, BUF,
-						PERIOD, DMA_DEV_TO_MEM,
-						DMA_PREP_INTERRUPT));
+	ring_start(&ring, DMA_PREP_INTERRUPT);
 	ring_feed(&ring, 2 * BUF);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == 3));
 	dmaengine_synchronize(ring.rx);
@@ -305,21 +283,18 @@ static void queued_before(struct kunit *test)
 	struct ldk_xfer *x;
 	struct ring ring;
 
-	ring_open(dut, &ring);
-	ring.buf = ldk_src(dut, BUF);
-	x = ldk_xfers(dut, ring.tx, 2);
-	ldk_submit_copy(&x[0], dst, src);
-	start(&x[1], dmaengine_prep_dma_cyclic(ring.tx, ring.buf->dma, BUF,
-					       PERIOD, DMA_MEM_TO_DEV,
-					       DMA_PREP_INTERRUPT));
+	ring_prepare(dut, &ring, DMA_MEM_TO_DEV);
+	x = ldk_xfers(dut, ring.tx, 1);
+	ldk_submit_copy(x, dst, src);
+	ring_start(&ring, DMA_PREP_INTERRUPT);
 	got = ring_drain(&ring, 2 * BUF);
 	ldk_expect_data(dut, got, unrolled(dut, ring.buf, 2 * BUF));
 	/* The data may be there before the sender's callbacks. */
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
-	ldk_expect_ok(&x[0]);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(ring.x));
+	ldk_expect_ok(x);
 	ldk_expect_moved(dut, dst, src);
-	KUNIT_EXPECT_LT(test, x[0].stamp, x[1].stamp);
+	KUNIT_EXPECT_LT(test, x->stamp, ring.x->stamp);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.tx));
 }
 
@@ -340,7 +315,7 @@ static void without_interrupts(struct kunit *test)
 	struct ring ring;
 
 	ldk_set_ring_order(dut, *(const unsigned int *)test->param_value);
-	ring_transmit_flags(dut, &ring, 0);
+	ring_transmit(dut, &ring, 0);
 	dst = ring_drain(&ring, 60 * BUF);
 	ldk_expect_data(dut, dst, unrolled(dut, ring.buf, 60 * BUF));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.tx));
@@ -359,9 +334,9 @@ static void long_periods(struct kunit *test)
 	ring_open(dut, &ring);
 	ring.buf = ldk_dst(dut, 4000);
 	ring.x = ldk_xfers(dut, ring.rx, 1);
-	start(ring.x, dmaengine_prep_dma_cyclic(ring.rx, ring.buf->dma, 4000,
-						1000, DMA_DEV_TO_MEM,
-						DMA_PREP_INTERRUPT));
+	ldk_start(ring.x, dmaengine_prep_dma_cyclic(ring.rx, ring.buf->dma, 4000,
+						    1000, DMA_DEV_TO_MEM,
+						    DMA_PREP_INTERRUPT));
 	ring_feed(&ring, 1700);
 	src = ring_feed(&ring, 4000);
 	KUNIT_EXPECT_TRUE(test, ldk_poll(calls(ring.x) == 5));
@@ -402,13 +377,9 @@ static void fails(struct kunit *test)
 	struct ldk_xfer *x;
 	struct ring ring;
 
-	ring_open(dut, &ring);
+	ring_prepare(dut, &ring, DMA_DEV_TO_MEM);
 	ldk_fail(ring.rx, 6, DMA_TRANS_WRITE_FAILED, 20);
-	ring.buf = ldk_dst(dut, BUF);
-	ring.x = ldk_xfers(dut, ring.rx, 1);
-	start(ring.x, dmaengine_prep_dma_cyclic(ring.rx, ring.buf->dma, BUF,
-						PERIOD, DMA_DEV_TO_MEM,
-						DMA_PREP_INTERRUPT));
+	ring_start(&ring, DMA_PREP_INTERRUPT);
 	x = ldk_xfers(dut, ring.rx, 1);
 	ldk_submit_copy(x, dst, src);
 	dma_async_issue_pending(ring.rx);
@@ -597,14 +568,14 @@ static void repeated(struct kunit *test)
 
 	ring_open(dut, &ring);
 	x = ldk_xfers(dut, ring.tx, 2);
-	start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
+	ldk_start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
 	got = ring_drain(&ring, 10 * FRAME);
 	KUNIT_EXPECT_EQ(test, 10, frames(test, got, &at, 1));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(calls(&x[0]) >= 10));
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[0]));
 
-	start(&x[1], prep_frame(&ring, frame(dut, 2),
-				DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
+	ldk_start(&x[1], prep_frame(&ring, frame(dut, 2),
+				    DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
 	at = 0;
 	got = ring_drain(&ring, 40 * FRAME);
 	/* What is in the FIFO and in the ring already comes first. */
@@ -634,7 +605,7 @@ static void replaced_by_single(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[0],
 					   prep_frame(&ring, frame(dut, 1),
 						      DMA_PREP_REPEAT)));
-	start(&x[1], prep_frame(&ring, frame(dut, 2), DMA_PREP_LOAD_EOT));
+	ldk_start(&x[1], prep_frame(&ring, frame(dut, 2), DMA_PREP_LOAD_EOT));
 	got = ring_drain(&ring, 2 * FRAME);
 	KUNIT_EXPECT_EQ(test, 1, frames(test, got, &at, 1));
 	KUNIT_EXPECT_EQ(test, 1, frames(test, got, &at, 2));
@@ -661,11 +632,11 @@ static void replaced_midway(struct kunit *test)
 	ldk_set_ring_order(dut, 1);
 	ring_open(dut, &ring);
 	x = ldk_xfers(dut, ring.tx, 4);
-	start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
+	ldk_start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
 	for (i = 1; i < 4; i++) {
 		ring_drain(&ring, 10 * FRAME);
-		start(&x[i], prep_frame(&ring, frame(dut, i + 1),
-					DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
+		ldk_start(&x[i], prep_frame(&ring, frame(dut, i + 1),
+					    DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
 		at = 0;
 		got = ring_drain(&ring, 40 * FRAME);
 		frames(test, got, &at, i);
@@ -689,8 +660,8 @@ static void not_replaced(struct kunit *test)
 
 	ring_open(dut, &ring);
 	x = ldk_xfers(dut, ring.tx, 2);
-	start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
-	start(&x[1], prep_frame(&ring, frame(dut, 2), 0));
+	ldk_start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
+	ldk_start(&x[1], prep_frame(&ring, frame(dut, 2), 0));
 	got = ring_drain(&ring, 40 * FRAME);
 	KUNIT_EXPECT_EQ(test, 40, frames(test, got, &at, 1));
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[1]));
@@ -709,10 +680,10 @@ static void flag_ignored(struct kunit *test)
 
 	ring_open(dut, &ring);
 	x = ldk_xfers(dut, ring.tx, 1);
-	start(x, dmaengine_prep_slave_single(ring.tx, src->dma, 64,
-					     DMA_MEM_TO_DEV,
-					     DMA_PREP_INTERRUPT |
-					     DMA_PREP_REPEAT));
+	ldk_start(x, dmaengine_prep_slave_single(ring.tx, src->dma, 64,
+						 DMA_MEM_TO_DEV,
+						 DMA_PREP_INTERRUPT |
+						 DMA_PREP_REPEAT));
 	dst = ring_drain(&ring, 64);
 	ldk_expect_moved(dut, dst, src);
 	KUNIT_ASSERT_TRUE(test, ldk_wait(x));

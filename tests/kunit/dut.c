@@ -1170,6 +1170,56 @@ void ldk_submit_copy(struct ldk_xfer *x, struct ldk_buf *dst,
 }
 
 /**
+ * ldk_prep_slave() - prepare a slave transfer of one buffer
+ * @chan: channel, configured for the direction
+ * @addr: bus address
+ * @len: bytes
+ * @dir: direction
+ *
+ * Return: the descriptor, or NULL.
+ */
+struct dma_async_tx_descriptor *
+ldk_prep_slave(struct dma_chan *chan, dma_addr_t addr, size_t len,
+	       enum dma_transfer_direction dir)
+{
+	return dmaengine_prep_slave_single(chan, addr, len, dir,
+					   DMA_PREP_INTERRUPT);
+}
+
+/**
+ * ldk_start() - submit a transaction and issue it
+ * @x: transaction
+ * @tx: its descriptor; the case is aborted if it is NULL, or refused
+ */
+void ldk_start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	KUNIT_ASSERT_NOT_NULL(x->dut->test, tx);
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_submit(x, tx));
+	dma_async_issue_pending(x->chan);
+}
+
+/**
+ * ldk_run() - run a transaction to its end, whatever that is
+ * @x: transaction
+ * @tx: its descriptor; the case is aborted if it does not end
+ */
+void ldk_run(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	ldk_start(x, tx);
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_wait(x));
+}
+
+/**
+ * ldk_finish() - wait for a transaction that is to succeed
+ * @x: transaction, issued; the case is aborted if it does not end
+ */
+void ldk_finish(struct ldk_xfer *x)
+{
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_wait(x));
+	ldk_expect_ok(x);
+}
+
+/**
  * ldk_wait() - wait for the callback
  * @x: transaction
  *
@@ -1222,10 +1272,8 @@ void ldk_copy_ok(struct ldk_dut *dut, struct dma_chan *chan, size_t len)
 	struct ldk_buf *src = ldk_src(dut, len), *dst = ldk_dst(dut, len);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_submit_copy(x, dst, src);
-	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(dut->test, ldk_wait(x));
-	ldk_expect_ok(x);
+	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	ldk_finish(x);
 	ldk_expect_moved(dut, dst, src);
 }
 

@@ -204,6 +204,12 @@ struct dma_async_tx_descriptor *ldk_prep_copy(struct dma_chan *chan,
 					      struct ldk_buf *src);
 void ldk_submit_copy(struct ldk_xfer *x, struct ldk_buf *dst,
 		     struct ldk_buf *src);
+struct dma_async_tx_descriptor *
+ldk_prep_slave(struct dma_chan *chan, dma_addr_t addr, size_t len,
+	       enum dma_transfer_direction dir);
+void ldk_start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
+void ldk_run(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
+void ldk_finish(struct ldk_xfer *x);
 bool ldk_wait(struct ldk_xfer *x);
 void ldk_expect_ok(struct ldk_xfer *x);
 void ldk_expect_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,

@@ -17,16 +17,6 @@ prep_fill(struct dma_chan *chan, struct ldk_buf *dst, int value)
 					 DMA_PREP_INTERRUPT);
 }
 
-static void fill_run(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
-{
-	struct kunit *test = x->dut->test;
-
-	KUNIT_ASSERT_NOT_NULL(test, tx);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(x, tx));
-	dma_async_issue_pending(x->chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-}
-
 /* @len bytes of @value, then @rest of what nobody has written. */
 static u8 *filled(struct ldk_dut *dut, size_t len, u8 value, size_t rest)
 {
@@ -59,7 +49,7 @@ static void value_is_a_byte(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	fill_run(x, prep_fill(chan, dst, value));
+	ldk_run(x, prep_fill(chan, dst, value));
 	ldk_expect_ok(x);
 	ldk_expect_data(dut, dst, filled(dut, LEN, value, 0));
 }
@@ -80,7 +70,7 @@ static void lengths_and_offsets(struct kunit *test)
 		len = round_up(lens[i], align);
 		dst = ldk_buf_at(dut, len, i * 3 * align, DMA_FROM_DEVICE);
 		x = ldk_xfers(dut, chan, 1);
-		fill_run(x, prep_fill(chan, dst, 0x30 + i));
+		ldk_run(x, prep_fill(chan, dst, 0x30 + i));
 		ldk_expect_ok(x);
 		ldk_expect_data(dut, dst, filled(dut, len, 0x30 + i, 0));
 	}
@@ -101,7 +91,7 @@ static void long_one(struct kunit *test)
 	dst = ldk_dst(dut, len);
 	chan = ldk_request(dut);
 	x = ldk_xfers(dut, chan, 1);
-	fill_run(x, prep_fill(chan, dst, 0x77));
+	ldk_run(x, prep_fill(chan, dst, 0x77));
 	ldk_expect_ok(x);
 	ldk_expect_data(dut, dst, filled(dut, len, 0x77, 0));
 }
@@ -151,7 +141,7 @@ static void lists(struct kunit *test)
 	struct scatterlist *sgl = parts(dut, dst, n, len);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	fill_run(x, prep_fill_sg(chan, sgl, n, 0x42));
+	ldk_run(x, prep_fill_sg(chan, sgl, n, 0x42));
 	ldk_expect_ok(x);
 	ldk_expect_data(dut, dst, filled(dut, n * len, 0x42, len));
 }
@@ -166,7 +156,7 @@ static void list_fails(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
 	ldk_fail(chan, 3, DMA_TRANS_WRITE_FAILED, 10);
-	fill_run(x, prep_fill_sg(chan, sgl, 5, 0x42));
+	ldk_run(x, prep_fill_sg(chan, sgl, 5, 0x42));
 	ldk_expect_failed(x, DMA_TRANS_WRITE_FAILED, 5 * 64 - 138);
 	ldk_expect_data(dut, dst, filled(dut, 138, 0x42, 5 * 64 - 138));
 	ldk_copy_ok(dut, chan, 64);
@@ -180,8 +170,8 @@ static void fault(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	fill_run(x, dmaengine_prep_dma_memset(chan, bad, 1, 512,
-					      DMA_PREP_INTERRUPT));
+	ldk_run(x, dmaengine_prep_dma_memset(chan, bad, 1, 512,
+					     DMA_PREP_INTERRUPT));
 	ldk_expect_failed(x, DMA_TRANS_WRITE_FAILED, 512);
 }
 
@@ -194,7 +184,7 @@ static void counted(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	struct dma_chan_percpu before = ldk_counts(chan), after;
 
-	fill_run(x, prep_fill(chan, dst, 1));
+	ldk_run(x, prep_fill(chan, dst, 1));
 	after = ldk_counts(chan);
 	KUNIT_EXPECT_EQ(test, LEN, after.bytes_transferred -
 			before.bytes_transferred);
@@ -242,7 +232,7 @@ static void refused(struct kunit *test)
 		KUNIT_ASSERT_NULL(test, prep_fill_sg(chan, sgl, 8, 1));
 
 	sg_dma_len(&sgl[7]) = 64;
-	fill_run(x, prep_fill_sg(chan, sgl, 8, 1));
+	ldk_run(x, prep_fill_sg(chan, sgl, 8, 1));
 	ldk_expect_ok(x);
 	ldk_expect_data(dut, dst, filled(dut, 512, 1, 0));
 }
@@ -286,7 +276,7 @@ static void completing_leaks_nothing(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < 10; i++) {
-		fill_run(&x[i], prep_fill_sg(chan, sgl, 8, 1));
+		ldk_run(&x[i], prep_fill_sg(chan, sgl, 8, 1));
 		ldk_expect_ok(&x[i]);
 	}
 	/* It comes back after the callback. */

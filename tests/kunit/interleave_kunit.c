@@ -130,21 +130,6 @@ static struct dma_async_tx_descriptor *prep(struct dma_chan *chan,
 	return dmaengine_prep_interleaved_dma(chan, xt, DMA_PREP_INTERRUPT);
 }
 
-static void start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
-{
-	struct kunit *test = x->dut->test;
-
-	KUNIT_ASSERT_NOT_NULL(test, tx);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(x, tx));
-	dma_async_issue_pending(x->chan);
-}
-
-static void finish(struct ldk_xfer *x)
-{
-	KUNIT_ASSERT_TRUE(x->dut->test, ldk_wait(x));
-	ldk_expect_ok(x);
-}
-
 /*
  * Rule: chunks of memory are copied, with the gaps of struct data_chunk between
  * them on either side (dmaengine.h); the gaps are left alone.
@@ -156,18 +141,10 @@ static void memory_to_memory(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	start(x, prep(chan, area->xt));
-	finish(x);
+	ldk_start(x, prep(chan, area->xt));
+	ldk_finish(x);
 	ldk_expect_data(dut, area->dst, area->want);
 	ldk_expect_intact(dut, area->src);
-}
-
-static struct dma_async_tx_descriptor *
-prep_slave(struct dma_chan *chan, struct ldk_buf *buf, size_t len,
-	   enum dma_transfer_direction dir)
-{
-	return dmaengine_prep_slave_single(chan, buf->dma, len, dir,
-					   DMA_PREP_INTERRUPT);
 }
 
 /* Rule: the same out of memory, to a peripheral that has one address. */
@@ -187,10 +164,10 @@ static void memory_to_device(struct kunit *test)
 	area->xt->dir = DMA_MEM_TO_DEV;
 	area->xt->dst_inc = false;
 
-	start(t, prep(tx, area->xt));
-	start(r, prep_slave(rx, dst, area->len, DMA_DEV_TO_MEM));
-	finish(t);
-	finish(r);
+	ldk_start(t, prep(tx, area->xt));
+	ldk_start(r, ldk_prep_slave(rx, dst->dma, area->len, DMA_DEV_TO_MEM));
+	ldk_finish(t);
+	ldk_finish(r);
 	ldk_expect_data(dut, dst, area->packed);
 	ldk_expect_intact(dut, area->src);
 }
@@ -215,10 +192,10 @@ static void device_to_memory(struct kunit *test)
 	area->xt->dir = DMA_DEV_TO_MEM;
 	area->xt->src_inc = false;
 
-	start(r, prep(rx, area->xt));
-	start(t, prep_slave(tx, src, area->len, DMA_MEM_TO_DEV));
-	finish(t);
-	finish(r);
+	ldk_start(r, prep(rx, area->xt));
+	ldk_start(t, ldk_prep_slave(tx, src->dma, area->len, DMA_MEM_TO_DEV));
+	ldk_finish(t);
+	ldk_finish(r);
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -234,7 +211,7 @@ static void fails_midway(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
 	ldk_fail(chan, 4, DMA_TRANS_WRITE_FAILED, 10);
-	start(x, prep(chan, area->xt));
+	ldk_start(x, prep(chan, area->xt));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
 	ldk_expect_failed(x, DMA_TRANS_WRITE_FAILED, 10 * 64 - 3 * 64 - 10);
 	memset(area->want + 3 * 256 + 10, LDK_POISON_BYTE,
@@ -252,8 +229,8 @@ static void template_is_copied(struct kunit *test)
 	struct dma_async_tx_descriptor *tx = prep(chan, area->xt);
 
 	memset(area->xt, 0xff, struct_size(area->xt, sgl, 3));
-	start(x, tx);
-	finish(x);
+	ldk_start(x, tx);
+	ldk_finish(x);
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -274,8 +251,8 @@ static void long_chunks(struct kunit *test)
 	area = area_make(dut, &shape);
 	chan = ldk_request(dut);
 	x = ldk_xfers(dut, chan, 1);
-	start(x, prep(chan, area->xt));
-	finish(x);
+	ldk_start(x, prep(chan, area->xt));
+	ldk_finish(x);
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -293,8 +270,8 @@ static void more_than_the_ring(struct kunit *test)
 	ldk_set_ring_order(dut, 4);
 	chan = ldk_request(dut);
 	x = ldk_xfers(dut, chan, 1);
-	start(x, prep(chan, area->xt));
-	finish(x);
+	ldk_start(x, prep(chan, area->xt));
+	ldk_finish(x);
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -394,8 +371,8 @@ static void refused(struct kunit *test)
 		KUNIT_ASSERT_NULL(test, prep(chan, bad));
 	KUNIT_EXPECT_NULL(test, prep(chan, NULL));
 
-	start(x, prep(chan, area->xt));
-	finish(x);
+	ldk_start(x, prep(chan, area->xt));
+	ldk_finish(x);
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -442,10 +419,10 @@ static void vectors(struct kunit *test)
 						    DMA_PREP_INTERRUPT);
 	memset(from, 0, 15 * sizeof(*from));
 	memset(to, 0, 3 * sizeof(*to));
-	start(t, tx_desc);
-	start(r, rx_desc);
-	finish(t);
-	finish(r);
+	ldk_start(t, tx_desc);
+	ldk_start(r, rx_desc);
+	ldk_finish(t);
+	ldk_finish(r);
 	ldk_expect_moved(dut, dst, src);
 }
 

@@ -145,17 +145,6 @@ static struct dma_chan *parity_request(struct ldk_dut *dut)
 	return chan;
 }
 
-/* Run a prepared transaction to its end. */
-static void parity_run(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
-{
-	struct kunit *test = x->dut->test;
-
-	KUNIT_ASSERT_NOT_NULL(test, tx);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(x, tx));
-	dma_async_issue_pending(x->chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-}
-
 static struct dma_async_tx_descriptor *
 prep_xor_flags(struct dma_chan *chan, struct parity *par, dma_addr_t dst,
 	       unsigned long flags)
@@ -227,7 +216,7 @@ static void xor_sources(struct kunit *test)
 		par = parity_make(dut, n, some_length(dut, align), align);
 		dst = ldk_dst(dut, par->len);
 		x = ldk_xfers(dut, chan, 1);
-		parity_run(x, prep_xor(chan, par, dst->dma));
+		ldk_run(x, prep_xor(chan, par, dst->dma));
 		ldk_expect_ok(x);
 		ldk_expect_data(dut, dst, par->p);
 		parity_expect_sources(par);
@@ -246,7 +235,7 @@ static void xor_into_source(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	unsigned int i;
 
-	parity_run(x, prep_xor(chan, par, par->addr[0]));
+	ldk_run(x, prep_xor(chan, par, par->addr[0]));
 	ldk_expect_ok(x);
 	ldk_expect_data(dut, par->src[0], par->p);
 	for (i = 1; i < par->n; i++)
@@ -283,7 +272,7 @@ static void pq_sources(struct kunit *test)
 		p = ldk_dst(dut, par->len);
 		q = ldk_dst(dut, par->len);
 		x = ldk_xfers(dut, chan, 1);
-		parity_run(x, prep_pq(chan, par, p->dma, q->dma, flags));
+		ldk_run(x, prep_pq(chan, par, p->dma, q->dma, flags));
 		ldk_expect_ok(x);
 		if (flags & NO_P)
 			ldk_expect_untouched(dut, p);
@@ -314,14 +303,14 @@ static void pq_continued(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_maxpq(chan->device, 0),
 			dma_maxpq(chan->device, DMA_PREP_CONTINUE));
 	part.n = 4;
-	parity_run(&x[0], prep_pq(chan, &part, p->dma, q->dma, flags));
+	ldk_run(&x[0], prep_pq(chan, &part, p->dma, q->dma, flags));
 	ldk_expect_ok(&x[0]);
 
 	part.n = 5;
 	memcpy(part.addr, par->addr + 4, 5 * sizeof(*par->addr));
 	memcpy(part.coef, par->coef + 4, 5);
-	parity_run(&x[1], prep_pq(chan, &part, p->dma, q->dma,
-				  flags | DMA_PREP_CONTINUE));
+	ldk_run(&x[1], prep_pq(chan, &part, p->dma, q->dma,
+			       flags | DMA_PREP_CONTINUE));
 	ldk_expect_ok(&x[1]);
 	ldk_expect_data(dut, p, flags & NO_P ? par->q : par->p);
 	ldk_expect_data(dut, q, flags & NO_Q ? par->p : par->q);
@@ -335,7 +324,7 @@ static void pq_into_source(struct kunit *test)
 	struct parity *par = parity_make(dut, 2, LEN, 1);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	parity_run(x, prep_pq(chan, par, 0, par->addr[0], NO_P));
+	ldk_run(x, prep_pq(chan, par, 0, par->addr[0], NO_P));
 	ldk_expect_ok(x);
 	ldk_expect_data(dut, par->src[0], par->q);
 	ldk_expect_intact(dut, par->src[1]);
@@ -361,8 +350,8 @@ static void long_ones(struct kunit *test)
 	struct ldk_buf *p = ldk_dst(dut, len), *q = ldk_dst(dut, len);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
 
-	parity_run(&x[0], prep_xor(chan, par, xor->dma));
-	parity_run(&x[1], prep_pq(chan, par, p->dma, q->dma, 0));
+	ldk_run(&x[0], prep_xor(chan, par, xor->dma));
+	ldk_run(&x[1], prep_pq(chan, par, p->dma, q->dma, 0));
 	ldk_expect_ok(&x[0]);
 	ldk_expect_ok(&x[1]);
 	ldk_expect_data(dut, xor, par->p);
@@ -389,13 +378,13 @@ static void xor_checked(struct kunit *test)
 
 	par->addr[par->n++] = p->dma;
 	result = SUM_CHECK_P_RESULT | SUM_CHECK_Q_RESULT;
-	parity_run(&x[0], prep_xor_val(chan, par, &result));
+	ldk_run(&x[0], prep_xor_val(chan, par, &result));
 	ldk_expect_ok(&x[0]);
 	KUNIT_EXPECT_EQ(test, 0, (int)result);
 
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
 		ldk_buf_flip(p, at[i]);
-		parity_run(&x[1 + i], prep_xor_val(chan, par, &result));
+		ldk_run(&x[1 + i], prep_xor_val(chan, par, &result));
 		ldk_expect_ok(&x[1 + i]);
 		KUNIT_EXPECT_EQ_MSG(test, (int)SUM_CHECK_P_RESULT, (int)result,
 				    "byte %zu", at[i]);
@@ -429,8 +418,8 @@ static void pq_checked(struct kunit *test)
 			want |= SUM_CHECK_P_RESULT;
 		if ((i & 2) && !(flags & NO_Q))
 			want |= SUM_CHECK_Q_RESULT;
-		parity_run(&x[i], prep_pq_val(chan, par, p->dma, q->dma,
-					      &result, flags));
+		ldk_run(&x[i], prep_pq_val(chan, par, p->dma, q->dma,
+					   &result, flags));
 		ldk_expect_ok(&x[i]);
 		KUNIT_EXPECT_EQ_MSG(test, (int)want, (int)result,
 				    "byte %zu, %s%s", at[i / 4],
@@ -460,17 +449,17 @@ static void check_failed(struct kunit *test)
 	enum sum_check_flags result;
 
 	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 1000);
-	parity_run(&x[0], prep_pq_val(chan, par, p->dma, q->dma, &result, 0));
+	ldk_run(&x[0], prep_pq_val(chan, par, p->dma, q->dma, &result, 0));
 	ldk_expect_failed(&x[0], DMA_TRANS_READ_FAILED, LEN - 1000);
 	KUNIT_EXPECT_EQ(test, SUM_CHECK_P_RESULT | SUM_CHECK_Q_RESULT,
 			(int)result);
 
 	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
-	parity_run(&x[1], prep_pq_val(chan, par, 0, q->dma, &result, NO_P));
+	ldk_run(&x[1], prep_pq_val(chan, par, 0, q->dma, &result, NO_P));
 	KUNIT_EXPECT_EQ(test, (int)SUM_CHECK_Q_RESULT, (int)result);
 
 	ldk_fail(chan, 1, DMA_TRANS_ABORTED, 0);
-	parity_run(&x[2], prep_xor_val(chan, par, &result));
+	ldk_run(&x[2], prep_xor_val(chan, par, &result));
 	KUNIT_EXPECT_EQ(test, (int)SUM_CHECK_P_RESULT, (int)result);
 }
 
@@ -524,7 +513,7 @@ static void check_reused(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		if (i)
 			ldk_buf_flip(p, LEN / 2);
-		parity_run(&x[i], tx);
+		ldk_run(&x[i], tx);
 		KUNIT_EXPECT_EQ(test, i == 1 ? (int)SUM_CHECK_P_RESULT : 0,
 				(int)result);
 	}
@@ -577,19 +566,19 @@ static void faults(struct kunit *test)
 	for (i = 0; i < par->n; i++) {
 		good = par->addr[i];
 		par->addr[i] = bad;
-		parity_run(&x[i], prep_xor(chan, par, p->dma));
+		ldk_run(&x[i], prep_xor(chan, par, p->dma));
 		ldk_expect_failed(&x[i], DMA_TRANS_READ_FAILED, 512);
 		par->addr[i] = good;
 	}
-	parity_run(&x[4], prep_xor(chan, par, bad));
+	ldk_run(&x[4], prep_xor(chan, par, bad));
 	ldk_expect_failed(&x[4], DMA_TRANS_WRITE_FAILED, 512);
-	parity_run(&x[5], prep_pq(chan, par, bad, q->dma, 0));
+	ldk_run(&x[5], prep_pq(chan, par, bad, q->dma, 0));
 	ldk_expect_failed(&x[5], DMA_TRANS_WRITE_FAILED, 512);
-	parity_run(&x[6], prep_pq(chan, par, p->dma, bad, 0));
+	ldk_run(&x[6], prep_pq(chan, par, p->dma, bad, 0));
 	ldk_expect_failed(&x[6], DMA_TRANS_WRITE_FAILED, 512);
-	parity_run(&x[7], prep_pq_val(chan, par, p->dma, bad, &result, 0));
+	ldk_run(&x[7], prep_pq_val(chan, par, p->dma, bad, &result, 0));
 	ldk_expect_failed(&x[7], DMA_TRANS_READ_FAILED, 512);
-	parity_run(&x[8], prep_pq(chan, par, 0, q->dma, NO_P));
+	ldk_run(&x[8], prep_pq(chan, par, 0, q->dma, NO_P));
 	ldk_expect_ok(&x[8]);
 	ldk_expect_untouched(dut, p);
 	ldk_expect_data(dut, q, par->q);
@@ -641,7 +630,7 @@ static void refused(struct kunit *test)
 					0));
 	KUNIT_EXPECT_NULL(test, prep_pq(chan, par, ~(dma_addr_t)0, q->dma, 0));
 
-	parity_run(x, prep_pq(chan, par, p->dma, q->dma, 0));
+	ldk_run(x, prep_pq(chan, par, p->dma, q->dma, 0));
 	ldk_expect_ok(x);
 	ldk_expect_data(dut, p, par->p);
 	ldk_expect_data(dut, q, par->q);
@@ -676,7 +665,7 @@ static void aligned(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, prep_xor(chan, par, p->dma));
 	par->len = 64;
 	x = ldk_xfers(dut, chan, 1);
-	parity_run(x, prep_xor(chan, par, p->dma + 16));
+	ldk_run(x, prep_xor(chan, par, p->dma + 16));
 	ldk_expect_ok(x);
 }
 

@@ -30,23 +30,6 @@ struct loop {
 	size_t sent;
 };
 
-static struct dma_async_tx_descriptor *
-prep_slave(struct dma_chan *chan, dma_addr_t addr, size_t len,
-	   enum dma_transfer_direction dir)
-{
-	return dmaengine_prep_slave_single(chan, addr, len, dir,
-					   DMA_PREP_INTERRUPT);
-}
-
-static void start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
-{
-	struct kunit *test = x->dut->test;
-
-	KUNIT_ASSERT_NOT_NULL(test, tx);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(x, tx));
-	dma_async_issue_pending(x->chan);
-}
-
 /* A reception of @len bytes, in bursts of @burst, that waits for its sender. */
 static void loop_start(struct ldk_dut *dut, struct loop *l, size_t len,
 		       u32 burst)
@@ -58,7 +41,7 @@ static void loop_start(struct ldk_dut *dut, struct loop *l, size_t len,
 	l->src = ldk_src(dut, len);
 	l->dst = ldk_dst(dut, len);
 	l->r = ldk_xfers(dut, l->rx, 1);
-	start(l->r, prep_slave(l->rx, l->dst->dma, len, DMA_DEV_TO_MEM));
+	ldk_start(l->r, ldk_prep_slave(l->rx, l->dst->dma, len, DMA_DEV_TO_MEM));
 }
 
 /* Send @n more bytes, and wait until they are gone. */
@@ -66,7 +49,7 @@ static void loop_send(struct loop *l, size_t n)
 {
 	struct ldk_xfer *t = ldk_xfers(l->dut, l->tx, 1);
 
-	start(t, prep_slave(l->tx, l->src->dma + l->sent, n, DMA_MEM_TO_DEV));
+	ldk_start(t, ldk_prep_slave(l->tx, l->src->dma + l->sent, n, DMA_MEM_TO_DEV));
 	KUNIT_ASSERT_TRUE(l->dut->test, ldk_wait(t));
 	ldk_expect_ok(t);
 	l->sent += n;
@@ -165,10 +148,10 @@ static void residue_of_sender(struct kunit *test)
 	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
 	t = ldk_xfers(dut, tx, 1);
 	r = ldk_xfers(dut, rx, 1);
-	start(t, prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
+	ldk_start(t, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_residue(t) == LEN));
 	expect_state(t, DMA_IN_PROGRESS, LEN);
-	start(r, prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
+	ldk_start(r, ldk_prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(r));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(t));
 	expect_state(t, DMA_COMPLETE, 0);
@@ -185,7 +168,7 @@ static void residue_never_grows(struct kunit *test)
 
 	loop_start(dut, &l, SZ_64K, 4);
 	t = ldk_xfers(dut, l.tx, 1);
-	start(t, prep_slave(l.tx, l.src->dma, SZ_64K, DMA_MEM_TO_DEV));
+	ldk_start(t, ldk_prep_slave(l.tx, l.src->dma, SZ_64K, DMA_MEM_TO_DEV));
 	while ((now = ldk_residue(l.r))) {
 		if (now > last) {
 			KUNIT_FAIL(test, "%u after %u", now, last);

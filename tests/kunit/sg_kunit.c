@@ -246,15 +246,8 @@ static struct ldk_xfer *sg_start(struct ldk_dut *dut, struct dma_chan *chan,
 {
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	sg_submit(x, mem);
-	dma_async_issue_pending(chan);
+	ldk_start(x, sg_prep(chan, mem));
 	return x;
-}
-
-static void sg_finish(struct ldk_xfer *x)
-{
-	KUNIT_ASSERT_TRUE(x->dut->test, ldk_wait(x));
-	ldk_expect_ok(x);
 }
 
 /* From one list to another through the pair, checked. */
@@ -263,8 +256,8 @@ static void sg_loop(struct ldk_dut *dut, struct dma_chan *tx,
 {
 	struct ldk_xfer *r = sg_start(dut, rx, to), *t = sg_start(dut, tx, from);
 
-	sg_finish(t);
-	sg_finish(r);
+	ldk_finish(t);
+	ldk_finish(r);
 	sg_mem_expect_same(to, from);
 }
 
@@ -614,8 +607,8 @@ static void config_is_for_later(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, sg_prep(tx, from));
 	r = sg_start(dut, rx, to);
 	ldk_unhold(tx);
-	sg_finish(t);
-	sg_finish(r);
+	ldk_finish(t);
+	ldk_finish(r);
 	sg_mem_expect_same(to, from);
 }
 
@@ -642,8 +635,8 @@ static void config_spares_prepared(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ldk_submit(r, tx_r));
 	dma_async_issue_pending(tx);
 	dma_async_issue_pending(rx);
-	sg_finish(t);
-	sg_finish(r);
+	ldk_finish(t);
+	ldk_finish(r);
 	sg_mem_expect_same(to, from);
 }
 
@@ -705,12 +698,12 @@ static void residue_steps(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test,
 				  ldk_poll(ldk_descriptors(tx) - before == i));
 	}
-	sg_finish(&t[0]);
+	ldk_finish(&t[0]);
 	KUNIT_EXPECT_EQ(test, 0, ldk_residue(&t[0]));
 	KUNIT_EXPECT_EQ(test, 1024, ldk_residue(&t[1]));
 	ldk_unhold(tx);
-	sg_finish(&t[1]);
-	sg_finish(r);
+	ldk_finish(&t[1]);
+	ldk_finish(r);
 }
 
 /* Rule: a receiver waits for data, and loses none of it (hardware.rst). */
@@ -733,8 +726,8 @@ static void receive_first(struct kunit *test)
 	sg_mem_expect_untouched(to);
 
 	t = sg_start(dut, tx, from);
-	sg_finish(t);
-	sg_finish(r);
+	ldk_finish(t);
+	ldk_finish(r);
 	sg_mem_expect_same(to, from);
 }
 
@@ -757,8 +750,8 @@ static void transmit_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(t));
 
 	r = sg_start(dut, rx, to);
-	sg_finish(t);
-	sg_finish(r);
+	ldk_finish(t);
+	ldk_finish(r);
 	sg_mem_expect_same(to, from);
 }
 
@@ -778,11 +771,11 @@ static void sizes_need_not_match(struct kunit *test)
 	t = sg_start(dut, tx, from);
 	for (i = 0; i < 3; i++) {
 		r = sg_start(dut, rx, to);
-		sg_finish(r);
+		ldk_finish(r);
 		got = sg_mem_flatten(to);
 		KUNIT_EXPECT_EQ(test, 0, memcmp(want + i * 1000, got, 1000));
 	}
-	sg_finish(t);
+	ldk_finish(t);
 
 	to = sg_mem_even(dut, 3000, 1, DMA_FROM_DEVICE);
 	r = sg_start(dut, rx, to);
@@ -790,9 +783,9 @@ static void sizes_need_not_match(struct kunit *test)
 	want = sg_mem_flatten(from);
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(r));
-		sg_finish(sg_start(dut, tx, from));
+		ldk_finish(sg_start(dut, tx, from));
 	}
-	sg_finish(r);
+	ldk_finish(r);
 	got = sg_mem_flatten(to);
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_EQ(test, 0, memcmp(want, got + i * 1000, 1000));
@@ -889,8 +882,8 @@ static void full_duplex(struct kunit *test)
 	ldk_unhold(a);
 	ldk_unhold(b);
 	for (i = 0; i < 2; i++) {
-		sg_finish(&t[0][i]);
-		sg_finish(&t[1][i]);
+		ldk_finish(&t[0][i]);
+		ldk_finish(&t[1][i]);
 		sg_mem_expect_same(to[i], from[i]);
 	}
 }
@@ -914,8 +907,8 @@ static void pairs_do_not_mix(struct kunit *test)
 		r[i] = sg_start(dut, rx[i], to[i]);
 	}
 	for (i = 0; i < 2; i++) {
-		sg_finish(t[i]);
-		sg_finish(r[i]);
+		ldk_finish(t[i]);
+		ldk_finish(r[i]);
 		sg_mem_expect_same(to[i], from[i]);
 	}
 }
@@ -939,8 +932,8 @@ static void between_copies(struct kunit *test)
 	ldk_submit_copy(&t[2], dst[1], src);
 	r = sg_start(dut, rx, to);
 	dma_async_issue_pending(tx);
-	sg_finish(&t[2]);
-	sg_finish(r);
+	ldk_finish(&t[2]);
+	ldk_finish(r);
 	KUNIT_EXPECT_EQ(test, 1, t[0].calls);
 	KUNIT_EXPECT_LT(test, t[0].stamp, t[1].stamp);
 	KUNIT_EXPECT_LT(test, t[1].stamp, t[2].stamp);
@@ -972,8 +965,8 @@ static void error_mid_list(struct kunit *test)
 	dma_async_issue_pending(tx);
 	KUNIT_ASSERT_TRUE(test, ldk_wait(&t[0]));
 	ldk_expect_failed(&t[0], DMA_TRANS_READ_FAILED, 270);
-	sg_finish(&t[1]);
-	sg_finish(r);
+	ldk_finish(&t[1]);
+	ldk_finish(r);
 
 	want = sg_mem_flatten(from);
 	got = sg_mem_flatten(to);
@@ -1003,9 +996,9 @@ static void terminate_waiting_receiver(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, r->calls);
 
 	t = sg_start(dut, tx, from);
-	sg_finish(t);
+	ldk_finish(t);
 	sg_mem_expect_untouched(to);
-	sg_finish(sg_start(dut, rx, to2));
+	ldk_finish(sg_start(dut, rx, to2));
 	sg_mem_expect_same(to2, from);
 	KUNIT_EXPECT_EQ(test, 0, r->calls);
 }
@@ -1028,7 +1021,7 @@ static void terminate_waiting_sender(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, t->calls);
 
 	/* What it had sent is there, and nothing more comes. */
-	sg_finish(sg_start(dut, rx, to));
+	ldk_finish(sg_start(dut, rx, to));
 	sg_mem_expect_same(to, from);
 	KUNIT_EXPECT_EQ(test, depth, ldk_bytes(tx) - before);
 	KUNIT_EXPECT_EQ(test, 0, t->calls);
@@ -1044,7 +1037,7 @@ static void fifo_empty_for_next_client(struct kunit *test)
 	struct dma_chan *tx, *rx, *again;
 
 	ldk_request_pair(dut, &tx, &rx);
-	sg_finish(sg_start(dut, tx, stale));
+	ldk_finish(sg_start(dut, tx, stale));
 	ldk_release(dut, rx);
 	again = ldk_try_request(dut, DMA_SLAVE, ldk_index(rx));
 	KUNIT_ASSERT_PTR_EQ(test, rx, again);
@@ -1074,8 +1067,8 @@ static void many_lists(struct kunit *test)
 	dma_async_issue_pending(tx);
 	dma_async_issue_pending(rx);
 	for (i = 0; i < 20; i++) {
-		sg_finish(&t[i]);
-		sg_finish(&r[i]);
+		ldk_finish(&t[i]);
+		ldk_finish(&r[i]);
 		sg_mem_expect_same(to[i], from[i]);
 	}
 }
@@ -1162,7 +1155,7 @@ static void high_addresses(struct kunit *test)
 	x = ldk_xfers(dut, tx, 1);
 	ldk_submit_copy(x, dst, src);
 	dma_async_issue_pending(tx);
-	sg_finish(x);
+	ldk_finish(x);
 	ldk_expect_moved(dut, dst, src);
 
 	sg_init_table(&high, 1);
@@ -1170,16 +1163,16 @@ static void high_addresses(struct kunit *test)
 	sg_dma_len(&high) = PAGE_SIZE;
 	r = sg_start(dut, rx, to);
 	x = high_start(dut, tx, &high, DMA_MEM_TO_DEV);
-	sg_finish(x);
-	sg_finish(r);
+	ldk_finish(x);
+	ldk_finish(r);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(sg_mem_flatten(to), src->data,
 					PAGE_SIZE));
 
 	ldk_buf_poison(dst);
 	sg_dma_address(&high) = dst->dma;
 	x = high_start(dut, rx, &high, DMA_DEV_TO_MEM);
-	sg_finish(sg_start(dut, tx, from));
-	sg_finish(x);
+	ldk_finish(sg_start(dut, tx, from));
+	ldk_finish(x);
 	dma_sync_single_for_cpu(dut->dev, dst->dma, PAGE_SIZE, dst->dir);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(sg_mem_flatten(from), dst->data,
 					PAGE_SIZE));
