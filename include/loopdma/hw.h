@@ -41,7 +41,7 @@
 #define LOOPDMA_VERSION			0x004	/* RO */
 #define LOOPDMA_VERSION_MAJOR		0xffff0000U
 #define LOOPDMA_VERSION_MINOR		0x0000ffffU
-#define LOOPDMA_VERSION_1_1		0x00010001U
+#define LOOPDMA_VERSION_1_2		0x00010002U
 
 #define LOOPDMA_CAPS			0x008	/* RO */
 #define LOOPDMA_CAPS_COPY		0x00000001U	/* COPY descriptors */
@@ -53,6 +53,9 @@
 #define LOOPDMA_CAPS_PQ			0x00000040U	/* PQ, PQ_CHECK */
 #define LOOPDMA_CAPS_PAUSE		0x00000080U	/* CH_CONTROL.PAUSE */
 #define LOOPDMA_CAPS_PROGRESS		0x00000100U	/* progress, FIFO_LEVEL */
+#define LOOPDMA_CAPS_PERIPH		0x00000200U	/* CH_PERIPH, RATE, FIFO_DATA */
+#define LOOPDMA_CAPS_METADATA		0x00000400U	/* metadata of TX and RX */
+#define LOOPDMA_CAPS_PRIORITY		0x00000800U	/* CH_PRIORITY */
 
 #define LOOPDMA_TOPOLOGY		0x010	/* RO */
 #define LOOPDMA_TOPOLOGY_CHANNELS	0x000000ffU	/* 1..32 */
@@ -126,6 +129,16 @@
 #define LOOPDMA_CH_COMP_HI		0x24	/* RW while disabled */
 #define LOOPDMA_CH_ABORT		0x28	/* WO: abort below this count */
 #define LOOPDMA_CH_FIFO_LEVEL		0x2c	/* RO, CAPS_PROGRESS: bytes */
+#define LOOPDMA_CH_FIFO_DATA		0x30	/* RW, CAPS_PERIPH: 4 bytes */
+
+#define LOOPDMA_CH_PERIPH		0x34	/* RW, CAPS_PERIPH */
+#define LOOPDMA_CH_PERIPH_PATTERN	0x00000001U	/* else loopback */
+#define LOOPDMA_CH_PERIPH_SEED		0x0000ff00U	/* of the pattern */
+
+#define LOOPDMA_CH_RATE			0x38	/* RW, CAPS_PERIPH: bytes/s, 0: any */
+
+#define LOOPDMA_CH_PRIORITY		0x3c	/* RW, CAPS_PRIORITY */
+#define LOOPDMA_CH_PRIORITY_CLASS	0x00000003U	/* 3: first */
 
 #define LOOPDMA_CH_CNT_DOORBELLS	0x40	/* RO, CAPS_COUNTERS */
 #define LOOPDMA_CH_CNT_DESCRIPTORS	0x44	/* RO, CAPS_COUNTERS */
@@ -180,6 +193,7 @@ enum loopdma_hw_chan_error {
 /* --- Descriptor ---------------------------------------------------------- */
 
 #define LOOPDMA_DESC_SIZE		64
+#define LOOPDMA_META_SIZE		16
 
 /* struct loopdma_hw_desc.ctrl */
 #define LOOPDMA_CTRL_OPCODE		0x000000ffU	/* enum loopdma_hw_opcode */
@@ -188,6 +202,8 @@ enum loopdma_hw_chan_error {
 
 /* struct loopdma_hw_desc.arg */
 #define LOOPDMA_ARG_BYTE		0x000000ffU	/* FILL */
+#define LOOPDMA_ARG_META_LEN		0x0000001fU	/* TX: 0..16 bytes of meta */
+#define LOOPDMA_ARG_META		0x00000020U	/* RX: meta is wanted */
 #define LOOPDMA_ARG_SOURCES		0x000000ffU	/* XOR and PQ kinds */
 #define LOOPDMA_ARG_NO_P		0x00000100U	/* PQ kinds: no P */
 #define LOOPDMA_ARG_NO_Q		0x00000200U	/* PQ kinds: no Q */
@@ -197,6 +213,7 @@ enum loopdma_hw_chan_error {
 #define LOOPDMA_STATUS_CODE		0x000000ffU	/* enum loopdma_hw_status */
 #define LOOPDMA_STATUS_P_WRONG		0x00000100U	/* found by a check */
 #define LOOPDMA_STATUS_Q_WRONG		0x00000200U	/* found by a check */
+#define LOOPDMA_STATUS_META_LEN		0x001f0000U	/* RX: bytes of meta */
 
 /* struct loopdma_hw_desc.periph, TX and RX only */
 #define LOOPDMA_PERIPH_WIDTH		0x0000000fU	/* log2 of bytes */
@@ -244,7 +261,8 @@ enum loopdma_hw_opcode {
  * @LOOPDMA_ST_ABORTED: retired by CH_ABORT before it was complete
  * @LOOPDMA_ST_SKIPPED: not executed, an earlier descriptor of its chain failed
  * @LOOPDMA_ST_ARG: number of sources zero or above XOR_LIMITS, or neither P
- *	nor Q wanted
+ *	nor Q wanted; META_LEN above 16
+ * @LOOPDMA_ST_DATA: the pattern sink was sent a byte that is not the pattern's
  */
 enum loopdma_hw_status {
 	LOOPDMA_ST_PENDING	= 0,
@@ -259,6 +277,7 @@ enum loopdma_hw_status {
 	LOOPDMA_ST_ABORTED	= 9,
 	LOOPDMA_ST_SKIPPED	= 10,
 	LOOPDMA_ST_ARG		= 11,
+	LOOPDMA_ST_DATA		= 12,
 };
 
 /**
@@ -270,10 +289,13 @@ enum loopdma_hw_status {
  *	loopdma_hw_sources; zero if the opcode does not read memory
  * @dst: bus address written to, or P to be checked; zero if there is none
  * @periph: LOOPDMA_PERIPH_*; zero but for TX and RX
- * @arg: LOOPDMA_ARG_*; zero for NOP, COPY, TX and RX
+ * @arg: LOOPDMA_ARG_*; zero for NOP and COPY
  * @dst2: bus address of Q; zero but for the PQ kinds
  * @src_off: bytes from the addresses in the source list to where this
  *	descriptor begins; zero but for the XOR and PQ kinds
+ * @meta: metadata (shares the space of @dst2 and @src_off): of a TX with
+ *	META_LEN what goes with its last byte; of an RX with META written by
+ *	the device
  * @status: LOOPDMA_STATUS_*; written by the device
  * @residue: bytes of @len that were not moved; written by the device
  * @fault_addr: bus address of a READ or WRITE error, else zero; written by
@@ -289,12 +311,31 @@ struct loopdma_hw_desc {
 	__le64 dst;
 	__le32 periph;
 	__le32 arg;
-	__le64 dst2;
-	__le64 src_off;
+	union {
+		struct {
+			__le64 dst2;
+			__le64 src_off;
+		};
+		__u8 meta[LOOPDMA_META_SIZE];
+	};
 	__le32 status;
 	__le32 residue;
 	__le64 fault_addr;
 };
+
+/* --- Pattern -------------------------------------------------------------- */
+
+/**
+ * loopdma_hw_pattern() - byte of the pattern that a peripheral sends and expects
+ * @seed: LOOPDMA_CH_PERIPH_SEED
+ * @pos: bytes of the pattern before it
+ *
+ * Return: the byte; the pattern begins anew after 2^32 of them.
+ */
+static inline __u8 loopdma_hw_pattern(__u8 seed, __u32 pos)
+{
+	return seed + pos + (pos >> 8) + (pos >> 16) + (pos >> 24);
+}
 
 /* --- Source list ---------------------------------------------------------- */
 

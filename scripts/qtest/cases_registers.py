@@ -62,7 +62,7 @@ def irq_mode(bench, mode, msix, msi):
 def id_and_version(dev):
     """ID is always the magic, VERSION 1.1."""
     expect(dev.read(HW.ID), HW.ID_MAGIC, "ID")
-    expect(dev.read(HW.VERSION), HW.VERSION_1_1, "VERSION")
+    expect(dev.read(HW.VERSION), HW.VERSION_1_2, "VERSION")
 
 
 @case("x-id=0x12345678,x-version=0x00020007,vendor-id=0x1b36,device-id=0x00ff")
