@@ -575,12 +575,14 @@ static const struct outcome outcomes[] = {
 	{ LOOPDMA_ST_PERIPH,	DMA_TRANS_ABORTED },
 	{ LOOPDMA_ST_ABORTED,	DMA_TRANS_ABORTED },
 	{ LOOPDMA_ST_SKIPPED,	DMA_TRANS_ABORTED },
+	{ LOOPDMA_ST_ARG,	DMA_TRANS_ABORTED },
+	{ LOOPDMA_ST_DATA,	DMA_TRANS_WRITE_FAILED },
+	/* A check that found something was successful, so was metadata. */
+	{ 0x301,		DMA_TRANS_NOERROR },
+	{ 0x100001,		DMA_TRANS_NOERROR },
 	/* Not defined: anything but success. */
 	{ LOOPDMA_ST_PENDING,	DMA_TRANS_ABORTED },
-	{ LOOPDMA_ST_ARG,	DMA_TRANS_ABORTED },
-	/* A check that found something was successful. */
-	{ 0x301,		DMA_TRANS_NOERROR },
-	{ 12,			DMA_TRANS_ABORTED },
+	{ 13,			DMA_TRANS_ABORTED },
 	{ 0x401,		DMA_TRANS_ABORTED },
 	{ 0x80000001,		DMA_TRANS_ABORTED },
 	{ U32_MAX,		DMA_TRANS_ABORTED },
@@ -625,6 +627,44 @@ static void decode_wrong(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SUM_CHECK_Q_RESULT, loopdma_desc_wrong(hw));
 }
 
+/* Rule: TX carries its metadata in the descriptor, which is else as without. */
+static void encode_meta(struct kunit *test)
+{
+	static const u8 meta[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+	struct loopdma_hw_desc *hw = used_desc(test), *plain = used_desc(test);
+
+	loopdma_desc_tx(plain, 0x1000, 64, 2, LOOPDMA_CTRL_INT);
+	loopdma_desc_tx(hw, 0x1000, 64, 2, LOOPDMA_CTRL_INT);
+	loopdma_desc_send_meta(hw, meta, sizeof(meta));
+	KUNIT_EXPECT_EQ(test, sizeof(meta), le32_to_cpu(hw->arg));
+	KUNIT_EXPECT_MEMEQ(test, meta, hw->meta, sizeof(meta));
+	KUNIT_EXPECT_EQ(test, 0, hw->meta[sizeof(meta)]);
+	hw->arg = 0;
+	memset(hw->meta, 0, sizeof(hw->meta));
+	KUNIT_EXPECT_MEMEQ(test, plain, hw, sizeof(*hw));
+
+	loopdma_desc_rx(hw, 0x1000, 64, 2, 0);
+	loopdma_desc_want_meta(hw);
+	KUNIT_EXPECT_EQ(test, LOOPDMA_ARG_META, le32_to_cpu(hw->arg));
+}
+
+/* Rule: there is metadata as the status says, however much that claims to be. */
+static void decode_meta(struct kunit *test)
+{
+	struct loopdma_hw_desc *hw = used_desc(test);
+	u8 meta[LOOPDMA_META_SIZE] = { };
+
+	memset(hw->meta, 0x5a, sizeof(hw->meta));
+	hw->status = cpu_to_le32(LOOPDMA_ST_OK);
+	KUNIT_EXPECT_EQ(test, 0, loopdma_desc_meta(hw, meta));
+	KUNIT_EXPECT_EQ(test, 0, meta[0]);
+	hw->status = cpu_to_le32(LOOPDMA_ST_OK | 7 << 16);
+	KUNIT_EXPECT_EQ(test, 7, loopdma_desc_meta(hw, meta));
+	KUNIT_EXPECT_MEMEQ(test, hw->meta, meta, sizeof(meta));
+	hw->status = cpu_to_le32(LOOPDMA_ST_OK | 0x1f << 16);
+	KUNIT_EXPECT_EQ(test, LOOPDMA_META_SIZE, loopdma_desc_meta(hw, meta));
+}
+
 /* Rule: the residue is at most the length, whatever the device wrote. */
 static void decode_residue_bounded(struct kunit *test)
 {
@@ -646,11 +686,11 @@ static void status_names(struct kunit *test)
 {
 	u32 i, j;
 
-	for (i = 0; i <= LOOPDMA_ST_ARG; i++)
+	for (i = 0; i <= LOOPDMA_ST_DATA; i++)
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_STRNEQ(test, loopdma_status_name(i),
 					    loopdma_status_name(j));
-	KUNIT_EXPECT_STREQ(test, loopdma_status_name(LOOPDMA_ST_ARG + 1),
+	KUNIT_EXPECT_STREQ(test, loopdma_status_name(LOOPDMA_ST_DATA + 1),
 			   loopdma_status_name(U32_MAX));
 }
 
@@ -686,6 +726,8 @@ static struct kunit_case desc_cases[] = {
 	KUNIT_CASE(encode_clears_outcome),
 	KUNIT_CASE_PARAM(decode_result, outcomes_gen_params),
 	KUNIT_CASE(decode_wrong),
+	KUNIT_CASE(encode_meta),
+	KUNIT_CASE(decode_meta),
 	KUNIT_CASE(decode_residue_bounded),
 	KUNIT_CASE(status_names),
 	{ }

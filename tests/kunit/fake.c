@@ -16,7 +16,9 @@
 #include <linux/bits.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
+#include <linux/ktime.h>
 #include <linux/log2.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -39,16 +41,37 @@
  */
 #define FAKE_LATENCY	64
 
+/* hardware.rst: how far a paced channel that is late may catch up. */
+#define FAKE_CATCH_UP	(10 * NSEC_PER_MSEC)
+
+/**
+ * struct fake_mark - metadata in a FIFO
+ * @end: bytes ever put into the FIFO, up to the one that it goes with
+ * @len: bytes of @meta
+ * @meta: the metadata, zeroes behind it
+ */
+struct fake_mark {
+	u32 end;
+	u8 len;
+	u8 meta[LOOPDMA_META_SIZE];
+};
+
 /**
  * struct fake_fifo - receive FIFO of a channel
  * @buf: bytes, as many as the configuration says
  * @head: bytes ever put in
  * @tail: bytes ever taken out
+ * @mark: metadata, at the most as many as there are bytes
+ * @first: metadata ever taken out
+ * @last: metadata ever put in
  */
 struct fake_fifo {
 	u8 *buf;
 	u32 head;
 	u32 tail;
+	struct fake_mark *mark;
+	u32 first;
+	u32 last;
 };
 
 /**
@@ -82,7 +105,15 @@ struct fake_fifo {
  * @forced: status that @cur shall have once @limit is reached, or 0
  * @fault: bus address that goes with the status of @cur, or 0
  * @wrong: LOOPDMA_STATUS_*_WRONG, what the check of @moved bytes has found
+ * @meta_len: bytes of metadata that came with the bytes moved
+ * @meta: that metadata
  * @fifo: what the peer has sent
+ * @periph: CH_PERIPH
+ * @rate: CH_RATE
+ * @priority: CH_PRIORITY
+ * @source: bytes that the pattern source has given
+ * @sink: bytes that the pattern sink has taken
+ * @due: when the peripheral requests the next burst, in nanoseconds
  * @hold: TC_HOLD
  * @credits: from TC_STEP
  * @fail: TC_FAIL
@@ -132,7 +163,15 @@ struct fake_chan {
 	u32 forced;
 	u64 fault;
 	u32 wrong;
+	u8 meta_len;
+	u8 meta[LOOPDMA_META_SIZE];
 	struct fake_fifo fifo;
+	u32 periph;
+	u32 rate;
+	u32 priority;
+	u32 source;
+	u32 sink;
+	u64 due;
 
 	u32 hold;
 	u32 credits;
@@ -159,6 +198,7 @@ struct fake_chan {
  * @dma_parms: of @dev; KUnit devices come without
  * @wq: where @work runs
  * @work: the engine
+ * @tick: wakes the engine for a channel that waits for its time
  * @lock: protects everything below; nests inside the driver's channel lock
  * @ld: driver instance that gets the interrupts, or NULL
  * @unplugged: reads return all ones, writes are lost, nothing runs
@@ -185,6 +225,7 @@ struct loopdma_fake {
 	struct device_dma_parameters dma_parms;
 	struct workqueue_struct *wq;
 	struct work_struct work;
+	struct delayed_work tick;
 
 	spinlock_t lock;	/* protects what follows */
 	struct loopdma_dev *ld;
@@ -213,7 +254,9 @@ const struct loopdma_fake_config loopdma_fake_default = {
 	.caps = LOOPDMA_CAPS_COPY | LOOPDMA_CAPS_LOOPBACK |
 		LOOPDMA_CAPS_COUNTERS | LOOPDMA_CAPS_TESTCTL |
 		LOOPDMA_CAPS_FILL | LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ |
-		LOOPDMA_CAPS_PAUSE | LOOPDMA_CAPS_PROGRESS,
+		LOOPDMA_CAPS_PAUSE | LOOPDMA_CAPS_PROGRESS |
+		LOOPDMA_CAPS_PERIPH | LOOPDMA_CAPS_METADATA |
+		LOOPDMA_CAPS_PRIORITY,
 	.channels = 8,
 	.ring_min = 1,
 	.ring_max = 10,
@@ -424,6 +467,8 @@ static bool fake_chan_retire(struct loopdma_fake *fake, struct fake_chan *fc,
 		status = fc->garble_status;
 		residue = fc->garble_residue;
 	}
+	if (status & LOOPDMA_STATUS_META_LEN)
+		memcpy(hw->meta, fc->meta, sizeof(hw->meta));
 	WRITE_ONCE(hw->fault_addr, cpu_to_le64(fault_addr));
 	WRITE_ONCE(hw->residue, cpu_to_le32(residue));
 	WRITE_ONCE(hw->status, cpu_to_le32(status));
@@ -435,6 +480,36 @@ static bool fake_chan_retire(struct loopdma_fake *fake, struct fake_chan *fc,
 	return fake_chan_write_done(fake, fc);
 }
 
+/* Metadata of the current descriptor, to go with the byte sent last. */
+static void fake_chan_send_meta(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	u32 len = FIELD_GET(LOOPDMA_ARG_META_LEN, le32_to_cpu(fc->cur.arg));
+	u32 mask = fake->cfg.fifo_depth - 1;
+	struct fake_fifo *fifo;
+	struct fake_mark *mark;
+
+	if (!len || fc->periph & LOOPDMA_CH_PERIPH_PATTERN)
+		return;
+	fifo = &fake_peer(fake, fc)->fifo;
+	mark = &fifo->mark[fifo->last++ & mask];
+	mark->end = fifo->head;
+	mark->len = len;
+	memcpy(mark->meta, fc->cur.meta, sizeof(mark->meta));
+}
+
+/*
+ * What the status of a descriptor tells besides when all of it was executed.  What
+ * a check has found does not count before.
+ */
+static u32 fake_chan_found(struct fake_chan *fc)
+{
+	if (le32_to_cpu(fc->cur.arg) & LOOPDMA_ARG_META &&
+	    FIELD_GET(LOOPDMA_CTRL_OPCODE, le32_to_cpu(fc->cur.ctrl)) ==
+	    LOOPDMA_OP_RX)
+		return FIELD_PREP(LOOPDMA_STATUS_META_LEN, fc->meta_len);
+	return fc->wrong;
+}
+
 static void fake_chan_finish(struct loopdma_fake *fake, struct fake_chan *fc,
 			     u32 status)
 {
@@ -442,9 +517,10 @@ static void fake_chan_finish(struct loopdma_fake *fake, struct fake_chan *fc,
 	u32 residue = le32_to_cpu(fc->cur.len) - fc->moved;
 	bool ok = status == LOOPDMA_ST_OK;
 
-	/* What a check has found counts when it has seen everything. */
-	if (!fake_chan_retire(fake, fc, ok ? status | fc->wrong : status,
-			      ok ? 0 : residue, fc->fault))
+	if (ok && FIELD_GET(LOOPDMA_CTRL_OPCODE, ctrl) == LOOPDMA_OP_TX)
+		fake_chan_send_meta(fake, fc);
+	if (!fake_chan_retire(fake, fc, ok ? status | fake_chan_found(fc) :
+			      status, ok ? 0 : residue, fc->fault))
 		return;
 	if (!(ctrl & LOOPDMA_CTRL_CHAIN))
 		fc->skip = false;
@@ -485,11 +561,13 @@ static const struct fake_opcode fake_opcodes[] = {
 	},
 	[LOOPDMA_OP_TX] = {
 		.caps = LOOPDMA_CH_CAPS_TX,
+		.arg = LOOPDMA_ARG_META_LEN,
 		.src = true,
 		.slave = true,
 	},
 	[LOOPDMA_OP_RX] = {
 		.caps = LOOPDMA_CH_CAPS_RX,
+		.arg = LOOPDMA_ARG_META,
 		.dst = true,
 		.slave = true,
 	},
@@ -573,17 +651,34 @@ static u32 fake_burst_bytes(const struct loopdma_hw_desc *hw)
 	return max(burst, 1U) << FIELD_GET(LOOPDMA_PERIPH_WIDTH, periph);
 }
 
-static bool fake_desc_reserved(const struct loopdma_hw_desc *hw)
+/* Bytes of metadata that a descriptor carries; above the size: too many. */
+static u32 fake_desc_meta_len(const struct loopdma_hw_desc *hw)
+{
+	if (fake_desc_op(hw) != LOOPDMA_OP_TX)
+		return 0;
+	return FIELD_GET(LOOPDMA_ARG_META_LEN, le32_to_cpu(hw->arg));
+}
+
+static bool fake_desc_reserved(struct loopdma_fake *fake,
+			       const struct loopdma_hw_desc *hw)
 {
 	u32 ctrl = LOOPDMA_CTRL_OPCODE | LOOPDMA_CTRL_INT | LOOPDMA_CTRL_CHAIN;
 	u32 periph = LOOPDMA_PERIPH_WIDTH | LOOPDMA_PERIPH_BURST;
 	const struct fake_opcode *how = fake_desc_how(hw);
+	u32 meta = min(fake_desc_meta_len(hw), LOOPDMA_META_SIZE);
+	u32 arg = how->arg;
 
+	if (how->slave && !(fake->cfg.caps & LOOPDMA_CAPS_METADATA))
+		arg = 0;
 	/* From here on arg has no bit that the opcode does not have. */
-	if ((le32_to_cpu(hw->ctrl) & ~ctrl) ||
-	    (le32_to_cpu(hw->arg) & ~how->arg) ||
+	if ((le32_to_cpu(hw->ctrl) & ~ctrl) || (le32_to_cpu(hw->arg) & ~arg) ||
 	    (le32_to_cpu(hw->periph) & ~(how->slave ? periph : 0)))
 		return true;
+	if (how->slave &&
+	    memchr_inv(hw->meta + meta, 0, LOOPDMA_META_SIZE - meta))
+		return true;
+	if (how->slave)
+		return (hw->src && !how->src) || (hw->dst && !how->dst);
 	return (hw->src && !how->src) || (hw->src_off && !how->parity) ||
 	       (hw->dst && !fake_desc_has_dst(hw)) ||
 	       (hw->dst2 && !fake_desc_has_dst2(hw));
@@ -614,12 +709,12 @@ static bool fake_desc_aligned(struct loopdma_fake *fake,
 			      const struct loopdma_hw_desc *hw, u32 width)
 {
 	const struct fake_opcode *how = fake_desc_how(hw);
-	u64 all = le32_to_cpu(hw->len) | le64_to_cpu(hw->dst) |
-		  le64_to_cpu(hw->dst2);
+	u64 all = le32_to_cpu(hw->len) | le64_to_cpu(hw->dst);
 	u64 src = le64_to_cpu(hw->src);
 
 	if (how->slave)
 		return IS_ALIGNED(src | all, width);
+	all |= le64_to_cpu(hw->dst2);
 	/* A source list is no buffer and has an alignment of its own. */
 	if (!how->parity)
 		all |= src;
@@ -643,7 +738,7 @@ static u32 fake_desc_check(struct loopdma_fake *fake, struct fake_chan *fc)
 	how = fake_desc_how(hw);
 	if (how->caps & ~fake_chan_caps(fake, fc))
 		return LOOPDMA_ST_OPCODE;
-	if (fake_desc_reserved(hw))
+	if (fake_desc_reserved(fake, hw))
 		return LOOPDMA_ST_RESERVED;
 	if (op == LOOPDMA_OP_NOP)
 		return len ? LOOPDMA_ST_LENGTH : LOOPDMA_ST_OK;
@@ -652,7 +747,8 @@ static u32 fake_desc_check(struct loopdma_fake *fake, struct fake_chan *fc)
 		return LOOPDMA_ST_LENGTH;
 	if (how->slave && !fake_desc_periph_ok(fake, hw, width))
 		return LOOPDMA_ST_PERIPH;
-	if (how->parity && !fake_desc_arg_ok(fake, hw))
+	if ((how->parity && !fake_desc_arg_ok(fake, hw)) ||
+	    fake_desc_meta_len(hw) > LOOPDMA_META_SIZE)
 		return LOOPDMA_ST_ARG;
 	if (!fake_desc_aligned(fake, hw, width))
 		return LOOPDMA_ST_ALIGN;
@@ -707,6 +803,7 @@ static void fake_chan_begin(struct loopdma_fake *fake, struct fake_chan *fc)
 	fc->limit = le32_to_cpu(fc->cur.len);
 	fc->forced = 0;
 	fc->wrong = 0;
+	fc->meta_len = 0;
 	if (status == LOOPDMA_ST_OK && fake_desc_how(&fc->cur)->parity)
 		status = fake_chan_read_sources(fake, fc);
 	if (fc->fail & LOOPDMA_CH_TC_FAIL_AFTER &&
@@ -756,15 +853,48 @@ static void fake_fifo_put(struct loopdma_fake *fake, struct fake_fifo *fifo,
 	fifo->head += len;
 }
 
-static void fake_fifo_get(struct loopdma_fake *fake, struct fake_fifo *fifo,
+/* The metadata that comes with the bytes is left in the channel. */
+static void fake_fifo_get(struct loopdma_fake *fake, struct fake_chan *fc,
 			  u8 *dst, u32 len)
 {
+	struct fake_fifo *fifo = &fc->fifo;
 	u32 mask = fake->cfg.fifo_depth - 1;
 	u32 first = min(len, fake->cfg.fifo_depth - (fifo->tail & mask));
+	const struct fake_mark *mark;
 
 	memcpy(dst, fifo->buf + (fifo->tail & mask), first);
 	memcpy(dst + first, fifo->buf, len - first);
 	fifo->tail += len;
+	while (fifo->first != fifo->last) {
+		mark = &fifo->mark[fifo->first & mask];
+		if ((s32)(mark->end - fifo->tail) > 0)
+			break;
+		fc->meta_len = mark->len;
+		memcpy(fc->meta, mark->meta, sizeof(fc->meta));
+		fifo->first++;
+	}
+}
+
+static u8 fake_pattern(const struct fake_chan *fc, u32 pos)
+{
+	return loopdma_hw_pattern(FIELD_GET(LOOPDMA_CH_PERIPH_SEED,
+					    fc->periph), pos);
+}
+
+static void fake_source_get(struct fake_chan *fc, u8 *dst, u32 len)
+{
+	while (len--)
+		*dst++ = fake_pattern(fc, fc->source++);
+}
+
+/* Takes what is the pattern; returns how many bytes that was. */
+static u32 fake_sink_put(struct fake_chan *fc, const u8 *src, u32 len)
+{
+	u32 n;
+
+	for (n = 0; n < len && src[n] == fake_pattern(fc, fc->sink); n++)
+		fc->sink++;
+	return n;
 }
 
 /* A burst moves whole or not at all; so does what is left, if that is less. */
@@ -775,12 +905,42 @@ static u32 fake_slave_ready(u32 todo, u32 burst, u32 avail)
 	return rounddown(avail, burst);
 }
 
+/* Has the peripheral requested a burst?  If not, look again when it does. */
+static bool fake_chan_requested(struct loopdma_fake *fake, struct fake_chan *fc)
+{
+	u64 now = ktime_get_ns();
+
+	if (!fc->rate || now >= fc->due)
+		return true;
+	queue_delayed_work(fake->wq, &fake->tick,
+			   nsecs_to_jiffies(fc->due - now) + 1);
+	return false;
+}
+
+/* Bytes were moved; the time of the next burst follows from their number. */
+static void fake_chan_pace(struct fake_chan *fc, u32 len)
+{
+	u64 late = ktime_get_ns() - FAKE_CATCH_UP;
+
+	if (fc->rate)
+		fc->due = max(fc->due, late) +
+			  div_u64((u64)len * NSEC_PER_SEC, fc->rate);
+}
+
 /* Bytes of the next chunk that flow control lets move. */
 static u32 fake_chan_ready(struct loopdma_fake *fake, struct fake_chan *fc)
 {
 	u32 n = min_t(u32, fc->limit - fc->moved, FAKE_CHUNK);
 	const struct fake_fifo *fifo = &fc->fifo;
 
+	if (fake_desc_how(&fc->cur)->slave) {
+		if (!fake_chan_requested(fake, fc))
+			return 0;
+		if (fc->rate)
+			n = min(n, fake_burst_bytes(&fc->cur));
+		if (fc->periph & LOOPDMA_CH_PERIPH_PATTERN)
+			return n;
+	}
 	switch (fake_desc_op(&fc->cur)) {
 	case LOOPDMA_OP_TX:
 		fifo = &fake_peer(fake, fc)->fifo;
@@ -912,9 +1072,39 @@ static void fake_chan_parity(struct loopdma_fake *fake, struct fake_chan *fc,
 				LOOPDMA_STATUS_Q_WRONG);
 }
 
-/* The operation itself, for bytes that were found ready and accessible. */
-static void fake_chan_execute(struct loopdma_fake *fake, struct fake_chan *fc,
-			      u32 len)
+/* Bytes from memory to the peripheral; ends the descriptor if it takes fewer. */
+static u32 fake_chan_tx(struct loopdma_fake *fake, struct fake_chan *fc,
+			const u8 *src, u32 len)
+{
+	u32 n = len;
+
+	if (fc->periph & LOOPDMA_CH_PERIPH_PATTERN)
+		n = fake_sink_put(fc, src, len);
+	else
+		fake_fifo_put(fake, &fake_peer(fake, fc)->fifo, src, len);
+	if (n < len) {
+		fc->limit = fc->moved + n;
+		fc->forced = LOOPDMA_ST_DATA;
+		fc->fault = 0;
+	}
+	return n;
+}
+
+static void fake_chan_rx(struct loopdma_fake *fake, struct fake_chan *fc,
+			 u8 *dst, u32 len)
+{
+	if (fc->periph & LOOPDMA_CH_PERIPH_PATTERN)
+		fake_source_get(fc, dst, len);
+	else
+		fake_fifo_get(fake, fc, dst, len);
+}
+
+/*
+ * The operation itself, for bytes that were found ready and accessible; returns
+ * how many of them it was done with.
+ */
+static u32 fake_chan_execute(struct loopdma_fake *fake, struct fake_chan *fc,
+			     u32 len)
 {
 	u64 src = fake_chan_source(fc, 0);
 	u64 dst = le64_to_cpu(fc->cur.dst) + fc->moved;
@@ -924,11 +1114,12 @@ static void fake_chan_execute(struct loopdma_fake *fake, struct fake_chan *fc,
 		memmove(fake_bus_ptr(fake, dst), fake_bus_ptr(fake, src), len);
 		break;
 	case LOOPDMA_OP_TX:
-		fake_fifo_put(fake, &fake_peer(fake, fc)->fifo,
-			      fake_bus_ptr(fake, src), len);
+		len = fake_chan_tx(fake, fc, fake_bus_ptr(fake, src), len);
+		fake_chan_pace(fc, len);
 		break;
 	case LOOPDMA_OP_RX:
-		fake_fifo_get(fake, &fc->fifo, fake_bus_ptr(fake, dst), len);
+		fake_chan_rx(fake, fc, fake_bus_ptr(fake, dst), len);
+		fake_chan_pace(fc, len);
 		break;
 	case LOOPDMA_OP_FILL:
 		memset(fake_bus_ptr(fake, dst),
@@ -938,6 +1129,7 @@ static void fake_chan_execute(struct loopdma_fake *fake, struct fake_chan *fc,
 	default:
 		fake_chan_parity(fake, fc, len);
 	}
+	return len;
 }
 
 /* Moves a chunk of the current descriptor; false if flow control forbids. */
@@ -951,7 +1143,7 @@ static bool fake_chan_move(struct loopdma_fake *fake, struct fake_chan *fc)
 	}
 	n = fake_chan_reach(fake, fc, n);
 	if (n)
-		fake_chan_execute(fake, fc, n);
+		n = fake_chan_execute(fake, fc, n);
 	fc->moved += n;
 	fc->cnt_bytes += n;
 	if (fc->moved == fc->limit)
@@ -1020,8 +1212,8 @@ static void fake_deliver(struct loopdma_fake *fake, u64 pending, u32 event)
 	local_irq_restore(flags);
 }
 
-/* Some more of what there is to do; false if there is nothing. */
-static bool fake_run(struct loopdma_fake *fake)
+/* A chunk of each channel of a class. */
+static bool fake_run_class(struct loopdma_fake *fake, u32 class)
 {
 	bool progress = false;
 	unsigned long flags;
@@ -1029,11 +1221,26 @@ static bool fake_run(struct loopdma_fake *fake)
 
 	for (i = 0; i < fake->nchan; i++) {
 		spin_lock_irqsave(&fake->lock, flags);
-		if (!fake->unplugged && !fake->frozen)
+		if (!fake->unplugged && !fake->frozen &&
+		    fake->chan[i].priority == class)
 			progress |= fake_chan_run(fake, &fake->chan[i]);
 		spin_unlock_irqrestore(&fake->lock, flags);
 	}
 	return progress;
+}
+
+/*
+ * Some more of what there is to do; false if there is nothing.  A class has its
+ * turn when those above it have nothing to do.
+ */
+static bool fake_run(struct loopdma_fake *fake)
+{
+	u32 class = LOOPDMA_CH_PRIORITY_CLASS + 1;
+
+	while (class--)
+		if (fake_run_class(fake, class))
+			return true;
+	return false;
 }
 
 static void fake_work(struct work_struct *work)
@@ -1060,6 +1267,14 @@ static void fake_work(struct work_struct *work)
 			fake_deliver(fake, pending, event);
 		cond_resched();
 	} while (progress);
+}
+
+static void fake_tick(struct work_struct *work)
+{
+	struct loopdma_fake *fake = container_of(to_delayed_work(work),
+						 struct loopdma_fake, tick);
+
+	fake_kick(fake);
 }
 
 /* --- Registers -------------------------------------------------------------- */
@@ -1098,6 +1313,7 @@ static void fake_chan_disable(struct loopdma_fake *fake, struct fake_chan *fc)
 	fc->pausing = false;
 	fc->paused = false;
 	fc->fifo.tail = fc->fifo.head;
+	fc->fifo.first = fc->fifo.last;
 	fc->error = LOOPDMA_CHERR_NONE;
 	fake->channel_errors &= ~BIT(fake_index(fake, fc));
 	fc->polls = fake->stop_polls;
@@ -1123,6 +1339,11 @@ static void fake_chan_reset(struct loopdma_fake *fake, struct fake_chan *fc)
 	fc->fail_bytes = 0;
 	fc->drop_irq = 0;
 	fc->lie = 0;
+	fc->periph = 0;
+	fc->rate = 0;
+	fc->priority = 0;
+	fc->source = 0;
+	fc->sink = 0;
 	fc->cnt_doorbells = 0;
 	fc->cnt_descriptors = 0;
 	fc->cnt_interrupts = 0;
@@ -1180,6 +1401,34 @@ static bool fake_any_stopping(struct loopdma_fake *fake)
 	return any;
 }
 
+/* FIFO_DATA is not modelled: it is for clients, not for the driver. */
+static bool fake_chan_has_periph(struct loopdma_fake *fake,
+				 struct fake_chan *fc)
+{
+	return (fake->cfg.caps & LOOPDMA_CAPS_PERIPH) &&
+	       (fake_chan_caps(fake, fc) & LOOPDMA_CH_CAPS_RX);
+}
+
+static void fake_chan_periph(struct loopdma_fake *fake, struct fake_chan *fc,
+			     u32 reg, u32 val)
+{
+	bool periph = fake_chan_has_periph(fake, fc);
+
+	if (reg == LOOPDMA_CH_PERIPH && periph) {
+		fc->periph = val;
+		fc->source = 0;
+		fc->sink = 0;
+	} else if (reg == LOOPDMA_CH_RATE && periph) {
+		fc->rate = val;
+		/* In force at once, also while a burst is waited for. */
+		fc->due = min(fc->due, ktime_get_ns());
+	} else if (reg == LOOPDMA_CH_PRIORITY &&
+		   (fake->cfg.caps & LOOPDMA_CAPS_PRIORITY)) {
+		fc->priority = val & LOOPDMA_CH_PRIORITY_CLASS;
+	}
+	fake_kick(fake);
+}
+
 static u32 fake_chan_read(struct loopdma_fake *fake, struct fake_chan *fc,
 			  u32 reg)
 {
@@ -1218,6 +1467,12 @@ static u32 fake_chan_read(struct loopdma_fake *fake, struct fake_chan *fc,
 	case LOOPDMA_CH_FIFO_LEVEL:
 		return fake->cfg.caps & LOOPDMA_CAPS_PROGRESS ?
 			fc->fifo.head - fc->fifo.tail : 0;
+	case LOOPDMA_CH_PERIPH:
+		return fc->periph;
+	case LOOPDMA_CH_RATE:
+		return fc->rate;
+	case LOOPDMA_CH_PRIORITY:
+		return fc->priority;
 	case LOOPDMA_CH_CNT_DOORBELLS:
 		return counters ? fc->cnt_doorbells : 0;
 	case LOOPDMA_CH_CNT_DESCRIPTORS:
@@ -1463,6 +1718,9 @@ static void fake_chan_write(struct loopdma_fake *fake, struct fake_chan *fc,
 	case LOOPDMA_CH_ABORT:
 		fake_chan_abort_write(fake, fc, val);
 		break;
+	case LOOPDMA_CH_PERIPH ... LOOPDMA_CH_PRIORITY:
+		fake_chan_periph(fake, fc, reg, val);
+		break;
 	case LOOPDMA_CH_TC_HOLD ... LOOPDMA_CH_TC_LIE:
 		fake_chan_testctl(fake, fc, reg, val);
 		break;
@@ -1560,8 +1818,13 @@ const struct loopdma_hw_ops loopdma_fake_ops = {
 
 /* --- For the suites ---------------------------------------------------------- */
 
-KUNIT_DEFINE_ACTION_WRAPPER(fake_destroy_wq, destroy_workqueue,
-			    struct workqueue_struct *);
+static void fake_destroy_wq(void *data)
+{
+	struct loopdma_fake *fake = data;
+
+	cancel_delayed_work_sync(&fake->tick);
+	destroy_workqueue(fake->wq);
+}
 
 /* The device's view of memory begins at dma_offset. */
 static void fake_set_offset(struct kunit *test, struct loopdma_fake *fake)
@@ -1596,6 +1859,7 @@ struct loopdma_fake *loopdma_fake_create(struct kunit *test, const char *name,
 	fake->stop_polls = 1;
 	spin_lock_init(&fake->lock);
 	INIT_WORK(&fake->work, fake_work);
+	INIT_DELAYED_WORK(&fake->tick, fake_tick);
 
 	fake->p = kunit_kzalloc(test, FAKE_CHUNK, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fake->p);
@@ -1606,6 +1870,11 @@ struct loopdma_fake *loopdma_fake_create(struct kunit *test, const char *name,
 						       max(cfg->fifo_depth, 1U),
 						       GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, fake->chan[i].fifo.buf);
+		fake->chan[i].fifo.mark =
+			kunit_kmalloc_array(test, max(cfg->fifo_depth, 1U),
+					    sizeof(struct fake_mark),
+					    GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, fake->chan[i].fifo.mark);
 	}
 
 	fake->dev = kunit_device_register(test, name);
@@ -1618,7 +1887,7 @@ struct loopdma_fake *loopdma_fake_create(struct kunit *test, const char *name,
 	KUNIT_ASSERT_NOT_NULL(test, fake->wq);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
 							   fake_destroy_wq,
-							   fake->wq));
+							   fake));
 	return fake;
 }
 

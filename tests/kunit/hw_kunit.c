@@ -12,6 +12,7 @@
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
+#include <loopdma/client.h>
 #include "loopdma.h"
 #include "dut.h"
 
@@ -754,6 +755,92 @@ static void dead_channel(struct kunit *test)
 	ldk_copy_ok(dut, chan, LEN);
 }
 
+static void set_periph(struct ldk_dut *dut, struct dma_chan *chan,
+		       struct loopdma_peripheral_config periph)
+{
+	struct dma_slave_config config = {
+		.peripheral_config = &periph,
+		.peripheral_size = sizeof(periph),
+	};
+
+	KUNIT_ASSERT_EQ(dut->test, 0, dmaengine_slave_config(chan, &config));
+}
+
+/*
+ * Rule: a channel of a higher class is served first (hardware.rst, "Priority").
+ * The low one has less to do and begins first, so that in turn it would be through
+ * first; and the last that it copies is the last that the high one has copied.
+ */
+static void served_by_class(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "busy",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *mid = ldk_dst(dut, LEN);
+	struct ldk_buf *dst = ldk_dst(dut, LEN), *other = ldk_dst(dut, LEN);
+	struct dma_chan *low = ldk_request(dut), *high = ldk_request(dut);
+	struct ldk_xfer *l = ldk_xfers(dut, low, 3);
+	struct ldk_xfer *h = ldk_xfers(dut, high, 9);
+	unsigned int i;
+
+	set_periph(dut, low, (struct loopdma_peripheral_config) {
+		.priority = 1,
+	});
+	set_periph(dut, high, (struct loopdma_peripheral_config) {
+		.priority = 2,
+	});
+	loopdma_fake_freeze(dut->fake, true);
+	for (i = 0; i < 3; i++)
+		ldk_start(&l[i], ldk_prep_copy(low, i == 2 ? dst : other, mid));
+	for (i = 0; i < 9; i++)
+		ldk_start(&h[i], ldk_prep_copy(high, i == 8 ? mid : other, src));
+	loopdma_fake_freeze(dut->fake, false);
+	ldk_finish(&h[8]);
+	ldk_finish(&l[2]);
+	ldk_expect_moved(dut, dst, src);
+}
+
+/* Rule: a channel that was restarted is for its client what it was before. */
+static void restarted_as_configured(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "restarted",
+					      &loopdma_fake_default);
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+
+	dut->trouble = true;
+	set_periph(dut, chan, (struct loopdma_peripheral_config) {
+		.pattern = true, .seed = 0xab, .rate = 123456, .priority = 1,
+	});
+	ldk_lie(chan, 1000);
+	ldk_copy_ok(dut, chan, LEN);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_recoveries(chan) == 1));
+	ldk_copy_ok(dut, chan, LEN);
+	KUNIT_EXPECT_EQ(test, 0xab01, loopdma_chan_read(lc, LOOPDMA_CH_PERIPH));
+	KUNIT_EXPECT_EQ(test, 123456, loopdma_chan_read(lc, LOOPDMA_CH_RATE));
+	KUNIT_EXPECT_EQ(test, 1, loopdma_chan_read(lc, LOOPDMA_CH_PRIORITY));
+}
+
+/* Rule: the address of the channel's own data register may be given. */
+static void address_of_peripheral(struct kunit *test)
+{
+	const phys_addr_t regs = 0x7f000000;
+	struct ldk_dut *dut = ldk_create_fake(test, "mapped",
+					      &loopdma_fake_default);
+	struct dma_chan *chan = ldk_request(dut);
+	struct dma_slave_config config = {
+		.src_addr = regs + LOOPDMA_CH(ldk_index(chan),
+					      LOOPDMA_CH_FIFO_DATA),
+	};
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_slave_config(chan, &config));
+	dut->ld->regs = regs;
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_slave_config(chan, &config));
+	config.dst_addr = config.src_addr;
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_slave_config(chan, &config));
+	config.dst_addr += LOOPDMA_CH_STRIDE;
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_slave_config(chan, &config));
+}
+
 static struct kunit_case hw_cases[] = {
 	KUNIT_CASE_PARAM(probe, variants_gen_params),
 	KUNIT_CASE(caps_match_registers),
@@ -780,6 +867,9 @@ static struct kunit_case hw_cases[] = {
 	KUNIT_CASE(counts_wrap),
 	KUNIT_CASE_SLOW(unplugged),
 	KUNIT_CASE(dead_channel),
+	KUNIT_CASE(served_by_class),
+	KUNIT_CASE(restarted_as_configured),
+	KUNIT_CASE(address_of_peripheral),
 	{ }
 };
 

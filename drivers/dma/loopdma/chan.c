@@ -71,6 +71,30 @@ static int loopdma_chan_stop(struct loopdma_chan *lc)
 	return err;
 }
 
+/**
+ * loopdma_chan_set_periph() - tell the device of the peripheral and the class
+ * @lc: channel, locked
+ * @restart: the pattern begins anew
+ *
+ * Context: any.
+ */
+void loopdma_chan_set_periph(struct loopdma_chan *lc, bool restart)
+{
+	bool slave = lc->caps & (LOOPDMA_CH_CAPS_TX | LOOPDMA_CH_CAPS_RX);
+	u32 caps = lc->ld->lim.caps;
+
+	lockdep_assert_held(&lc->lock);
+
+	if (slave && (caps & LOOPDMA_CAPS_PERIPH)) {
+		loopdma_chan_write(lc, LOOPDMA_CH_RATE, lc->rate);
+		if (restart)
+			loopdma_chan_write(lc, LOOPDMA_CH_PERIPH,
+					   lc->periph_ctl);
+	}
+	if (caps & LOOPDMA_CAPS_PRIORITY)
+		loopdma_chan_write(lc, LOOPDMA_CH_PRIORITY, lc->priority);
+}
+
 /* Enable the stopped hardware channel on its empty ring.  Any context. */
 static int loopdma_chan_start(struct loopdma_chan *lc)
 {
@@ -91,6 +115,7 @@ static int loopdma_chan_start(struct loopdma_chan *lc)
 	loopdma_chan_write(lc, LOOPDMA_CH_COMP_LO, lower_32_bits(lc->comp_dma));
 	loopdma_chan_write(lc, LOOPDMA_CH_COMP_HI, upper_32_bits(lc->comp_dma));
 	loopdma_chan_write(lc, LOOPDMA_CH_VECTOR, lc->vector);
+	loopdma_chan_set_periph(lc, true);
 	/* Orders the cleared completion record before the device looks at it. */
 	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_ENABLE);
 
@@ -286,6 +311,9 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 		goto out;
 
 	memset(&lc->config, 0, sizeof(lc->config));
+	lc->periph_ctl = 0;
+	lc->rate = 0;
+	lc->priority = 0;
 	lc->chan.cookie = DMA_MIN_COOKIE;
 	lc->chan.completed_cookie = DMA_MIN_COOKIE;
 	lc->nerrors = 0;
@@ -376,15 +404,15 @@ static struct loopdma_piece loopdma_chan_cut(struct loopdma_chan *lc,
 	u32 unit = slave ? loopdma_periph_width(d->periph) :
 			   BIT(lim->copy_align);
 	struct loopdma_piece piece = { .off = lc->push_off };
-	const struct loopdma_seg *seg = NULL;
+	const struct loopdma_segs *segs = NULL;
 	u32 len = d->len;
 
 	if (loopdma_desc_has_segs(d)) {
-		seg = &lc->push_seg->seg[lc->push_idx];
-		len = seg->len;
-		piece.addr = seg->addr + piece.off;
+		segs = lc->push_seg;
+		len = segs->len[lc->push_idx];
+		piece.addr = segs->addr[lc->push_idx] + piece.off;
 		if (d->pairs)
-			piece.to = seg[1].addr + piece.off;
+			piece.to = segs->addr[lc->push_idx + 1] + piece.off;
 	} else if (d->op == LOOPDMA_OP_COPY) {
 		piece.addr = d->src + piece.off;
 		piece.to = d->dst + piece.off;
@@ -393,7 +421,7 @@ static struct loopdma_piece loopdma_chan_cut(struct loopdma_chan *lc,
 	lc->push_off += piece.len;
 	piece.seg_end = lc->push_off == len;
 	piece.last = piece.seg_end;
-	if (seg && piece.seg_end)
+	if (segs && piece.seg_end)
 		piece.last = loopdma_chan_next_seg(lc, d);
 	return piece;
 }
@@ -495,9 +523,14 @@ static bool loopdma_chan_push_entry(struct loopdma_chan *lc,
 		break;
 	case LOOPDMA_OP_TX:
 		loopdma_desc_tx(hw, piece.addr, piece.len, d->periph, ctrl);
+		if (piece.last && d->segs->meta_len)
+			loopdma_desc_send_meta(hw, d->segs->meta,
+					       d->segs->meta_len);
 		break;
 	case LOOPDMA_OP_RX:
 		loopdma_desc_rx(hw, piece.addr, piece.len, d->periph, ctrl);
+		if (d->tx.metadata_ops)
+			loopdma_desc_want_meta(hw);
 		break;
 	case LOOPDMA_OP_FILL:
 		loopdma_desc_fill(hw, piece.addr, piece.len, d->byte, ctrl);

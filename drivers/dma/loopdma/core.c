@@ -264,7 +264,8 @@ struct loopdma_dev *loopdma_create(struct device *dev,
 		return ERR_PTR(err);
 	}
 
-	ld = kzalloc(struct_size(ld, chan, probe.lim.channels), GFP_KERNEL);
+	ld = kzalloc_node(struct_size(ld, chan, probe.lim.channels), GFP_KERNEL,
+			  dev_to_node(dev));
 	if (!ld)
 		return ERR_PTR(-ENOMEM);
 	ld->dev = dev;

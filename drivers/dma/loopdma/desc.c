@@ -368,6 +368,47 @@ void loopdma_desc_rx(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
 EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_rx);
 
 /**
+ * loopdma_desc_send_meta() - add metadata to a descriptor
+ * @hw: ring entry, from loopdma_desc_tx()
+ * @meta: the metadata
+ * @len: bytes, LOOPDMA_META_SIZE at the most
+ */
+void loopdma_desc_send_meta(struct loopdma_hw_desc *hw, const u8 *meta, u32 len)
+{
+	hw->arg = cpu_to_le32(FIELD_PREP(LOOPDMA_ARG_META_LEN, len));
+	memcpy(hw->meta, meta, len);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_send_meta);
+
+/**
+ * loopdma_desc_want_meta() - ask for the metadata that comes with the data
+ * @hw: ring entry, from loopdma_desc_rx()
+ */
+void loopdma_desc_want_meta(struct loopdma_hw_desc *hw)
+{
+	hw->arg = cpu_to_le32(LOOPDMA_ARG_META);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_want_meta);
+
+/**
+ * loopdma_desc_meta() - metadata that came with the data
+ * @hw: ring entry, retired
+ * @meta: set to the LOOPDMA_META_SIZE bytes that the device wrote, if any came
+ *
+ * Return: how many of them are metadata; 0: none came.
+ */
+u32 loopdma_desc_meta(const struct loopdma_hw_desc *hw, u8 *meta)
+{
+	u32 len = FIELD_GET(LOOPDMA_STATUS_META_LEN,
+			    le32_to_cpu(READ_ONCE(hw->status)));
+
+	if (len)
+		memcpy(meta, hw->meta, LOOPDMA_META_SIZE);
+	return min(len, LOOPDMA_META_SIZE);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_meta);
+
+/**
  * loopdma_desc_len() - bytes that an entry was asked to move
  * @hw: ring entry
  *
@@ -390,7 +431,8 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_len);
 u32 loopdma_desc_status(const struct loopdma_hw_desc *hw)
 {
 	return le32_to_cpu(READ_ONCE(hw->status)) &
-	       ~(LOOPDMA_STATUS_P_WRONG | LOOPDMA_STATUS_Q_WRONG);
+	       ~(LOOPDMA_STATUS_P_WRONG | LOOPDMA_STATUS_Q_WRONG |
+		 LOOPDMA_STATUS_META_LEN);
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_status);
 
@@ -437,6 +479,8 @@ enum dmaengine_tx_result loopdma_desc_result(const struct loopdma_hw_desc *hw,
 	case LOOPDMA_ST_READ:
 		return DMA_TRANS_READ_FAILED;
 	case LOOPDMA_ST_WRITE:
+	case LOOPDMA_ST_DATA:
+		/* The sink has refused to be written to. */
 		return DMA_TRANS_WRITE_FAILED;
 	default:
 		return DMA_TRANS_ABORTED;
@@ -457,6 +501,7 @@ static const char * const loopdma_status_names[] = {
 	[LOOPDMA_ST_ABORTED]	= "aborted",
 	[LOOPDMA_ST_SKIPPED]	= "skipped",
 	[LOOPDMA_ST_ARG]	= "bad sources",
+	[LOOPDMA_ST_DATA]	= "not the pattern",
 };
 
 /**

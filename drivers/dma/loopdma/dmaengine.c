@@ -8,11 +8,14 @@
 #include <linux/bitfield.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
 #include <linux/seq_file.h>
 #include <linux/version.h>
 
+#include <loopdma/client.h>
 #include "loopdma.h"
 
 /* Periods, or pieces of an interleaved template: what is written out for them is 3 MiB. */
@@ -62,6 +65,25 @@ static void loopdma_clear_check(struct loopdma_desc *d)
 }
 
 /*
+ * Metadata for this use of a descriptor: what the client has in its buffer now
+ * is sent; nothing is received yet.
+ */
+static void loopdma_load_meta(struct loopdma_desc *d)
+{
+	struct loopdma_segs *segs = d->segs;
+
+	if (!d->tx.metadata_ops)
+		return;
+	if (d->op == LOOPDMA_OP_RX) {
+		segs->meta_len = 0;
+		memset(segs->meta, 0, sizeof(segs->meta));
+	} else if (segs->client) {
+		segs->meta_len = segs->client_len;
+		memcpy(segs->meta, segs->client, segs->client_len);
+	}
+}
+
+/*
  * Queue a transaction.  The descriptor is the channel's from here on, also if
  * it is refused; one to be used again stays the client's then.  Any context.
  */
@@ -88,6 +110,7 @@ static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
 		d->aborted = false;
 		d->busy = true;
 		loopdma_clear_check(d);
+		loopdma_load_meta(d);
 		loopdma_queue_add(&lc->submitted, d);
 		d = NULL;
 	} else if (dmaengine_desc_test_reuse(tx)) {
@@ -100,24 +123,31 @@ static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
 	return cookie;
 }
 
-/*
- * dmaengine_desc_free(), which lets only descriptors for reuse through.  Any
- * context; -EBUSY, and nothing freed, while the transaction has not ended.
- */
-static int loopdma_tx_free(struct dma_async_tx_descriptor *tx)
+/* Submitted, and not yet ended?  Any context. */
+static bool loopdma_desc_busy(struct loopdma_desc *d)
 {
-	struct loopdma_chan *lc = to_loopdma_chan(tx->chan);
-	struct loopdma_desc *d = to_loopdma_desc(tx);
+	struct loopdma_chan *lc = to_loopdma_chan(d->tx.chan);
 	unsigned long flags;
 	bool busy;
 
 	spin_lock_irqsave(&lc->lock, flags);
 	busy = d->busy;
 	spin_unlock_irqrestore(&lc->lock, flags);
-	if (busy)
+	return busy;
+}
+
+/*
+ * dmaengine_desc_free(), which lets only descriptors for reuse through.  Any
+ * context; -EBUSY, and nothing freed, while the transaction has not ended.
+ */
+static int loopdma_tx_free(struct dma_async_tx_descriptor *tx)
+{
+	struct loopdma_desc *d = to_loopdma_desc(tx);
+
+	if (loopdma_desc_busy(d))
 		return -EBUSY;
 
-	loopdma_tx_drop(lc, d);
+	loopdma_tx_drop(to_loopdma_chan(tx->chan), d);
 	return 0;
 }
 
@@ -189,8 +219,8 @@ static bool loopdma_desc_append(struct loopdma_chan *lc, struct loopdma_desc *d,
 			d->segs = segs;
 		*tail = segs;
 	}
-	segs->seg[segs->n].addr = addr;
-	segs->seg[segs->n].len = len;
+	segs->addr[segs->n] = addr;
+	segs->len[segs->n] = len;
 	segs->n++;
 	return true;
 }
@@ -496,6 +526,73 @@ static int loopdma_config_periph(struct loopdma_chan *lc,
 	return -EINVAL;
 }
 
+/*
+ * The client's buffer, which it leaves to us from submit to completion; of what
+ * comes it gets as much as it has room for.  Any context; -EBUSY once it is
+ * submitted.
+ */
+static int loopdma_attach_meta(struct dma_async_tx_descriptor *tx, void *data,
+			       size_t len)
+{
+	struct loopdma_desc *d = to_loopdma_desc(tx);
+
+	if (!data || !len || len > LOOPDMA_META_SIZE)
+		return -EINVAL;
+	if (loopdma_desc_busy(d))
+		return -EBUSY;
+	d->segs->client = data;
+	d->segs->client_len = len;
+	return 0;
+}
+
+/*
+ * Our buffer: for the client to fill before it submits, or to look into in its
+ * callback.  Any context.
+ */
+static void *loopdma_get_meta(struct dma_async_tx_descriptor *tx,
+			      size_t *payload_len, size_t *max_len)
+{
+	struct loopdma_desc *d = to_loopdma_desc(tx);
+
+	if (d->op == LOOPDMA_OP_TX && loopdma_desc_busy(d))
+		return ERR_PTR(-EBUSY);
+	*payload_len = d->segs->meta_len;
+	*max_len = LOOPDMA_META_SIZE;
+	return d->segs->meta;
+}
+
+/* How much of our buffer the client has filled.  Any context. */
+static int loopdma_set_meta_len(struct dma_async_tx_descriptor *tx,
+				size_t payload_len)
+{
+	struct loopdma_desc *d = to_loopdma_desc(tx);
+
+	if (d->op != LOOPDMA_OP_TX || payload_len > LOOPDMA_META_SIZE)
+		return -EINVAL;
+	if (loopdma_desc_busy(d))
+		return -EBUSY;
+	d->segs->meta_len = payload_len;
+	return 0;
+}
+
+/* Not const: struct dma_async_tx_descriptor has it so. */
+static struct dma_descriptor_metadata_ops loopdma_metadata_ops = {
+	.attach = loopdma_attach_meta,
+	.get_ptr = loopdma_get_meta,
+	.set_len = loopdma_set_meta_len,
+};
+
+/*
+ * What goes through once can have metadata; of one that loops it would not be
+ * clear to which time it belongs.
+ */
+static void loopdma_desc_allow_meta(struct loopdma_chan *lc,
+				    struct loopdma_desc *d)
+{
+	if (lc->ld->lim.caps & LOOPDMA_CAPS_METADATA)
+		d->tx.metadata_ops = &loopdma_metadata_ops;
+}
+
 /* Take a descriptor for a direction; NULL if it is not configured. */
 static struct loopdma_desc *loopdma_prep_slave(struct loopdma_chan *lc,
 					       enum dma_transfer_direction dir,
@@ -529,7 +626,10 @@ loopdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl,
 	if (!sgl || !sg_len)
 		return NULL;
 	d = loopdma_prep_slave(lc, dir, flags);
-	return d ? loopdma_desc_add_list(lc, d, sgl, sg_len) : NULL;
+	if (!d)
+		return NULL;
+	loopdma_desc_allow_meta(lc, d);
+	return loopdma_desc_add_list(lc, d, sgl, sg_len);
 }
 
 #if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
@@ -550,6 +650,7 @@ loopdma_prep_peripheral_dma_vec(struct dma_chan *chan,
 	d = loopdma_prep_slave(lc, dir, flags);
 	if (!d)
 		return NULL;
+	loopdma_desc_allow_meta(lc, d);
 	for (i = 0; i < nents; i++)
 		if (!loopdma_desc_add(lc, d, &tail, vecs[i].addr, vecs[i].len))
 			goto err_put;
@@ -686,23 +787,111 @@ err_put:
 }
 
 /*
- * The peripheral is part of the device and wired to the channel: there are no
- * addresses to configure, only width and burst.  A direction whose width is
- * left undefined cannot be used.  Does not affect what is already prepared.
+ * The peripheral is part of the device and wired to the channel, so an address
+ * may be left out; but one that is given has to be its own.
  */
-static int loopdma_config(struct dma_chan *chan,
-			  struct dma_slave_config *config)
+static bool loopdma_config_addr_ok(const struct loopdma_chan *lc,
+				   phys_addr_t addr)
 {
-	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	return !addr || (lc->ld->regs && addr == lc->ld->regs +
+			 LOOPDMA_CH(lc->index, LOOPDMA_CH_FIFO_DATA));
+}
+
+/*
+ * Can everything be done that is asked for?  The peripheral has a single
+ * register, and does not know how long a transfer is to be.
+ */
+static bool loopdma_config_ok(struct loopdma_chan *lc,
+			      const struct dma_slave_config *config)
+{
 	u32 periph;
 
 	if (config->dst_addr_width &&
 	    loopdma_config_periph(lc, config, DMA_MEM_TO_DEV, &periph))
-		return -EINVAL;
+		return false;
 	if (config->src_addr_width &&
 	    loopdma_config_periph(lc, config, DMA_DEV_TO_MEM, &periph))
+		return false;
+	return loopdma_config_addr_ok(lc, config->src_addr) &&
+	       loopdma_config_addr_ok(lc, config->dst_addr) &&
+	       config->src_port_window_size <= 1 &&
+	       config->dst_port_window_size <= 1 && !config->device_fc;
+}
+
+/* The same for what is ours alone. */
+static bool loopdma_peripheral_ok(struct loopdma_chan *lc,
+				  const struct loopdma_peripheral_config *periph,
+				  size_t size)
+{
+	bool slave = lc->caps & (LOOPDMA_CH_CAPS_TX | LOOPDMA_CH_CAPS_RX);
+	u32 caps = lc->ld->lim.caps;
+
+	if (size != sizeof(*periph) ||
+	    periph->priority >= LOOPDMA_PRIORITY_CLASSES)
+		return false;
+	if (periph->priority && !(caps & LOOPDMA_CAPS_PRIORITY))
+		return false;
+	return (slave && (caps & LOOPDMA_CAPS_PERIPH)) ||
+	       (!periph->pattern && !periph->rate);
+}
+
+/* Anything that the peripheral still has to do, or that could be under way. */
+static bool loopdma_chan_in_flight(const struct loopdma_chan *lc)
+{
+	return lc->submitted.first || lc->issued.first || lc->active.first;
+}
+
+/* Set the peripheral up; -EBUSY if it would change under way. */
+static int loopdma_set_peripheral(struct loopdma_chan *lc,
+				  const struct loopdma_peripheral_config *periph)
+{
+	u32 ctl = FIELD_PREP(LOOPDMA_CH_PERIPH_PATTERN, periph->pattern) |
+		  FIELD_PREP(LOOPDMA_CH_PERIPH_SEED, periph->seed);
+	unsigned long flags;
+	bool in_flight;
+	int err = 0;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	in_flight = loopdma_chan_in_flight(lc);
+	if (in_flight && ctl != lc->periph_ctl) {
+		err = -EBUSY;
+	} else {
+		lc->periph_ctl = ctl;
+		lc->rate = periph->rate;
+		lc->priority = periph->priority;
+		/* In any other state bring-up and recovery will. */
+		if (lc->state == LOOPDMA_CHAN_ON)
+			loopdma_chan_set_periph(lc, !in_flight);
+	}
+	spin_unlock_irqrestore(&lc->lock, flags);
+	return err;
+}
+
+/*
+ * A direction whose width is left undefined cannot be used.  Does not affect
+ * what is already prepared, but for the peripheral itself and the class: see
+ * struct loopdma_peripheral_config.
+ */
+static int loopdma_config(struct dma_chan *chan,
+			  struct dma_slave_config *config)
+{
+	const struct loopdma_peripheral_config *periph =
+		config->peripheral_config;
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	int err;
+
+	if (!loopdma_config_ok(lc, config))
 		return -EINVAL;
+	if (periph) {
+		if (!loopdma_peripheral_ok(lc, periph, config->peripheral_size))
+			return -EINVAL;
+		err = loopdma_set_peripheral(lc, periph);
+		if (err)
+			return err;
+	}
 	lc->config = *config;
+	/* The client's may go when we return. */
+	lc->config.peripheral_config = NULL;
 	return 0;
 }
 
@@ -925,18 +1114,26 @@ static const char * const loopdma_chan_state_names[] = {
 	[LOOPDMA_CHAN_DEAD]		= "dead",
 };
 
+/* Where the memory of a channel is that has a client. */
+static int loopdma_pool_node(const struct loopdma_chan *lc)
+{
+	return page_to_nid(is_vmalloc_addr(lc->pool) ?
+			   vmalloc_to_page(lc->pool) : virt_to_page(lc->pool));
+}
+
 static void loopdma_chan_summary(struct seq_file *s, struct loopdma_chan *lc)
 {
 	enum loopdma_chan_state state;
 	struct loopdma_stats stats;
 	dma_cookie_t used, last;
-	u32 ring_used;
+	u32 ring_used, priority;
 
 	spin_lock_irq(&lc->lock);
 	state = lc->state;
 	used = lc->chan.cookie;
 	last = lc->chan.completed_cookie;
 	ring_used = loopdma_ring_used(&lc->ring);
+	priority = lc->priority;
 	stats = lc->stats;
 	spin_unlock_irq(&lc->lock);
 
@@ -945,9 +1142,10 @@ static void loopdma_chan_summary(struct seq_file *s, struct loopdma_chan *lc)
 		   lc->chan.dbg_client_name ?: "in-use",
 		   loopdma_chan_state_names[state], used, last, ring_used,
 		   lc->ring.size);
-	seq_printf(s, ", interrupts %llu, rescued %llu, recoveries %llu, errors %llu\n",
+	seq_printf(s, ", interrupts %llu, rescued %llu, recoveries %llu, errors %llu",
 		   stats.interrupts, stats.rescued, stats.recoveries,
 		   stats.errors);
+	seq_printf(s, ", class %u, node %d\n", priority, loopdma_pool_node(lc));
 }
 
 /*
@@ -1023,7 +1221,9 @@ static void loopdma_setup_slave(struct loopdma_dev *ld)
 #if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
 	dma->device_prep_peripheral_dma_vec = loopdma_prep_peripheral_dma_vec;
 #endif
-	dma->device_config = loopdma_config;
+	if (ld->lim.caps & LOOPDMA_CAPS_METADATA)
+		dma->desc_metadata_modes = DESC_METADATA_CLIENT |
+					   DESC_METADATA_ENGINE;
 }
 
 /**
@@ -1059,6 +1259,9 @@ void loopdma_dmaengine_setup(struct loopdma_dev *ld)
 		dma->device_resume = loopdma_resume;
 	}
 
+	/* Channels without a peripheral have a class. */
+	if (ld->lim.caps & (LOOPDMA_CAPS_LOOPBACK | LOOPDMA_CAPS_PRIORITY))
+		dma->device_config = loopdma_config;
 	dma->device_caps = loopdma_caps;
 	dma->device_alloc_chan_resources = loopdma_alloc_chan_resources;
 	dma->device_free_chan_resources = loopdma_free_chan_resources;

@@ -76,6 +76,20 @@ static void loopdma_desc_tell_check(struct loopdma_desc *d)
 }
 
 /*
+ * The metadata that came with the data, to where the client wants it.  The
+ * client's buffer is its own again when the cookie is complete (provider.rst,
+ * "DESC_METADATA_CLIENT"), or the transaction is terminated.
+ */
+static void loopdma_desc_tell_meta(const struct loopdma_desc *d)
+{
+	const struct loopdma_segs *segs = d->segs;
+
+	if (d->op == LOOPDMA_OP_RX && !d->aborted && segs->client &&
+	    d->result == DMA_TRANS_NOERROR)
+		memcpy(segs->client, segs->meta, segs->client_len);
+}
+
+/*
  * A transaction has ended.  Its cookie is complete before its callback, and
  * the tasklet, which calls back, takes the queue from the front.
  */
@@ -83,6 +97,7 @@ static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 {
 	loopdma_desc_count(lc, d);
 	loopdma_desc_tell_check(d);
+	loopdma_desc_tell_meta(d);
 	/* One that is repeated ends where it would begin anew. */
 	d->residue = d->len - lc->moved;
 	if (d->repeat && d->result == DMA_TRANS_NOERROR)
@@ -121,7 +136,7 @@ static void loopdma_chan_go_round(struct loopdma_chan *lc,
 
 	if (d->aborted)
 		return;
-	if (through || (d->cyclic && !(lc->moved % d->segs->seg[0].len))) {
+	if (through || (d->cyclic && !(lc->moved % d->segs->len[0]))) {
 		if (lc->loop != d)
 			lc->periods = 0;
 		lc->loop = d;
@@ -137,6 +152,16 @@ static void loopdma_chan_go_round(struct loopdma_chan *lc,
 	lc->moved = 0;
 	if (lc->pushing && d == lc->issued.first)
 		lc->push_ahead--;
+}
+
+/* Of several pieces the last that has metadata counts, as within a piece. */
+static void loopdma_desc_take_meta(struct loopdma_desc *d,
+				   const struct loopdma_hw_desc *hw)
+{
+	u32 len = loopdma_desc_meta(hw, d->segs->meta);
+
+	if (len)
+		d->segs->meta_len = len;
 }
 
 /* Account the entry at the tail, which is retired, to its transaction. */
@@ -161,6 +186,8 @@ static void loopdma_chan_retire(struct loopdma_chan *lc)
 
 	if (loopdma_op_is_parity(d->op))
 		d->parity->wrong |= loopdma_desc_wrong(hw);
+	if (d->op == LOOPDMA_OP_RX)
+		loopdma_desc_take_meta(d, hw);
 
 	/* The length is read back from memory that the device can write. */
 	moved = loopdma_desc_len(hw) - residue;

@@ -112,6 +112,10 @@ void loopdma_desc_tx(struct loopdma_hw_desc *hw, dma_addr_t src, u32 len,
 		     u32 periph, u32 ctrl);
 void loopdma_desc_rx(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
 		     u32 periph, u32 ctrl);
+void loopdma_desc_send_meta(struct loopdma_hw_desc *hw, const u8 *meta,
+			    u32 len);
+void loopdma_desc_want_meta(struct loopdma_hw_desc *hw);
+u32 loopdma_desc_meta(const struct loopdma_hw_desc *hw, u8 *meta);
 u32 loopdma_desc_len(const struct loopdma_hw_desc *hw);
 u32 loopdma_desc_status(const struct loopdma_hw_desc *hw);
 u32 loopdma_desc_wrong(const struct loopdma_hw_desc *hw);
@@ -165,16 +169,6 @@ static inline bool loopdma_op_is_parity(u8 op)
 
 /* --- Software descriptors -------------------------------------------------- */
 
-/**
- * struct loopdma_seg - one piece of memory of a transaction that has many
- * @addr: bus address
- * @len: bytes
- */
-struct loopdma_seg {
-	dma_addr_t addr;
-	u32 len;
-};
-
 /* Even: source and destination of a piece that is copied are side by side. */
 #define LOOPDMA_SEGS_PER_BLOCK	6
 
@@ -183,14 +177,26 @@ struct loopdma_seg {
  * @next: next block of the same transfer
  * @heap: in the channel's list of blocks from kmalloc(), empty for those from
  *	the pool
+ * @addr: bus addresses of the segments
+ * @len: bytes of the segments
  * @n: segments in use
- * @seg: the segments
+ * @meta_len: bytes of @meta that there are
+ * @client_len: bytes of @client
+ * @client: DESC_METADATA_CLIENT: the client's buffer, else NULL
+ * @meta: metadata to be sent, or received
+ *
+ * The metadata of a slave transfer is in the first of its blocks.
  */
 struct loopdma_segs {
 	struct loopdma_segs *next;
 	struct list_head heap;
-	u32 n;
-	struct loopdma_seg seg[LOOPDMA_SEGS_PER_BLOCK];
+	dma_addr_t addr[LOOPDMA_SEGS_PER_BLOCK];
+	u32 len[LOOPDMA_SEGS_PER_BLOCK];
+	u8 n;
+	u8 meta_len;
+	u8 client_len;
+	void *client;
+	u8 meta[LOOPDMA_META_SIZE];
 };
 
 /**
@@ -394,6 +400,9 @@ struct loopdma_stats {
  *	channel has no use for them
  * @lists_dma: bus address of @lists
  * @lists_used: those in use now
+ * @periph_ctl: value of CH_PERIPH
+ * @rate: value of CH_RATE
+ * @priority: value of CH_PRIORITY
  * @config: set by device_config; the client's, who calls neither that nor prep
  *	on two CPUs at once, and not protected
  * @tasklet: calls back; the kernel's rule is that the next transfer is started
@@ -452,6 +461,9 @@ struct loopdma_chan {
 	struct loopdma_hw_sources *lists;
 	dma_addr_t lists_dma;
 	DECLARE_BITMAP(lists_used, LOOPDMA_LISTS);
+	u32 periph_ctl;
+	u32 rate;
+	u32 priority;
 	struct dma_slave_config config;
 	struct tasklet_struct tasklet;
 	struct timer_list watchdog;
@@ -481,6 +493,7 @@ struct loopdma_loop {
  * @dev: the device that does the DMA
  * @ops: registers
  * @priv: of whoever provides @ops
+ * @regs: physical address of the registers, 0 if they have none
  * @lim: capabilities
  * @ring_order: log2 of the ring size that the next allocation of a channel
  *	uses; from the module parameter, within @lim
@@ -498,6 +511,7 @@ struct loopdma_dev {
 	struct device *dev;
 	const struct loopdma_hw_ops *ops;
 	void *priv;
+	phys_addr_t regs;
 	struct loopdma_limits lim;
 	u8 ring_order;
 	bool gone;
@@ -548,6 +562,7 @@ void loopdma_chan_quiet(struct loopdma_chan *lc);
 void loopdma_chan_remove(struct loopdma_chan *lc);
 void loopdma_chan_push(struct loopdma_chan *lc);
 void loopdma_chan_abort(struct loopdma_chan *lc);
+void loopdma_chan_set_periph(struct loopdma_chan *lc, bool restart);
 int loopdma_chan_pause(struct loopdma_chan *lc);
 int loopdma_chan_resume(struct loopdma_chan *lc);
 u32 loopdma_chan_progress(const struct loopdma_chan *lc);

@@ -197,6 +197,7 @@ static int loopdma_pci_probe(struct pci_dev *pdev,
 		goto err_unmap;
 	}
 	lp->ld = ld;
+	ld->regs = pci_resource_start(pdev, LOOPDMA_BAR);
 
 	err = dma_set_mask_and_coherent(&pdev->dev,
 					DMA_BIT_MASK(ld->lim.addr_bits));

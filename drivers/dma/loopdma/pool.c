@@ -32,7 +32,10 @@ int loopdma_pool_init(struct loopdma_chan *lc, u32 size)
 {
 	u32 i;
 
-	lc->pool = kvcalloc(size, sizeof(*lc->pool), GFP_KERNEL);
+	/* Near to the device, as what dma_alloc_coherent() gives. */
+	lc->pool = kvmalloc_node(array_size(size, sizeof(*lc->pool)),
+				 GFP_KERNEL | __GFP_ZERO,
+				 dev_to_node(lc->ld->dev));
 	if (!lc->pool)
 		return -ENOMEM;
 	for (i = 0; i < size - 1; i++)
@@ -200,13 +203,16 @@ struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc)
 		segs = &loopdma_item_get(lc)->segs;
 		INIT_LIST_HEAD(&segs->heap);
 	} else {
-		segs = kmalloc(sizeof(*segs), GFP_NOWAIT | __GFP_NOWARN);
+		segs = kmalloc_node(sizeof(*segs), GFP_NOWAIT | __GFP_NOWARN,
+				    dev_to_node(lc->ld->dev));
 		if (!segs)
 			return NULL;
 		list_add(&segs->heap, &lc->heap);
 	}
 	segs->next = NULL;
 	segs->n = 0;
+	segs->meta_len = 0;
+	segs->client = NULL;
 	return segs;
 }
 
