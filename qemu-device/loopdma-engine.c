@@ -29,6 +29,38 @@ bool loopdma_runnable(const LoopdmaChannel *ch)
 }
 
 /*
+ * Channels of @class and above wait for an engine, and @idle engines are about
+ * to look for one.  If these are too few, one that serves a lower class leaves.
+ */
+static void loopdma_make_room(LoopdmaState *s, unsigned class, unsigned idle)
+{
+    LoopdmaChannel *ch, *lowest = NULL;
+    unsigned i, waiting = 0;
+
+    for (i = class; i < LOOPDMA_CLASSES; i++) {
+        QTAILQ_FOREACH(ch, &s->ready[i], next) {
+            waiting++;
+        }
+    }
+    for (i = 0; i < s->channels; i++) {
+        ch = &s->ch[i];
+        if (ch->sched != LOOPDMA_SCHED_ENGINE) {
+            continue;
+        }
+        if (ch->outranked) {
+            idle++;
+        } else if (ch->priority < class &&
+                   (!lowest || ch->priority < lowest->priority)) {
+            lowest = ch;
+        }
+    }
+    if (lowest && waiting > idle) {
+        trace_loopdma_outranked(lowest->index, lowest->priority);
+        qatomic_set(&lowest->outranked, true);
+    }
+}
+
+/*
  * Hand a channel to the engines.  @self: the caller is an engine that will look
  * for work next, so one sleeper less need be woken.
  */
@@ -37,10 +69,14 @@ static void loopdma_ready(LoopdmaChannel *ch, bool self)
     LoopdmaState *s = ch->dev;
 
     ch->sched = LOOPDMA_SCHED_READY;
-    QTAILQ_INSERT_TAIL(&s->ready, ch, next);
+    QTAILQ_INSERT_TAIL(&s->ready[ch->priority], ch, next);
     qatomic_set(&s->nready, s->nready + 1);
     if (s->sleeping && s->nready > s->spinning + self) {
         qemu_cond_signal(&s->work);
+    }
+    /* There is nothing below the lowest class. */
+    if (ch->priority) {
+        loopdma_make_room(s, ch->priority, s->sleeping + s->spinning + self);
     }
 }
 
@@ -48,8 +84,21 @@ static void loopdma_unready(LoopdmaChannel *ch)
 {
     LoopdmaState *s = ch->dev;
 
-    QTAILQ_REMOVE(&s->ready, ch, next);
+    QTAILQ_REMOVE(&s->ready[ch->priority], ch, next);
     qatomic_set(&s->nready, s->nready - 1);
+}
+
+/* The channel that an engine is to take next, or NULL. */
+static LoopdmaChannel *loopdma_first(const LoopdmaState *s)
+{
+    unsigned class = LOOPDMA_CLASSES;
+
+    while (s->nready && class--) {
+        if (!QTAILQ_EMPTY(&s->ready[class])) {
+            return QTAILQ_FIRST(&s->ready[class]);
+        }
+    }
+    return NULL;
 }
 
 /*
@@ -134,6 +183,29 @@ void loopdma_kick(LoopdmaChannel *ch)
 }
 
 /**
+ * loopdma_set_priority: a channel is of another class from now on
+ * @ch: the channel
+ * @priority: its class
+ */
+void loopdma_set_priority(LoopdmaChannel *ch, uint8_t priority)
+{
+    LoopdmaState *s = ch->dev;
+
+    QEMU_LOCK_GUARD(&s->lock);
+    if (ch->sched == LOOPDMA_SCHED_READY) {
+        loopdma_unready(ch);
+        ch->priority = priority;
+        loopdma_ready(ch, false);
+        return;
+    }
+    ch->priority = priority;
+    if (ch->sched == LOOPDMA_SCHED_ENGINE) {
+        /* What waits may be of a higher class than this is now. */
+        loopdma_make_room(s, priority + 1, s->sleeping + s->spinning);
+    }
+}
+
+/**
  * loopdma_fail: a channel stops by itself
  * @ch: a channel of which the caller owns the turn
  * @error: why
@@ -167,7 +239,7 @@ static bool loopdma_kicked(LoopdmaChannel *ch)
 static LoopdmaChannel *loopdma_next(LoopdmaState *s)
 {
     while (!s->quit) {
-        LoopdmaChannel *ch = QTAILQ_FIRST(&s->ready);
+        LoopdmaChannel *ch = loopdma_first(s);
 
         if (ch) {
             loopdma_unready(ch);
@@ -206,6 +278,7 @@ static void *loopdma_engine(void *opaque)
         bool worked = false;
 
         ch->sched = LOOPDMA_SCHED_ENGINE;
+        qatomic_set(&ch->outranked, false);
         qemu_mutex_unlock(&s->lock);
         if (ch->in_main) {
             loopdma_copy(ch);
@@ -226,6 +299,24 @@ static void *loopdma_engine(void *opaque)
 /* --- Turns in the main loop ----------------------------------------------- */
 
 /*
+ * Without engines the bottom halves are what is to be had in the order of the
+ * classes: is one of a higher class scheduled?  With the lock held.
+ */
+static bool loopdma_has_to_wait(const LoopdmaChannel *ch)
+{
+    const LoopdmaState *s = ch->dev;
+    unsigned i;
+
+    for (i = 0; s->sync && i < s->channels; i++) {
+        if (s->ch[i].sched == LOOPDMA_SCHED_MAIN &&
+            s->ch[i].priority > ch->priority) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
  * The bottom half of a channel whose turns are in the main loop.  It retires
  * what an engine has copied, and prepares what an engine shall copy; in
  * synchronous mode it does the engine's part as well.
@@ -239,6 +330,10 @@ static void loopdma_bh(void *opaque)
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         if (ch->sched != LOOPDMA_SCHED_MAIN) {
             /* Somebody has stopped the channel meanwhile. */
+            return;
+        }
+        if (loopdma_has_to_wait(ch)) {
+            qemu_bh_schedule(ch->bh);
             return;
         }
     }
@@ -508,7 +603,9 @@ void loopdma_engines_init(LoopdmaState *s)
     qemu_mutex_init(&s->lock);
     qemu_cond_init(&s->work);
     qemu_cond_init(&s->left);
-    QTAILQ_INIT(&s->ready);
+    for (i = 0; i < LOOPDMA_CLASSES; i++) {
+        QTAILQ_INIT(&s->ready[i]);
+    }
     QLIST_INIT(&s->iommus);
     s->running = runstate_is_running();
 

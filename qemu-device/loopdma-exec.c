@@ -976,6 +976,13 @@ static bool loopdma_copy_op(LoopdmaChannel *ch, LoopdmaOp *op)
             ch->held = true;
             return false;
         }
+        /*
+         * Behind the chunk, while @cut is before it: each turn gets further,
+         * however often there is somebody who is in more of a hurry.
+         */
+        if (qatomic_read(&ch->outranked)) {
+            return false;
+        }
     }
     return true;
 }

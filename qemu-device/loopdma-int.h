@@ -28,6 +28,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
 /* The same for each source of a descriptor that has several. */
 #define LOOPDMA_BLOCK_BYTES (LOOPDMA_CHUNK_BYTES / LOOPDMA_MAX_SOURCES)
 
+/* Classes of CH_PRIORITY. */
+#define LOOPDMA_CLASSES (LOOPDMA_CH_PRIORITY_CLASS + 1)
+
 /* Buffers of a descriptor: sources, and P and Q to be read and written. */
 #define LOOPDMA_MAX_BUFFERS (LOOPDMA_MAX_SOURCES + 4)
 
@@ -50,6 +53,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
  * Engines never take the BQL, and never call what may take it; so whoever
  * holds the BQL may wait for an engine.  The engine leaves at the next chunk
  * edge once @cut is set.
+ *
+ * An engine that is free takes a channel of the highest class that is ready.
+ * If none is free, one that serves a lower class leaves behind the next chunk,
+ * see @outranked.  In synchronous mode a bottom half waits for those of higher
+ * classes.
  *
  * Locks, in the order in which they are taken:
  *
@@ -202,6 +210,7 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @again: kicked while somebody owned the turn
  * @stop: no turn may begin, somebody waits for the last to end
  * @paused: no turn may begin, CH_CONTROL.PAUSE
+ * @priority: CH_PRIORITY, which of LoopdmaState.ready the channel goes to
  * @next: link in LoopdmaState.ready
  * @state: enum loopdma_hw_state, CH_STATUS.STATE
  * @error: enum loopdma_hw_chan_error, CH_STATUS.ERROR
@@ -227,6 +236,9 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * Atomic:
  *
  * @cut: leave the turn at the next chunk edge; cleared by the next turn
+ * @outranked: the engine is wanted for a higher class, and leaves the turn
+ *     behind the next chunk; set under LoopdmaState.lock while an engine has
+ *     the channel, cleared when the next takes it
  *
  * Belong to whoever owns the turn, and to who holds the BQL while nobody does:
  *
@@ -261,6 +273,7 @@ struct LoopdmaChannel {
     bool again;
     bool stop;
     bool paused;
+    uint8_t priority;
     QTAILQ_ENTRY(LoopdmaChannel) next;
     uint8_t state;
     uint8_t error;
@@ -284,6 +297,7 @@ struct LoopdmaChannel {
     uint32_t cnt_interrupts;
 
     bool cut;
+    bool outranked;
 
     bool skip;
     bool raised;
@@ -338,7 +352,7 @@ typedef struct LoopdmaIommu {
  * @lock: protects the following, and the channels' fields that say so
  * @work: there may be work for an engine
  * @left: an engine has left a channel
- * @ready: channels for the next free engine, in turn
+ * @ready: channels for the next free engine, in turn, for each class
  * @nready: their number; written under @lock, read by a spinning engine
  * @sleeping: engines that wait for @work
  * @spinning: an engine looks at @nready
@@ -376,7 +390,7 @@ struct LoopdmaState {
     QemuMutex lock;
     QemuCond work;
     QemuCond left;
-    QTAILQ_HEAD(, LoopdmaChannel) ready;
+    QTAILQ_HEAD(, LoopdmaChannel) ready[LOOPDMA_CLASSES];
     unsigned nready;
     unsigned sleeping;
     bool spinning;
@@ -448,6 +462,7 @@ void loopdma_flush_interrupts(LoopdmaState *s);
 
 bool loopdma_runnable(const LoopdmaChannel *ch);
 void loopdma_kick(LoopdmaChannel *ch);
+void loopdma_set_priority(LoopdmaChannel *ch, uint8_t priority);
 void loopdma_pause(LoopdmaChannel *ch);
 void loopdma_resume(LoopdmaChannel *ch);
 void loopdma_fail(LoopdmaChannel *ch, enum loopdma_hw_chan_error error);

@@ -294,6 +294,7 @@ static void loopdma_reset_channel(LoopdmaChannel *ch)
     ch->comp = 0;
     ch->ring_log2 = 0;
     ch->vector = 0;
+    loopdma_set_priority(ch, 0);
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         ch->tc_hold = 0;
         ch->tc_credits = 0;
@@ -492,6 +493,8 @@ static uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr)
     case LOOPDMA_CH_FIFO_LEVEL:
         return s->caps & LOOPDMA_CAPS_PROGRESS ? qatomic_read(&ch->fifo.count)
                                                : 0;
+    case LOOPDMA_CH_PRIORITY:
+        return ch->priority;
     case LOOPDMA_CH_CNT_DOORBELLS:
         return ch->cnt_doorbells;
     case LOOPDMA_CH_CNT_DESCRIPTORS:
@@ -698,6 +701,18 @@ static void loopdma_write_test_control(LoopdmaChannel *ch, hwaddr addr,
     loopdma_kick(ch);
 }
 
+static void loopdma_write_priority(LoopdmaChannel *ch, uint32_t val)
+{
+    if (!(ch->dev->caps & LOOPDMA_CAPS_PRIORITY)) {
+        return;
+    }
+    if (val & ~LOOPDMA_CH_PRIORITY_CLASS) {
+        loopdma_guest_error("channel %u: reserved bits in PRIORITY 0x%" PRIx32,
+                            ch->index, val);
+    }
+    loopdma_set_priority(ch, val & LOOPDMA_CH_PRIORITY_CLASS);
+}
+
 static void loopdma_write_channel(LoopdmaChannel *ch, hwaddr addr,
                                   uint32_t val)
 {
@@ -718,6 +733,9 @@ static void loopdma_write_channel(LoopdmaChannel *ch, hwaddr addr,
     case LOOPDMA_CH_COMP_LO:
     case LOOPDMA_CH_COMP_HI:
         loopdma_write_config(ch, addr, val);
+        break;
+    case LOOPDMA_CH_PRIORITY:
+        loopdma_write_priority(ch, val);
         break;
     default:
         if (loopdma_is_test_control(addr)) {
@@ -856,6 +874,12 @@ static const char *loopdma_channel_bad(const LoopdmaChannel *ch)
     return NULL;
 }
 
+static bool loopdma_priority_good(const LoopdmaChannel *ch)
+{
+    return ch->priority < LOOPDMA_CLASSES &&
+           (!ch->priority || (ch->dev->caps & LOOPDMA_CAPS_PRIORITY));
+}
+
 static int loopdma_post_load(void *opaque, int version_id)
 {
     LoopdmaState *s = opaque;
@@ -873,6 +897,9 @@ static int loopdma_post_load(void *opaque, int version_id)
         if (!bad && (ch->fifo.count > ch->fifo.depth ||
                      (ch->fifo.head && ch->fifo.head >= ch->fifo.depth))) {
             bad = "FIFO";
+        }
+        if (!bad && !loopdma_priority_good(ch)) {
+            bad = "priority";
         }
         if (!bad && extract32(s->irq_channels, i, 1) &&
             ch->vector > s->channels) {
@@ -973,6 +1000,7 @@ static const VMStateDescription vmstate_loopdma_channel = {
                        LoopdmaOp),
         VMSTATE_STRUCT(sources[0], LoopdmaChannel, 1, vmstate_loopdma_sources,
                        LoopdmaSources),
+        VMSTATE_UINT8(priority, LoopdmaChannel),
         VMSTATE_STRUCT(fifo, LoopdmaChannel, 1, vmstate_loopdma_fifo,
                        LoopdmaFifo),
         VMSTATE_END_OF_LIST()
@@ -1081,7 +1109,7 @@ static void loopdma_configure(LoopdmaState *s)
 {
     s->caps = LOOPDMA_CAPS_COPY | LOOPDMA_CAPS_COUNTERS | LOOPDMA_CAPS_FILL |
               LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ | LOOPDMA_CAPS_PAUSE |
-              LOOPDMA_CAPS_PROGRESS;
+              LOOPDMA_CAPS_PROGRESS | LOOPDMA_CAPS_PRIORITY;
     if (s->loopback && s->channels > 1) {
         s->caps |= LOOPDMA_CAPS_LOOPBACK;
     }

@@ -58,6 +58,7 @@ def registers_kept(bench):
         ch = Channel(dev, index)
         for i, name in enumerate(hw.CH_CONFIG + hw.CH_TEST[1:]):
             ch.set(getattr(HW, name), 0x01010101 * i + index & 0xffffff)
+        ch.set(HW.CH_PRIORITY, 3 - index)
     ch = Channel(dev, 2)
     ch.set(HW.CH_TC_LIE, 0)
     ch.enable().run(nop(INT), nop())
@@ -395,7 +396,7 @@ DAMAGE = {
     "op_moved_in_a_burst": ("ch[0].op[0].moved", 4097), "irq_channels": ("irq_channels", 4),
     "int_status": ("int_status", 4), "event": ("event", 4), "channels": ("channels", 1),
     "channels_more": ("channels", 33), "caps": ("caps", 7),
-    "paused_disabled": ("ch[1].paused", 1),
+    "paused_disabled": ("ch[1].paused", 1), "priority": ("ch[1].priority", 4),
 }
 
 

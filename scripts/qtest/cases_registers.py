@@ -60,7 +60,7 @@ def irq_mode(bench, mode, msix, msi):
 
 @case()
 def id_and_version(dev):
-    """ID is always the magic, VERSION 1.1."""
+    """ID is always the magic, VERSION 1.2."""
     expect(dev.read(HW.ID), HW.ID_MAGIC, "ID")
     expect(dev.read(HW.VERSION), HW.VERSION_1_2, "VERSION")
 
@@ -79,7 +79,7 @@ def limits(dev):
     """TOPOLOGY and the limits say how the device was configured."""
     expect(dev.read(HW.CAPS), HW.CAPS_COPY | HW.CAPS_LOOPBACK | HW.CAPS_COUNTERS |
            HW.CAPS_TESTCTL | HW.CAPS_FILL | HW.CAPS_XOR | HW.CAPS_PQ | HW.CAPS_PAUSE |
-           HW.CAPS_PROGRESS, "CAPS")
+           HW.CAPS_PROGRESS | HW.CAPS_PRIORITY, "CAPS")
     # Synchronous execution: no engines of its own.
     expect(dev.read(HW.TOPOLOGY), 5, "TOPOLOGY")
     expect(dev.read(HW.RING_LIMITS), 10 << 8 | 1, "RING_LIMITS")
