@@ -163,11 +163,6 @@ static bool loopdma_publish(LoopdmaChannel *ch, const uint32_t *done,
 
 /* --- Descriptors --------------------------------------------------------- */
 
-static unsigned loopdma_opcode(const LoopdmaOp *op)
-{
-    return op->ctrl & LOOPDMA_CTRL_OPCODE;
-}
-
 static bool loopdma_is_periph(const LoopdmaOp *op)
 {
     return loopdma_opcode(op) == LOOPDMA_OP_TX ||
@@ -286,17 +281,6 @@ unsigned loopdma_buffers(const LoopdmaChannel *ch, const LoopdmaOp *op,
         n += loopdma_results(ch, op, true, buf + n);
     }
     return n;
-}
-
-/*
- * How much a descriptor moves at a time.  For TX and RX that have passed the
- * checks it fits into the FIFO; for the others it is 1.
- */
-static uint64_t loopdma_burst_bytes(const LoopdmaOp *op)
-{
-    uint64_t elements = MAX(op->periph >> 16, 1);
-
-    return elements << (op->periph & LOOPDMA_PERIPH_WIDTH);
 }
 
 static uint8_t loopdma_check_opcode(const LoopdmaChannel *ch,
@@ -788,96 +772,6 @@ bool loopdma_prepare(LoopdmaChannel *ch)
 }
 
 /* --- Copy ---------------------------------------------------------------- */
-
-static void loopdma_fifo_push(LoopdmaFifo *fifo, const uint8_t *src, size_t n)
-{
-    uint32_t tail = (fifo->head + fifo->count) & (fifo->depth - 1);
-    size_t first = MIN(n, fifo->depth - tail);
-
-    memcpy(fifo->data + tail, src, first);
-    memcpy(fifo->data, src + first, n - first);
-    qatomic_set(&fifo->count, fifo->count + n);
-}
-
-static void loopdma_fifo_pop(LoopdmaFifo *fifo, uint8_t *dst, size_t n)
-{
-    size_t first = MIN(n, fifo->depth - fifo->head);
-
-    memcpy(dst, fifo->data + fifo->head, first);
-    memcpy(dst + first, fifo->data, n - first);
-    fifo->head = (fifo->head + n) & (fifo->depth - 1);
-    qatomic_set(&fifo->count, fifo->count - n);
-}
-
-/* Forget a channel's received bytes, and let its peer send again. */
-void loopdma_fifo_clear(LoopdmaChannel *ch)
-{
-    LoopdmaFifo *fifo = &ch->fifo;
-    bool wake;
-
-    if (!fifo->depth) {
-        return;
-    }
-    WITH_QEMU_LOCK_GUARD(&fifo->lock) {
-        fifo->head = 0;
-        qatomic_set(&fifo->count, 0);
-        fifo->rx_waits = false;
-        wake = fifo->tx_waits;
-        fifo->tx_waits = false;
-    }
-    if (wake) {
-        loopdma_kick(loopdma_peer(ch));
-    }
-}
-
-/*
- * Move one burst of @op, whose next byte is in segment *@seg.  Returns false if
- * it has to wait for the peer.
- */
-static bool loopdma_copy_burst(LoopdmaChannel *ch, LoopdmaOp *op,
-                               LoopdmaSegment **seg)
-{
-    bool tx = loopdma_opcode(op) == LOOPDMA_OP_TX;
-    LoopdmaFifo *fifo = tx ? &loopdma_peer(ch)->fifo : &ch->fifo;
-    uint32_t left = MIN(loopdma_burst_bytes(op), op->end - op->moved);
-    bool wake;
-
-    WITH_QEMU_LOCK_GUARD(&fifo->lock) {
-        if ((tx ? fifo->depth - fifo->count : fifo->count) < left) {
-            if (tx) {
-                fifo->tx_waits = true;
-            } else {
-                fifo->rx_waits = true;
-            }
-            return false;
-        }
-        while (left) {
-            uint32_t n = MIN(left, (*seg)->len - (*seg)->moved);
-
-            if (tx) {
-                loopdma_fifo_push(fifo, (*seg)->src + (*seg)->moved, n);
-            } else {
-                loopdma_fifo_pop(fifo, (*seg)->dst + (*seg)->moved, n);
-            }
-            (*seg)->moved += n;
-            op->moved += n;
-            left -= n;
-            if ((*seg)->moved == (*seg)->len) {
-                (*seg)++;
-            }
-        }
-        wake = tx ? fifo->rx_waits : fifo->tx_waits;
-        if (tx) {
-            fifo->rx_waits = false;
-        } else {
-            fifo->tx_waits = false;
-        }
-    }
-    if (wake) {
-        loopdma_kick(loopdma_peer(ch));
-    }
-    return true;
-}
 
 /* Move a chunk of a COPY or FILL whose next byte is in segment *@seg. */
 static void loopdma_copy_chunk(LoopdmaOp *op, LoopdmaSegment **seg)

@@ -451,6 +451,15 @@ static inline LoopdmaChannel *loopdma_peer(const LoopdmaChannel *ch)
     return &ch->dev->ch[ch->index ^ 1];
 }
 
+/**
+ * loopdma_opcode: enum loopdma_hw_opcode of a descriptor
+ * @op: the descriptor
+ */
+static inline unsigned loopdma_opcode(const LoopdmaOp *op)
+{
+    return op->ctrl & LOOPDMA_CTRL_OPCODE;
+}
+
 /* --- loopdma.c: registers, interrupts, PCI --- */
 
 uint32_t loopdma_channel_caps(const LoopdmaChannel *ch);
@@ -482,6 +491,12 @@ void loopdma_copy(LoopdmaChannel *ch);
 void loopdma_retire(LoopdmaChannel *ch);
 void loopdma_release(LoopdmaChannel *ch);
 void loopdma_discard(LoopdmaChannel *ch);
+
+/* --- loopdma-periph.c: what TX and RX talk to --- */
+
+uint64_t loopdma_burst_bytes(const LoopdmaOp *op);
+bool loopdma_copy_burst(LoopdmaChannel *ch, LoopdmaOp *op,
+                        LoopdmaSegment **seg);
 void loopdma_fifo_clear(LoopdmaChannel *ch);
 
 /* --- loopdma-parity.c: the arithmetic of XOR and PQ --- */
