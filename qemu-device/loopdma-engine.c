@@ -617,6 +617,7 @@ void loopdma_engines_init(LoopdmaState *s)
         ch->index = i;
         ch->bh = qemu_bh_new_guarded(loopdma_bh, ch, guard);
         qemu_mutex_init(&ch->fifo.lock);
+        QTAILQ_INIT(&ch->fifo.marks);
         if (loopdma_channel_caps(ch) & LOOPDMA_CH_CAPS_RX) {
             ch->fifo.depth = s->fifo_depth;
             ch->fifo.data = g_malloc0(s->fifo_depth);
@@ -668,6 +669,7 @@ void loopdma_engines_exit(LoopdmaState *s)
         LoopdmaChannel *ch = &s->ch[i];
 
         qemu_bh_delete(ch->bh);
+        loopdma_fifo_clear(ch);
         qemu_mutex_destroy(&ch->fifo.lock);
         g_free(ch->fifo.data);
     }

@@ -283,6 +283,20 @@ unsigned loopdma_buffers(const LoopdmaChannel *ch, const LoopdmaOp *op,
     return n;
 }
 
+/* How many bytes of metadata does it send? */
+static unsigned loopdma_meta_len(const LoopdmaOp *op)
+{
+    return loopdma_opcode(op) == LOOPDMA_OP_TX ? op->arg & LOOPDMA_ARG_META_LEN
+                                               : 0;
+}
+
+/* Is the metadata that it has received to be written? */
+static bool loopdma_gives_meta(const LoopdmaOp *op)
+{
+    return loopdma_opcode(op) == LOOPDMA_OP_RX &&
+           (op->arg & LOOPDMA_ARG_META) && op->status == LOOPDMA_ST_OK;
+}
+
 static uint8_t loopdma_check_opcode(const LoopdmaChannel *ch,
                                     const LoopdmaOp *op)
 {
@@ -319,12 +333,17 @@ static uint8_t loopdma_check_opcode(const LoopdmaChannel *ch,
 }
 
 /* The bits of @arg that are not reserved. */
-static uint32_t loopdma_arg_fields(const LoopdmaOp *op)
+static uint32_t loopdma_arg_fields(const LoopdmaState *s, const LoopdmaOp *op)
 {
+    bool metadata = s->caps & LOOPDMA_CAPS_METADATA;
     const uint32_t pq = LOOPDMA_ARG_SOURCES | LOOPDMA_ARG_NO_P |
                         LOOPDMA_ARG_NO_Q;
 
     switch (loopdma_opcode(op)) {
+    case LOOPDMA_OP_TX:
+        return metadata ? LOOPDMA_ARG_META_LEN : 0;
+    case LOOPDMA_OP_RX:
+        return metadata ? LOOPDMA_ARG_META : 0;
     case LOOPDMA_OP_FILL:
         return LOOPDMA_ARG_BYTE;
     case LOOPDMA_OP_XOR:
@@ -339,7 +358,7 @@ static uint32_t loopdma_arg_fields(const LoopdmaOp *op)
     }
 }
 
-static bool loopdma_reserved_set(const LoopdmaOp *op)
+static bool loopdma_reserved_set(const LoopdmaState *s, const LoopdmaOp *op)
 {
     uint32_t ctrl = LOOPDMA_CTRL_OPCODE | LOOPDMA_CTRL_INT |
                     LOOPDMA_CTRL_CHAIN;
@@ -347,7 +366,7 @@ static bool loopdma_reserved_set(const LoopdmaOp *op)
                                               LOOPDMA_PERIPH_BURST : 0;
 
     return (op->ctrl & ~ctrl) || (op->periph & ~periph) ||
-           (op->arg & ~loopdma_arg_fields(op)) ||
+           (op->arg & ~loopdma_arg_fields(s, op)) ||
            (op->src && !loopdma_has_src(op) && !loopdma_is_parity(op)) ||
            (op->dst && !loopdma_has_dst(op));
 }
@@ -364,6 +383,9 @@ static uint8_t loopdma_check_periph(const LoopdmaState *s, const LoopdmaOp *op)
         op->periph >> 16 > s->fifo_max_burst ||
         loopdma_burst_bytes(op) > s->fifo_depth) {
         return LOOPDMA_ST_PERIPH;
+    }
+    if (loopdma_meta_len(op) > LOOPDMA_META_SIZE) {
+        return LOOPDMA_ST_ARG;
     }
     return (op->src | op->dst) & mask ? LOOPDMA_ST_ALIGN : LOOPDMA_ST_OK;
 }
@@ -404,7 +426,7 @@ static uint8_t loopdma_check(const LoopdmaChannel *ch, const LoopdmaOp *op)
     if (status != LOOPDMA_ST_OK) {
         return status;
     }
-    if (loopdma_reserved_set(op)) {
+    if (loopdma_reserved_set(ch->dev, op)) {
         return LOOPDMA_ST_RESERVED;
     }
     if (loopdma_opcode(op) == LOOPDMA_OP_NOP) {
@@ -429,6 +451,16 @@ static bool loopdma_sources_aligned(const LoopdmaChannel *ch,
     return !(addresses & ((1U << ch->dev->copy_align) - 1));
 }
 
+static bool loopdma_carried_meta_good(const LoopdmaChannel *ch)
+{
+    const LoopdmaOp *op = &ch->op[0];
+    const LoopdmaMeta *meta = &ch->meta[0];
+
+    return loopdma_meta_good(meta) &&
+           (loopdma_opcode(op) != LOOPDMA_OP_TX ||
+            meta->len == loopdma_meta_len(op));
+}
+
 /**
  * loopdma_carried_good: can the op that a migration stream brings be?
  * @ch: its channel
@@ -441,9 +473,33 @@ bool loopdma_carried_good(const LoopdmaChannel *ch)
 
     return loopdma_check(ch, op) == LOOPDMA_ST_OK &&
            (!loopdma_is_parity(op) || loopdma_sources_aligned(ch, op)) &&
+           (!loopdma_is_periph(op) || loopdma_carried_meta_good(ch)) &&
            op->limit <= op->len && op->moved <= op->limit &&
            (op->fail || op->limit == op->len) &&
            op->moved % loopdma_burst_bytes(op) == 0 && !(op->wrong & ~wrong);
+}
+
+/* What goes with a TX; with an RX nothing, so far. */
+static void loopdma_load_meta(LoopdmaMeta *meta, const LoopdmaOp *op,
+                              const struct loopdma_hw_desc *desc)
+{
+    *meta = (LoopdmaMeta) {
+        .len = MIN(loopdma_meta_len(op), LOOPDMA_META_SIZE),
+    };
+    memcpy(meta->data, desc->meta, meta->len);
+}
+
+/* Is something set of the fields that @op has no room for, and is reserved? */
+static bool loopdma_rest_set(const LoopdmaOp *op,
+                             const struct loopdma_hw_desc *desc)
+{
+    unsigned len = MIN(loopdma_meta_len(op), LOOPDMA_META_SIZE);
+
+    if (loopdma_is_periph(op)) {
+        return !buffer_is_zero(desc->meta + len, LOOPDMA_META_SIZE - len);
+    }
+    return (desc->dst2 && !loopdma_has_dst2(op)) ||
+           (desc->src_off && !loopdma_is_parity(op));
 }
 
 /*
@@ -464,12 +520,12 @@ static uint8_t loopdma_decode(LoopdmaChannel *ch, LoopdmaOp *op,
     op->limit = op->fail ? MIN(op->limit, op->len) : op->len;
     if (loopdma_is_parity(op)) {
         ch->sources[op - ch->op].dst2 = le64_to_cpu(desc->dst2);
+    } else if (loopdma_is_periph(op)) {
+        loopdma_load_meta(&ch->meta[op - ch->op], op, desc);
     }
 
     status = loopdma_check(ch, op);
-    if (status != LOOPDMA_ST_OPCODE &&
-        ((desc->dst2 && !loopdma_has_dst2(op)) ||
-         (desc->src_off && !loopdma_is_parity(op)))) {
+    if (status != LOOPDMA_ST_OPCODE && loopdma_rest_set(op, desc)) {
         status = LOOPDMA_ST_RESERVED;
     }
     return status;
@@ -922,22 +978,32 @@ void loopdma_discard(LoopdmaChannel *ch)
     ch->held = false;
 }
 
-/* A check that was not completed has found nothing. */
-static uint32_t loopdma_status(const LoopdmaOp *op)
+/* What was not completed has found nothing, and received no metadata. */
+static uint32_t loopdma_status(const LoopdmaChannel *ch, const LoopdmaOp *op)
 {
-    return op->status | (op->status == LOOPDMA_ST_OK ? op->wrong : 0);
+    uint32_t status = op->status;
+
+    if (loopdma_gives_meta(op)) {
+        status = deposit32(status, ctz32(LOOPDMA_STATUS_META_LEN), 5,
+                           ch->meta[op - ch->op].len);
+    }
+    return status | (op->status == LOOPDMA_ST_OK ? op->wrong : 0);
 }
 
 static bool loopdma_write_status(LoopdmaChannel *ch, uint32_t count,
                                  const LoopdmaOp *op)
 {
     struct loopdma_hw_desc desc = {
-        .status = cpu_to_le32(loopdma_status(op)),
+        .status = cpu_to_le32(loopdma_status(ch, op)),
         .residue = cpu_to_le32(op->len - op->moved),
         .fault_addr = cpu_to_le64(op->fault),
     };
-    const size_t start = offsetof(struct loopdma_hw_desc, status);
+    size_t start = offsetof(struct loopdma_hw_desc, status);
 
+    if (loopdma_gives_meta(op)) {
+        start = offsetof(struct loopdma_hw_desc, meta);
+        memcpy(desc.meta, ch->meta[op - ch->op].data, sizeof(desc.meta));
+    }
     return loopdma_write(ch->dev, loopdma_desc_addr(ch, count) + start,
                          (uint8_t *)&desc + start, sizeof(desc) - start);
 }
@@ -980,8 +1046,9 @@ static bool loopdma_write_statuses(LoopdmaChannel *ch, unsigned *count,
         if (!loopdma_write_status(ch, ch->retired + n, op)) {
             return false;
         }
-        trace_loopdma_retire(ch->index, ch->retired + n, loopdma_status(op),
-                             op->len - op->moved, op->fault);
+        trace_loopdma_retire(ch->index, ch->retired + n,
+                             loopdma_status(ch, op), op->len - op->moved,
+                             op->fault);
         *executed += op->executed;
         *request |= op->ctrl & LOOPDMA_CTRL_INT;
         ch->skip = op->skip;
@@ -1065,6 +1132,8 @@ void loopdma_retire(LoopdmaChannel *ch)
         ch->op[0] = ch->op[count];
         if (loopdma_is_parity(&ch->op[0])) {
             ch->sources[0] = ch->sources[count];
+        } else if (loopdma_is_periph(&ch->op[0])) {
+            ch->meta[0] = ch->meta[count];
         }
     }
     ch->nops = 0;

@@ -99,6 +99,16 @@ typedef struct LoopdmaSources {
 } LoopdmaSources;
 
 /**
+ * LoopdmaMeta - metadata, that of a TX or RX op if it is beside LoopdmaOp
+ * @len: bytes of @data, 0 if there is none
+ * @data: the metadata, zeroes behind it
+ */
+typedef struct LoopdmaMeta {
+    uint8_t len;
+    uint8_t data[LOOPDMA_META_SIZE];
+} LoopdmaMeta;
+
+/**
  * LoopdmaBuffer - memory that an op works on, as much of it as is its length
  * @addr: bus address
  * @is_write: it is written, else read
@@ -166,12 +176,27 @@ typedef struct LoopdmaSegment {
 } LoopdmaSegment;
 
 /**
+ * LoopdmaMark - metadata in a FIFO
+ * @behind: bytes ever received, up to and with the one that it goes with
+ * @meta: the metadata
+ * @next: link in LoopdmaFifo.marks
+ */
+typedef struct LoopdmaMark {
+    uint64_t behind;
+    LoopdmaMeta meta;
+    QTAILQ_ENTRY(LoopdmaMark) next;
+} LoopdmaMark;
+
+/**
  * LoopdmaFifo - the receive FIFO of a channel
  * @lock: protects all of it but @depth
  * @depth: its size in bytes, a power of two, or 0
  * @head: offset of the oldest byte
  * @count: bytes in it; written under @lock, read by CH_FIFO_LEVEL
  * @data: the bytes, a ring
+ * @received: bytes ever received
+ * @marks: metadata, oldest first; each goes with a byte of its own, so there
+ *     are @count at the most
  * @tx_waits: the sender found too little room since the last byte left
  * @rx_waits: the receiver found too few bytes since the last byte came
  */
@@ -181,6 +206,8 @@ typedef struct LoopdmaFifo {
     uint32_t head;
     uint32_t count;
     uint8_t *data;
+    uint64_t received;
+    QTAILQ_HEAD(, LoopdmaMark) marks;
     bool tx_waits;
     bool rx_waits;
 } LoopdmaFifo;
@@ -254,6 +281,8 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @nsegs: number of valid @seg
  * @op: ops of the turn, in order
  * @sources: what goes with @op, valid for the XOR and PQ kinds
+ * @meta: what goes with @op, valid for TX and RX: what is sent with the last
+ *     byte, or was received with a byte so far
  * @seg: segments of the turn, in order
  */
 struct LoopdmaChannel {
@@ -311,6 +340,7 @@ struct LoopdmaChannel {
     unsigned nsegs;
     LoopdmaOp op[LOOPDMA_BATCH];
     LoopdmaSources sources[LOOPDMA_BATCH];
+    LoopdmaMeta meta[LOOPDMA_BATCH];
     LoopdmaSegment seg[LOOPDMA_SEGMENTS];
 };
 
@@ -498,6 +528,8 @@ uint64_t loopdma_burst_bytes(const LoopdmaOp *op);
 bool loopdma_copy_burst(LoopdmaChannel *ch, LoopdmaOp *op,
                         LoopdmaSegment **seg);
 void loopdma_fifo_clear(LoopdmaChannel *ch);
+bool loopdma_meta_good(const LoopdmaMeta *meta);
+bool loopdma_fifo_good(const LoopdmaFifo *fifo);
 
 /* --- loopdma-parity.c: the arithmetic of XOR and PQ --- */
 

@@ -5,6 +5,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
+#include "qemu/cutils.h"
 #include "qemu/lockable.h"
 #include "loopdma-int.h"
 
@@ -32,16 +33,76 @@ static void loopdma_fifo_push(LoopdmaFifo *fifo, const uint8_t *src, size_t n)
     memcpy(fifo->data + tail, src, first);
     memcpy(fifo->data, src + first, n - first);
     qatomic_set(&fifo->count, fifo->count + n);
+    fifo->received += n;
 }
 
-static void loopdma_fifo_pop(LoopdmaFifo *fifo, uint8_t *dst, size_t n)
+/* Have metadata go with the byte that was pushed last. */
+static void loopdma_fifo_mark(LoopdmaFifo *fifo, const LoopdmaMeta *meta)
+{
+    LoopdmaMark *mark = g_new0(LoopdmaMark, 1);
+
+    mark->behind = fifo->received;
+    mark->meta = *meta;
+    QTAILQ_INSERT_TAIL(&fifo->marks, mark, next);
+}
+
+static void loopdma_fifo_unmark(LoopdmaFifo *fifo, LoopdmaMark *mark)
+{
+    QTAILQ_REMOVE(&fifo->marks, mark, next);
+    g_free(mark);
+}
+
+/* @meta: set to the last metadata of what is taken out, if there is any. */
+static void loopdma_fifo_pop(LoopdmaFifo *fifo, uint8_t *dst, size_t n,
+                             LoopdmaMeta *meta)
 {
     size_t first = MIN(n, fifo->depth - fifo->head);
+    LoopdmaMark *mark;
 
     memcpy(dst, fifo->data + fifo->head, first);
     memcpy(dst + first, fifo->data, n - first);
     fifo->head = (fifo->head + n) & (fifo->depth - 1);
     qatomic_set(&fifo->count, fifo->count - n);
+
+    while ((mark = QTAILQ_FIRST(&fifo->marks)) &&
+           mark->behind <= fifo->received - fifo->count) {
+        *meta = mark->meta;
+        loopdma_fifo_unmark(fifo, mark);
+    }
+}
+
+/**
+ * loopdma_meta_good: can the metadata that a migration stream brings be?
+ * @meta: the metadata
+ */
+bool loopdma_meta_good(const LoopdmaMeta *meta)
+{
+    return meta->len <= LOOPDMA_META_SIZE &&
+           buffer_is_zero(meta->data + meta->len,
+                          LOOPDMA_META_SIZE - meta->len);
+}
+
+/**
+ * loopdma_fifo_good: can the FIFO that a migration stream brings be?
+ * @fifo: the FIFO
+ */
+bool loopdma_fifo_good(const LoopdmaFifo *fifo)
+{
+    uint64_t last = fifo->received - fifo->count;
+    const LoopdmaMark *mark;
+
+    if (fifo->count > fifo->depth || fifo->count > fifo->received ||
+        (fifo->head && fifo->head >= fifo->depth)) {
+        return false;
+    }
+    QTAILQ_FOREACH(mark, &fifo->marks, next) {
+        if (mark->behind <= last || mark->behind > fifo->received ||
+            !mark->meta.len || !loopdma_meta_good(&mark->meta)) {
+            return false;
+        }
+        last = mark->behind;
+    }
+    return true;
 }
 
 /**
@@ -51,6 +112,7 @@ static void loopdma_fifo_pop(LoopdmaFifo *fifo, uint8_t *dst, size_t n)
 void loopdma_fifo_clear(LoopdmaChannel *ch)
 {
     LoopdmaFifo *fifo = &ch->fifo;
+    LoopdmaMark *mark;
     bool wake;
 
     if (!fifo->depth) {
@@ -59,6 +121,9 @@ void loopdma_fifo_clear(LoopdmaChannel *ch)
     WITH_QEMU_LOCK_GUARD(&fifo->lock) {
         fifo->head = 0;
         qatomic_set(&fifo->count, 0);
+        while ((mark = QTAILQ_FIRST(&fifo->marks))) {
+            loopdma_fifo_unmark(fifo, mark);
+        }
         fifo->rx_waits = false;
         wake = fifo->tx_waits;
         fifo->tx_waits = false;
@@ -91,11 +156,18 @@ static void loopdma_moved(LoopdmaOp *op, LoopdmaSegment **seg, uint32_t n)
     }
 }
 
+/* Has @op moved all of it, with nothing gone wrong? */
+static bool loopdma_complete(const LoopdmaOp *op)
+{
+    return op->final && op->moved == op->end && op->status == LOOPDMA_ST_OK;
+}
+
 static bool loopdma_burst_loopback(LoopdmaChannel *ch, LoopdmaOp *op,
                                    LoopdmaSegment **seg, uint32_t left)
 {
     bool tx = loopdma_opcode(op) == LOOPDMA_OP_TX;
     LoopdmaFifo *fifo = tx ? &loopdma_peer(ch)->fifo : &ch->fifo;
+    LoopdmaMeta *meta = &ch->meta[op - ch->op];
     bool wake;
 
     WITH_QEMU_LOCK_GUARD(&fifo->lock) {
@@ -113,10 +185,13 @@ static bool loopdma_burst_loopback(LoopdmaChannel *ch, LoopdmaOp *op,
             if (tx) {
                 loopdma_fifo_push(fifo, (*seg)->src + (*seg)->moved, n);
             } else {
-                loopdma_fifo_pop(fifo, (*seg)->dst + (*seg)->moved, n);
+                loopdma_fifo_pop(fifo, (*seg)->dst + (*seg)->moved, n, meta);
             }
             loopdma_moved(op, seg, n);
             left -= n;
+        }
+        if (tx && meta->len && loopdma_complete(op)) {
+            loopdma_fifo_mark(fifo, meta);
         }
         wake = loopdma_fifo_wake(fifo, tx);
     }

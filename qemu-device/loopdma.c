@@ -894,8 +894,7 @@ static int loopdma_post_load(void *opaque, int version_id)
         LoopdmaChannel *ch = &s->ch[i];
         const char *bad = loopdma_channel_bad(ch);
 
-        if (!bad && (ch->fifo.count > ch->fifo.depth ||
-                     (ch->fifo.head && ch->fifo.head >= ch->fifo.depth))) {
+        if (!bad && !loopdma_fifo_good(&ch->fifo)) {
             bad = "FIFO";
         }
         if (!bad && !loopdma_priority_good(ch)) {
@@ -952,6 +951,29 @@ static const VMStateDescription vmstate_loopdma_sources = {
     }
 };
 
+static const VMStateDescription vmstate_loopdma_meta = {
+    .name = "loopdma/meta",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_UINT8(len, LoopdmaMeta),
+        VMSTATE_UINT8_ARRAY(data, LoopdmaMeta, LOOPDMA_META_SIZE),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription vmstate_loopdma_mark = {
+    .name = "loopdma/mark",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_UINT64(behind, LoopdmaMark),
+        VMSTATE_STRUCT(meta, LoopdmaMark, 1, vmstate_loopdma_meta,
+                       LoopdmaMeta),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 static const VMStateDescription vmstate_loopdma_fifo = {
     .name = "loopdma/fifo",
     .version_id = 1,
@@ -961,6 +983,9 @@ static const VMStateDescription vmstate_loopdma_fifo = {
         VMSTATE_UINT32(head, LoopdmaFifo),
         VMSTATE_UINT32(count, LoopdmaFifo),
         VMSTATE_VBUFFER_UINT32(data, LoopdmaFifo, 1, NULL, depth),
+        VMSTATE_UINT64(received, LoopdmaFifo),
+        VMSTATE_QTAILQ_V(marks, LoopdmaFifo, 1, vmstate_loopdma_mark,
+                         LoopdmaMark, next),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -1000,6 +1025,8 @@ static const VMStateDescription vmstate_loopdma_channel = {
                        LoopdmaOp),
         VMSTATE_STRUCT(sources[0], LoopdmaChannel, 1, vmstate_loopdma_sources,
                        LoopdmaSources),
+        VMSTATE_STRUCT(meta[0], LoopdmaChannel, 1, vmstate_loopdma_meta,
+                       LoopdmaMeta),
         VMSTATE_UINT8(priority, LoopdmaChannel),
         VMSTATE_STRUCT(fifo, LoopdmaChannel, 1, vmstate_loopdma_fifo,
                        LoopdmaFifo),
@@ -1111,12 +1138,15 @@ static void loopdma_configure(LoopdmaState *s)
               LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ | LOOPDMA_CAPS_PAUSE |
               LOOPDMA_CAPS_PROGRESS | LOOPDMA_CAPS_PRIORITY;
     if (s->loopback && s->channels > 1) {
-        s->caps |= LOOPDMA_CAPS_LOOPBACK;
+        s->caps |= LOOPDMA_CAPS_LOOPBACK | LOOPDMA_CAPS_METADATA;
     }
     if (s->test_controls) {
         s->caps |= LOOPDMA_CAPS_TESTCTL;
     }
     s->caps &= ~s->x_caps_mask;
+    if (!(s->caps & LOOPDMA_CAPS_LOOPBACK)) {
+        s->caps &= ~LOOPDMA_CAPS_METADATA;
+    }
 
     /* Threads would make a deterministic machine less so. */
     s->sync = s->sync_mode == ON_OFF_AUTO_ON ||

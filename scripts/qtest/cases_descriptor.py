@@ -85,11 +85,13 @@ def reserved_ctrl(dev, opcode):
 
 @each({"nop": HW.OP_NOP, **TRANSFERS})
 def reserved_fields(dev, opcode):
-    """RESERVED: each bit of arg, dst2 and src_off, which these do not have."""
+    """RESERVED: each bit of arg, dst2 and src_off that these do not have."""
     made = Made(dev)
     length = 0 if opcode == HW.OP_NOP else 64
     bits = [1 << bit for bit in range(64)]
-    made.refuse(HW.ST_RESERVED, *(made.of(opcode, length, arg=bit) for bit in bits[:32]))
+    fields = {HW.OP_TX: HW.ARG_META_LEN, HW.OP_RX: HW.ARG_META}.get(opcode, 0)
+    made.refuse(HW.ST_RESERVED, *(made.of(opcode, length, arg=bit) for bit in bits[:32]
+                                  if not bit & fields))
     made.refuse(HW.ST_RESERVED, *(made.of(opcode, length, dst2=bit) for bit in bits))
     made.refuse(HW.ST_RESERVED, *(made.of(opcode, length, src_off=bit) for bit in bits))
 

@@ -397,6 +397,7 @@ DAMAGE = {
     "int_status": ("int_status", 4), "event": ("event", 4), "channels": ("channels", 1),
     "channels_more": ("channels", 33), "caps": ("caps", 7),
     "paused_disabled": ("ch[1].paused", 1), "priority": ("ch[1].priority", 4),
+    "received": ("ch[1].fifo.received", 4095), "meta_of_none": ("ch[0].meta[0].len", 1),
 }
 
 
@@ -521,7 +522,7 @@ def any_field(bench, part):
     """Whatever a field of the stream holds, QEMU refuses it or the device can be used."""
     stream = busy_stream(bench)
     small = sorted(name for name, (_, size) in stream.fields.items()
-                   if size <= 8 and not name.startswith(("ch[1].op", "ch[1].sources")))
+                   if size <= 8 and not name.startswith(("ch[1].op", "ch[1].sources", "ch[1].meta")))
     for name in small[part::PARTS]:
         before = stream.get(name)
         for value in (0, -1) if stream.fields[name][1] == 1 else (-1,):

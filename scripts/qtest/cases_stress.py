@@ -29,7 +29,7 @@ READERS = (HW.OP_COPY, HW.OP_TX, *XORS, *PQS)
 WRITERS = (HW.OP_COPY, HW.OP_RX, HW.OP_FILL, HW.OP_XOR)
 # The bits of arg that an opcode has.
 ARGUMENT = {HW.OP_FILL: 0xff, HW.OP_XOR: 0xff, HW.OP_XOR_CHECK: 0xff, HW.OP_PQ: 0x7ff,
-            HW.OP_PQ_CHECK: 0x3ff}
+            HW.OP_PQ_CHECK: 0x3ff, HW.OP_TX: HW.ARG_META_LEN, HW.OP_RX: HW.ARG_META}
 
 
 # --- the checks, once more ----------------------------------------------------
@@ -41,11 +41,14 @@ def judge(ctrl, length, src, dst, periph, arg, dst2, src_off):
     with_p = opcode in PQS and not arg & HW.ARG_NO_P
     with_q = opcode in PQS and not arg & HW.ARG_NO_Q
     element = 1 << (periph & 0xf) if streams else 1
+    sent = arg & HW.ARG_META_LEN if opcode == HW.OP_TX else 0
+    rest = (src_off << 64 | dst2) >> 8 * sent if streams else \
+        dst2 and not with_q or src_off and not parity
     if not 1 <= opcode <= 9:
         return HW.ST_OPCODE
     if ctrl >> 10 or arg & ~ARGUMENT.get(opcode, 0) or src and opcode not in READERS or \
-            dst and not (opcode in WRITERS or with_p) or dst2 and not with_q or \
-            src_off and not parity or periph & (0xfff0 if streams else 0xffffffff):
+            dst and not (opcode in WRITERS or with_p) or rest or \
+            periph & (0xfff0 if streams else 0xffffffff):
         return HW.ST_RESERVED
     if opcode == HW.OP_NOP:
         return HW.ST_LENGTH if length else HW.ST_OK
@@ -55,6 +58,8 @@ def judge(ctrl, length, src, dst, periph, arg, dst2, src_off):
     if streams and (not WIDTHS >> (periph & 0xf) & 1 or burst > MAX_BURST or
                     max(burst, 1) * element > DEPTH):
         return HW.ST_PERIPH
+    if sent > HW.META_SIZE:
+        return HW.ST_ARG
     if parity and (not 1 <= arg & 0xff <= MAX_SOURCES or
                    opcode in PQS and not with_p and not with_q):
         return HW.ST_ARG
@@ -77,6 +82,11 @@ def draw(rng, good_src, good_dst, good_list):
         arg |= rng.choice((0, 0, HW.ARG_NO_P, HW.ARG_NO_Q))
     if opcode == HW.OP_PQ:
         arg |= rng.choice((0, HW.ARG_CONTINUE))
+    if opcode == HW.OP_TX:
+        arg = rng.choice((0, rng.randrange(18)))
+    if opcode == HW.OP_RX:
+        arg = rng.choice((0, HW.ARG_META))
+    meta = rng.getrandbits(8 * min(arg, HW.META_SIZE)) if opcode == HW.OP_TX and arg else 0
     with_p = opcode in PQS and not arg & HW.ARG_NO_P
     with_q = opcode in PQS and not arg & HW.ARG_NO_Q
     src = good_list if parity else good_src if opcode in READERS else 0
@@ -88,10 +98,12 @@ def draw(rng, good_src, good_dst, good_list):
             mostly(src, lambda: good_list + rng.randrange(1, 64)),
             mostly(dst, lambda: good_dst + rng.randrange(64)),
             mostly(rng.randrange(64) << 16 | rng.choice((0, 2, 3)) if opcode in STREAMS else 0,
-                   lambda: rng.choice((rng.getrandbits(32), rng.randrange(300) << 16 | 2)), 12),
+                   lambda: rng.choice((rng.getrandbits(32), rng.randrange(300) << 16 | 2)), 6),
             mostly(arg, lambda: rng.choice((rng.getrandbits(12), 1 << rng.randrange(32), 0))),
-            mostly(good_dst + 4096 if with_q else 0, lambda: good_dst + rng.randrange(64)),
-            mostly(16 * rng.randrange(100) if parity else 0, lambda: rng.randrange(64)))
+            mostly(good_dst + 4096 if with_q else meta & (1 << 64) - 1,
+                   lambda: good_dst + rng.randrange(64)),
+            mostly(16 * rng.randrange(100) if parity else meta >> 64,
+                   lambda: rng.randrange(64)))
 
 
 @each({f"seed{seed}": seed for seed in range(4)}, LIMITS)
@@ -104,7 +116,7 @@ def checks(dev, seed):
     zero = dev.m.alloc(3 * 8192)
     sources = dev.m.buffer(source_list([zero + 16 * n for n in range(16)], range(16)))
     tried, executed = set(), set()
-    for _ in range(5):
+    for _ in range(8):
         batch = []
         while len(batch) < 200:
             fields = draw(rng, src, dst, sources)

@@ -13,6 +13,7 @@ INT = HW.CTRL_INT
 CHAIN = HW.CTRL_CHAIN
 
 MASK = 0xffffffff
+META = 0x20                 # where metadata is in a descriptor
 RUNNING = HW.STATE_RUNNING
 OK = HW.ST_OK
 
@@ -68,12 +69,19 @@ def periph_of(width, burst):
     return burst << 16 | width
 
 
-def tx(src, length, width=0, burst=1, flags=0):
-    return descriptor(HW.OP_TX | flags, length, src, 0, periph_of(width, burst))
+def with_meta(data, meta):
+    """The same descriptor, with metadata in place of dst2 and src_off."""
+    return data[:META] + meta.ljust(HW.META_SIZE, b"\0") + data[META + HW.META_SIZE:]
 
 
-def rx(dst, length, width=0, burst=1, flags=0):
-    return descriptor(HW.OP_RX | flags, length, 0, dst, periph_of(width, burst))
+def tx(src, length, width=0, burst=1, flags=0, meta=b""):
+    return with_meta(descriptor(HW.OP_TX | flags, length, src, 0, periph_of(width, burst),
+                                len(meta)), meta)
+
+
+def rx(dst, length, width=0, burst=1, flags=0, meta=False):
+    return descriptor(HW.OP_RX | flags, length, 0, dst, periph_of(width, burst),
+                      HW.ARG_META if meta else 0)
 
 
 # --- channels -----------------------------------------------------------------
@@ -200,6 +208,14 @@ class Channel:
 
     def result(self, count):
         return Result(*struct.unpack("<IIQ", self.m.read(self.slot(count) + 48, 16)))
+
+    def meta(self, count):
+        """What the device has written of metadata: all of its bytes if it is right."""
+        size = self.result(count).status >> 16
+        data = self.m.read(self.slot(count) + META, HW.META_SIZE)
+        require(not data.strip(b"\0") or size and not data[size:].strip(b"\0"),
+                f"{data.hex()} in meta, META_LEN {size}")
+        return data[:size]
 
     def wait(self, count=None):
         count = self.head if count is None else count
