@@ -592,6 +592,12 @@ void loopdma_choose_context(LoopdmaChannel *ch)
                   pci_device_iommu_address_space(pci) != &address_space_memory;
 }
 
+/* The peripheral of a channel that waited for its time requests a burst. */
+static void loopdma_timer(void *opaque)
+{
+    loopdma_kick(opaque);
+}
+
 /* --- Beginning and end ---------------------------------------------------- */
 
 /* Make channels, engines and what else there is but the PCI function. */
@@ -616,6 +622,7 @@ void loopdma_engines_init(LoopdmaState *s)
         ch->dev = s;
         ch->index = i;
         ch->bh = qemu_bh_new_guarded(loopdma_bh, ch, guard);
+        ch->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, loopdma_timer, ch);
         qemu_mutex_init(&ch->fifo.lock);
         QTAILQ_INIT(&ch->fifo.marks);
         if (loopdma_channel_caps(ch) & LOOPDMA_CH_CAPS_RX) {
@@ -669,6 +676,7 @@ void loopdma_engines_exit(LoopdmaState *s)
         LoopdmaChannel *ch = &s->ch[i];
 
         qemu_bh_delete(ch->bh);
+        timer_free(ch->timer);
         loopdma_fifo_clear(ch);
         qemu_mutex_destroy(&ch->fifo.lock);
         g_free(ch->fifo.data);

@@ -758,6 +758,7 @@ bool loopdma_prepare(LoopdmaChannel *ch)
     if (!ch->carried) {
         ch->began = get_clock();
     }
+    loopdma_unpace(ch);
     /* Test controls count starts; so start none that might be put off. */
     max = MIN(controlled ? 1 : LOOPDMA_BATCH, tail - first);
     ch->held = false;
@@ -971,6 +972,7 @@ void loopdma_release(LoopdmaChannel *ch)
 void loopdma_discard(LoopdmaChannel *ch)
 {
     loopdma_release(ch);
+    loopdma_unpace(ch);
     ch->bytes = 0;
     ch->nops = 0;
     ch->prepared = false;

@@ -8,6 +8,7 @@
 
 #include "qemu/queue.h"
 #include "qemu/thread.h"
+#include "qemu/timer.h"
 #include "qemu/units.h"
 #include "compat.h"
 #include "loopdma/hw.h"
@@ -27,6 +28,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
 
 /* The same for each source of a descriptor that has several. */
 #define LOOPDMA_BLOCK_BYTES (LOOPDMA_CHUNK_BYTES / LOOPDMA_MAX_SOURCES)
+
+/* How far a paced channel that is late may catch up, in nanoseconds. */
+#define LOOPDMA_CATCH_UP_NS (10 * SCALE_MS)
 
 /* Classes of CH_PRIORITY. */
 #define LOOPDMA_CLASSES (LOOPDMA_CH_PRIORITY_CLASS + 1)
@@ -188,6 +192,20 @@ typedef struct LoopdmaMark {
 } LoopdmaMark;
 
 /**
+ * LoopdmaPace - when a channel's peripheral requests bursts
+ * @since: when it requested the last, in nanoseconds of QEMU_CLOCK_VIRTUAL
+ * @fraction: what of a nanosecond that was later, in units of 2^-32
+ * @bytes: bytes of that burst; the next follows when these have had their time
+ * @armed: the channel's timer is set to when the next is requested
+ */
+typedef struct LoopdmaPace {
+    int64_t since;
+    uint32_t fraction;
+    uint32_t bytes;
+    bool armed;
+} LoopdmaPace;
+
+/**
  * LoopdmaFifo - the receive FIFO of a channel
  * @lock: protects all of it but @depth
  * @depth: its size in bytes, a power of two, or 0
@@ -219,6 +237,7 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @dev: the device
  * @index: its number
  * @bh: its bottom half, guarded against re-entrancy
+ * @timer: kicks it when its peripheral requests a burst
  * @fifo: its receive FIFO
  *
  * Registers that only change while the channel is disabled, under the BQL;
@@ -266,6 +285,7 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @outranked: the engine is wanted for a higher class, and leaves the turn
  *     behind the next chunk; set under LoopdmaState.lock while an engine has
  *     the channel, cleared when the next takes it
+ * @rate: CH_RATE; written under the BQL
  *
  * Belong to whoever owns the turn, and to who holds the BQL while nobody does:
  *
@@ -275,8 +295,12 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @began: when the first op that is not retired did, in nanoseconds
  * @prepared: @op and @seg are those of a turn; else only of @carried
  * @carried: @op[0] is an op that the last turn left unfinished
- * @held: the last turn stopped for want of the peer
+ * @held: the last turn stopped for want of the peer, or before its time
  * @bytes: bytes moved and not in @cnt_bytes yet
+ * @periph: CH_PERIPH
+ * @source: bytes that the pattern source has given, the next one's position
+ * @sink: bytes that the pattern sink has taken
+ * @requests: when bursts are requested
  * @nops: number of valid @op
  * @nsegs: number of valid @seg
  * @op: ops of the turn, in order
@@ -289,6 +313,7 @@ struct LoopdmaChannel {
     LoopdmaState *dev;
     unsigned index;
     QEMUBH *bh;
+    QEMUTimer *timer;
     LoopdmaFifo fifo;
 
     uint64_t ring;
@@ -327,6 +352,7 @@ struct LoopdmaChannel {
 
     bool cut;
     bool outranked;
+    uint32_t rate;
 
     bool skip;
     bool raised;
@@ -336,6 +362,10 @@ struct LoopdmaChannel {
     bool carried;
     bool held;
     uint64_t bytes;
+    uint32_t periph;
+    uint32_t source;
+    uint32_t sink;
+    LoopdmaPace requests;
     unsigned nops;
     unsigned nsegs;
     LoopdmaOp op[LOOPDMA_BATCH];
@@ -528,6 +558,12 @@ uint64_t loopdma_burst_bytes(const LoopdmaOp *op);
 bool loopdma_copy_burst(LoopdmaChannel *ch, LoopdmaOp *op,
                         LoopdmaSegment **seg);
 void loopdma_fifo_clear(LoopdmaChannel *ch);
+void loopdma_unpace(LoopdmaChannel *ch);
+bool loopdma_has_periph(const LoopdmaChannel *ch);
+void loopdma_set_periph(LoopdmaChannel *ch, uint32_t val);
+void loopdma_set_rate(LoopdmaChannel *ch, uint32_t val);
+bool loopdma_take_word(LoopdmaChannel *ch, uint32_t *val);
+bool loopdma_give_word(LoopdmaChannel *ch, uint32_t val);
 bool loopdma_meta_good(const LoopdmaMeta *meta);
 bool loopdma_fifo_good(const LoopdmaFifo *fifo);
 

@@ -1,11 +1,16 @@
 /*
  * loopdma: the peripheral, which TX and RX talk to
  *
+ * Loopback and pattern, the pace of either, and the register by which the CPU
+ * does what TX and RX do.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
+#include "qemu/bswap.h"
 #include "qemu/cutils.h"
+#include "qemu/host-utils.h"
 #include "qemu/lockable.h"
 #include "loopdma-int.h"
 
@@ -201,18 +206,268 @@ static bool loopdma_burst_loopback(LoopdmaChannel *ch, LoopdmaOp *op,
     return true;
 }
 
+/* --- Pattern ------------------------------------------------------------- */
+
+static uint8_t loopdma_pattern(const LoopdmaChannel *ch, uint32_t pos)
+{
+    return loopdma_hw_pattern(extract32(ch->periph, 8, 8), pos);
+}
+
+static void loopdma_source_get(LoopdmaChannel *ch, uint8_t *dst, uint32_t n)
+{
+    while (n--) {
+        *dst++ = loopdma_pattern(ch, ch->source++);
+    }
+}
+
+/* Returns how many bytes are the pattern's, and were taken. */
+static uint32_t loopdma_sink_put(LoopdmaChannel *ch, const uint8_t *src,
+                                 uint32_t len)
+{
+    uint32_t n;
+
+    for (n = 0; n < len && src[n] == loopdma_pattern(ch, ch->sink); n++) {
+        ch->sink++;
+    }
+    return n;
+}
+
+/*
+ * The sink does not take the next byte of @op.  What was prepared behind it is
+ * left to the next turn: it was not known that some of that is to be skipped.
+ */
+static void loopdma_refuse_data(LoopdmaChannel *ch, LoopdmaOp *op)
+{
+    op->end = op->moved;
+    op->final = true;
+    op->status = LOOPDMA_ST_DATA;
+    op->fault = 0;
+    op->skip = op->ctrl & LOOPDMA_CTRL_CHAIN;
+    ch->nops = op - ch->op + 1;
+}
+
+static void loopdma_burst_pattern(LoopdmaChannel *ch, LoopdmaOp *op,
+                                  LoopdmaSegment **seg, uint32_t left)
+{
+    while (left) {
+        uint32_t want = MIN(left, (*seg)->len - (*seg)->moved);
+        uint32_t n = want;
+
+        if (loopdma_opcode(op) == LOOPDMA_OP_TX) {
+            n = loopdma_sink_put(ch, (*seg)->src + (*seg)->moved, want);
+        } else {
+            loopdma_source_get(ch, (*seg)->dst + (*seg)->moved, want);
+        }
+        loopdma_moved(op, seg, n);
+        if (n < want) {
+            loopdma_refuse_data(ch, op);
+            return;
+        }
+        left -= n;
+    }
+}
+
+/* --- Pace ---------------------------------------------------------------- */
+
+/* When is the next burst requested?  By the rate that is in force now. */
+static LoopdmaPace loopdma_next_request(const LoopdmaChannel *ch, uint32_t rate)
+{
+    LoopdmaPace next = ch->requests;
+    uint64_t time = (uint64_t)next.bytes * NANOSECONDS_PER_SECOND;
+    uint64_t fraction = next.fraction + (time % rate << 32) / rate;
+
+    next.since += time / rate + (fraction >> 32);
+    next.fraction = fraction;
+    return next;
+}
+
+/*
+ * May a burst of @n bytes be moved now?  If not the timer is set to when it
+ * may.  If so, and if it is moved, @next tells what follows.
+ */
+static bool loopdma_requested(LoopdmaChannel *ch, uint32_t rate, uint32_t n,
+                              LoopdmaPace *next)
+{
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+
+    /* A migration stream may bring one that is still to come. */
+    ch->requests.since = MIN(ch->requests.since, now);
+    *next = loopdma_next_request(ch, rate);
+    if (next->since > now) {
+        ch->requests.armed = true;
+        timer_mod(ch->timer, next->since);
+        return false;
+    }
+    if (next->since < now - LOOPDMA_CATCH_UP_NS) {
+        next->since = now - LOOPDMA_CATCH_UP_NS;
+        next->fraction = 0;
+    }
+    next->bytes = n;
+    return true;
+}
+
+/**
+ * loopdma_unpace: the channel does not wait for its time any more
+ * @ch: a channel of which the caller owns the turn
+ */
+void loopdma_unpace(LoopdmaChannel *ch)
+{
+    if (ch->requests.armed) {
+        ch->requests.armed = false;
+        timer_del(ch->timer);
+    }
+}
+
 /**
  * loopdma_copy_burst: move one burst of a TX or RX
  * @ch: its channel
  * @op: the descriptor
  * @seg: the segment with its next byte; moved on
  *
- * Returns false if it has to wait.
+ * Returns false if it has to wait, for the peer or for its time.  The
+ * descriptor may end with this burst, without all of it having been moved.
  */
 bool loopdma_copy_burst(LoopdmaChannel *ch, LoopdmaOp *op,
                         LoopdmaSegment **seg)
 {
     uint32_t left = MIN(loopdma_burst_bytes(op), op->end - op->moved);
+    uint32_t rate = qatomic_read(&ch->rate);
+    LoopdmaPace next;
 
-    return loopdma_burst_loopback(ch, op, seg, left);
+    if (rate && !loopdma_requested(ch, rate, left, &next)) {
+        return false;
+    }
+    if (ch->periph & LOOPDMA_CH_PERIPH_PATTERN) {
+        loopdma_burst_pattern(ch, op, seg, left);
+    } else if (!loopdma_burst_loopback(ch, op, seg, left)) {
+        return false;
+    }
+    if (rate) {
+        ch->requests = next;
+    }
+    return true;
+}
+
+/* --- Registers, all with the BQL held ------------------------------------ */
+
+/**
+ * loopdma_has_periph: does the channel have CH_PERIPH and what goes with it?
+ * @ch: the channel
+ */
+bool loopdma_has_periph(const LoopdmaChannel *ch)
+{
+    return (ch->dev->caps & LOOPDMA_CAPS_PERIPH) &&
+           (loopdma_channel_caps(ch) & LOOPDMA_CH_CAPS_RX);
+}
+
+/**
+ * loopdma_set_periph: write CH_PERIPH
+ * @ch: the channel
+ * @val: without reserved bits
+ */
+void loopdma_set_periph(LoopdmaChannel *ch, uint32_t val)
+{
+    loopdma_pause(ch);
+    ch->periph = val;
+    ch->source = 0;
+    ch->sink = 0;
+    loopdma_resume(ch);
+}
+
+/**
+ * loopdma_set_rate: write CH_RATE
+ * @ch: the channel
+ * @val: bytes per second, 0: any
+ */
+void loopdma_set_rate(LoopdmaChannel *ch, uint32_t val)
+{
+    qatomic_set(&ch->rate, val);
+    /* What was waited for comes at another time now. */
+    loopdma_kick(ch);
+}
+
+/* What the source gives, and the sink takes, next is the turn's to know. */
+static void loopdma_source_get_word(LoopdmaChannel *ch, uint8_t *word,
+                                    uint32_t len)
+{
+    loopdma_pause(ch);
+    loopdma_source_get(ch, word, len);
+    loopdma_resume(ch);
+}
+
+static bool loopdma_sink_put_word(LoopdmaChannel *ch, const uint8_t *word,
+                                  uint32_t len)
+{
+    uint32_t before;
+    bool good;
+
+    loopdma_pause(ch);
+    before = ch->sink;
+    good = loopdma_sink_put(ch, word, len) == len;
+    if (!good) {
+        ch->sink = before;
+    }
+    loopdma_resume(ch);
+    return good;
+}
+
+/**
+ * loopdma_take_word: read CH_FIFO_DATA
+ * @ch: a channel that has a peripheral
+ * @val: set to the next 4 bytes that RX would move
+ *
+ * Returns false if there are fewer.
+ */
+bool loopdma_take_word(LoopdmaChannel *ch, uint32_t *val)
+{
+    LoopdmaFifo *fifo = &ch->fifo;
+    uint8_t word[sizeof(*val)];
+    LoopdmaMeta dropped;
+    bool wake = false;
+
+    if (ch->periph & LOOPDMA_CH_PERIPH_PATTERN) {
+        loopdma_source_get_word(ch, word, sizeof(word));
+    } else {
+        QEMU_LOCK_GUARD(&fifo->lock);
+        if (fifo->count < sizeof(word)) {
+            return false;
+        }
+        loopdma_fifo_pop(fifo, word, sizeof(word), &dropped);
+        wake = loopdma_fifo_wake(fifo, false);
+    }
+    if (wake) {
+        loopdma_kick(loopdma_peer(ch));
+    }
+    *val = ldl_le_p(word);
+    return true;
+}
+
+/**
+ * loopdma_give_word: write CH_FIFO_DATA
+ * @ch: a channel that has a peripheral
+ * @val: 4 bytes, to be sent as TX would
+ *
+ * Returns false if they are not accepted.
+ */
+bool loopdma_give_word(LoopdmaChannel *ch, uint32_t val)
+{
+    LoopdmaFifo *fifo = &loopdma_peer(ch)->fifo;
+    uint8_t word[sizeof(val)];
+    bool wake;
+
+    stl_le_p(word, val);
+    if (ch->periph & LOOPDMA_CH_PERIPH_PATTERN) {
+        return loopdma_sink_put_word(ch, word, sizeof(word));
+    }
+    WITH_QEMU_LOCK_GUARD(&fifo->lock) {
+        if (fifo->depth - fifo->count < sizeof(word)) {
+            return false;
+        }
+        loopdma_fifo_push(fifo, word, sizeof(word));
+        wake = loopdma_fifo_wake(fifo, true);
+    }
+    if (wake) {
+        loopdma_kick(loopdma_peer(ch));
+    }
+    return true;
 }

@@ -19,6 +19,10 @@
 #include "trace/trace-hw_misc.h"
 #include "loopdma-int.h"
 
+/* The bits of CH_PERIPH that are not reserved. */
+#define LOOPDMA_PERIPH_FIELDS \
+    (LOOPDMA_CH_PERIPH_PATTERN | LOOPDMA_CH_PERIPH_SEED)
+
 /* The most messages that the MSI capability can ask for. */
 #define LOOPDMA_MSI_MAX 32
 
@@ -294,6 +298,9 @@ static void loopdma_reset_channel(LoopdmaChannel *ch)
     ch->comp = 0;
     ch->ring_log2 = 0;
     ch->vector = 0;
+    ch->requests = (LoopdmaPace) { };
+    loopdma_set_rate(ch, 0);
+    loopdma_set_periph(ch, 0);
     loopdma_set_priority(ch, 0);
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         ch->tc_hold = 0;
@@ -493,6 +500,10 @@ static uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr)
     case LOOPDMA_CH_FIFO_LEVEL:
         return s->caps & LOOPDMA_CAPS_PROGRESS ? qatomic_read(&ch->fifo.count)
                                                : 0;
+    case LOOPDMA_CH_PERIPH:
+        return ch->periph;
+    case LOOPDMA_CH_RATE:
+        return ch->rate;
     case LOOPDMA_CH_PRIORITY:
         return ch->priority;
     case LOOPDMA_CH_CNT_DOORBELLS:
@@ -571,6 +582,18 @@ static uint32_t loopdma_read_device(const LoopdmaState *s, hwaddr addr)
     return 0;
 }
 
+/* Not with the lock held: takes that of the FIFO, or waits for an engine. */
+static uint32_t loopdma_read_data(LoopdmaChannel *ch)
+{
+    uint32_t val = 0;
+
+    if (loopdma_has_periph(ch) && !loopdma_take_word(ch, &val)) {
+        loopdma_guest_error("channel %u: FIFO_DATA read while there is none",
+                            ch->index);
+    }
+    return val;
+}
+
 static LoopdmaChannel *loopdma_channel_at(LoopdmaState *s, hwaddr addr)
 {
     uint64_t index = (addr - LOOPDMA_CH_BASE) / LOOPDMA_CH_STRIDE;
@@ -597,16 +620,21 @@ static uint64_t loopdma_mmio_read(void *opaque, hwaddr addr, unsigned size)
 {
     LoopdmaState *s = opaque;
     LoopdmaChannel *ch;
-    uint32_t val;
+    uint32_t val = 0;
+    bool is_data;
 
     if (!loopdma_access_good(s, addr, size)) {
         return 0;
     }
     ch = loopdma_channel_at(s, addr);
+    is_data = ch && addr % LOOPDMA_CH_STRIDE == LOOPDMA_CH_FIFO_DATA;
+    if (is_data) {
+        val = loopdma_read_data(ch);
+    }
     WITH_QEMU_LOCK_GUARD(&s->lock) {
-        if (ch) {
+        if (ch && !is_data) {
             val = loopdma_read_channel(ch, addr % LOOPDMA_CH_STRIDE);
-        } else {
+        } else if (!ch) {
             val = loopdma_read_device(s, addr);
         }
         if (!loopdma_is_counter(addr)) {
@@ -701,16 +729,46 @@ static void loopdma_write_test_control(LoopdmaChannel *ch, hwaddr addr,
     loopdma_kick(ch);
 }
 
+/* Those bits of @val that are not reserved. */
+static uint32_t loopdma_valid(const LoopdmaChannel *ch, const char *name,
+                              uint32_t val, uint32_t valid)
+{
+    if (val & ~valid) {
+        loopdma_guest_error("channel %u: reserved bits in %s 0x%" PRIx32,
+                            ch->index, name, val);
+    }
+    return val & valid;
+}
+
 static void loopdma_write_priority(LoopdmaChannel *ch, uint32_t val)
 {
-    if (!(ch->dev->caps & LOOPDMA_CAPS_PRIORITY)) {
+    if (ch->dev->caps & LOOPDMA_CAPS_PRIORITY) {
+        val = loopdma_valid(ch, "PRIORITY", val, LOOPDMA_CH_PRIORITY_CLASS);
+        loopdma_set_priority(ch, val);
+    }
+}
+
+static void loopdma_write_peripheral(LoopdmaChannel *ch, hwaddr addr,
+                                     uint32_t val)
+{
+    if (!loopdma_has_periph(ch)) {
         return;
     }
-    if (val & ~LOOPDMA_CH_PRIORITY_CLASS) {
-        loopdma_guest_error("channel %u: reserved bits in PRIORITY 0x%" PRIx32,
-                            ch->index, val);
+    switch (addr) {
+    case LOOPDMA_CH_FIFO_DATA:
+        if (!loopdma_give_word(ch, val)) {
+            loopdma_guest_error("channel %u: FIFO_DATA does not accept 0x%"
+                                PRIx32, ch->index, val);
+        }
+        break;
+    case LOOPDMA_CH_PERIPH:
+        val = loopdma_valid(ch, "PERIPH", val, LOOPDMA_PERIPH_FIELDS);
+        loopdma_set_periph(ch, val);
+        break;
+    case LOOPDMA_CH_RATE:
+        loopdma_set_rate(ch, val);
+        break;
     }
-    loopdma_set_priority(ch, val & LOOPDMA_CH_PRIORITY_CLASS);
 }
 
 static void loopdma_write_channel(LoopdmaChannel *ch, hwaddr addr,
@@ -733,6 +791,11 @@ static void loopdma_write_channel(LoopdmaChannel *ch, hwaddr addr,
     case LOOPDMA_CH_COMP_LO:
     case LOOPDMA_CH_COMP_HI:
         loopdma_write_config(ch, addr, val);
+        break;
+    case LOOPDMA_CH_FIFO_DATA:
+    case LOOPDMA_CH_PERIPH:
+    case LOOPDMA_CH_RATE:
+        loopdma_write_peripheral(ch, addr, val);
         break;
     case LOOPDMA_CH_PRIORITY:
         loopdma_write_priority(ch, val);
@@ -874,6 +937,13 @@ static const char *loopdma_channel_bad(const LoopdmaChannel *ch)
     return NULL;
 }
 
+static bool loopdma_periph_good(const LoopdmaChannel *ch)
+{
+    return !(ch->periph & ~LOOPDMA_PERIPH_FIELDS) &&
+           ch->requests.bytes <= ch->fifo.depth &&
+           ((!ch->periph && !ch->rate) || loopdma_has_periph(ch));
+}
+
 static bool loopdma_priority_good(const LoopdmaChannel *ch)
 {
     return ch->priority < LOOPDMA_CLASSES &&
@@ -896,6 +966,9 @@ static int loopdma_post_load(void *opaque, int version_id)
 
         if (!bad && !loopdma_fifo_good(&ch->fifo)) {
             bad = "FIFO";
+        }
+        if (!bad && !loopdma_periph_good(ch)) {
+            bad = "peripheral";
         }
         if (!bad && !loopdma_priority_good(ch)) {
             bad = "priority";
@@ -990,6 +1063,18 @@ static const VMStateDescription vmstate_loopdma_fifo = {
     }
 };
 
+static const VMStateDescription vmstate_loopdma_pace = {
+    .name = "loopdma/pace",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_INT64(since, LoopdmaPace),
+        VMSTATE_UINT32(fraction, LoopdmaPace),
+        VMSTATE_UINT32(bytes, LoopdmaPace),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 static const VMStateDescription vmstate_loopdma_channel = {
     .name = "loopdma/channel",
     .version_id = 1,
@@ -1027,6 +1112,12 @@ static const VMStateDescription vmstate_loopdma_channel = {
                        LoopdmaSources),
         VMSTATE_STRUCT(meta[0], LoopdmaChannel, 1, vmstate_loopdma_meta,
                        LoopdmaMeta),
+        VMSTATE_UINT32(periph, LoopdmaChannel),
+        VMSTATE_UINT32(source, LoopdmaChannel),
+        VMSTATE_UINT32(sink, LoopdmaChannel),
+        VMSTATE_UINT32(rate, LoopdmaChannel),
+        VMSTATE_STRUCT(requests, LoopdmaChannel, 1, vmstate_loopdma_pace,
+                       LoopdmaPace),
         VMSTATE_UINT8(priority, LoopdmaChannel),
         VMSTATE_STRUCT(fifo, LoopdmaChannel, 1, vmstate_loopdma_fifo,
                        LoopdmaFifo),
@@ -1138,14 +1229,15 @@ static void loopdma_configure(LoopdmaState *s)
               LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ | LOOPDMA_CAPS_PAUSE |
               LOOPDMA_CAPS_PROGRESS | LOOPDMA_CAPS_PRIORITY;
     if (s->loopback && s->channels > 1) {
-        s->caps |= LOOPDMA_CAPS_LOOPBACK | LOOPDMA_CAPS_METADATA;
+        s->caps |= LOOPDMA_CAPS_LOOPBACK | LOOPDMA_CAPS_PERIPH |
+                   LOOPDMA_CAPS_METADATA;
     }
     if (s->test_controls) {
         s->caps |= LOOPDMA_CAPS_TESTCTL;
     }
     s->caps &= ~s->x_caps_mask;
     if (!(s->caps & LOOPDMA_CAPS_LOOPBACK)) {
-        s->caps &= ~LOOPDMA_CAPS_METADATA;
+        s->caps &= ~(LOOPDMA_CAPS_PERIPH | LOOPDMA_CAPS_METADATA);
     }
 
     /* Threads would make a deterministic machine less so. */

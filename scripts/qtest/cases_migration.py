@@ -35,13 +35,13 @@ def receive(bench, name, properties="channels=2"):
 
 
 def registers(dev):
-    """All that can be read, by name, but for the counter of what is read."""
+    """All that can be read, by name, but for the counter of reads, and what they change."""
     found = {name: dev.read(getattr(HW, name)) for name in hw.DEVICE
              if name != "CNT_MMIO_READS"}
     for index in range(dev.channels()):
         found |= {f"{name} of channel {index}":
                   dev.read(HW.CH_BASE + index * HW.CH_STRIDE + getattr(HW, name))
-                  for name in hw.CHANNEL}
+                  for name in hw.CHANNEL if name != "CH_FIFO_DATA"}
     return found
 
 
@@ -59,6 +59,8 @@ def registers_kept(bench):
         for i, name in enumerate(hw.CH_CONFIG + hw.CH_TEST[1:]):
             ch.set(getattr(HW, name), 0x01010101 * i + index & 0xffffff)
         ch.set(HW.CH_PRIORITY, 3 - index)
+        ch.set(HW.CH_PERIPH, 0x1101 + 0x100 * index)
+        ch.set(HW.CH_RATE, 0x12345678 + index)
     ch = Channel(dev, 2)
     ch.set(HW.CH_TC_LIE, 0)
     ch.enable().run(nop(INT), nop())
@@ -397,6 +399,8 @@ DAMAGE = {
     "int_status": ("int_status", 4), "event": ("event", 4), "channels": ("channels", 1),
     "channels_more": ("channels", 33), "caps": ("caps", 7),
     "paused_disabled": ("ch[1].paused", 1), "priority": ("ch[1].priority", 4),
+    "periph_reserved": ("ch[0].periph", 2), "periph_ones": ("ch[1].periph", ONES),
+    "burst": ("ch[0].requests.bytes", 4097),
     "received": ("ch[1].fifo.received", 4095), "meta_of_none": ("ch[0].meta[0].len", 1),
 }
 

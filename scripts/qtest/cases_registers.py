@@ -79,7 +79,7 @@ def limits(dev):
     """TOPOLOGY and the limits say how the device was configured."""
     expect(dev.read(HW.CAPS), HW.CAPS_COPY | HW.CAPS_LOOPBACK | HW.CAPS_COUNTERS |
            HW.CAPS_TESTCTL | HW.CAPS_FILL | HW.CAPS_XOR | HW.CAPS_PQ | HW.CAPS_PAUSE |
-           HW.CAPS_PROGRESS | HW.CAPS_METADATA | HW.CAPS_PRIORITY, "CAPS")
+           HW.CAPS_PROGRESS | HW.CAPS_PERIPH | HW.CAPS_METADATA | HW.CAPS_PRIORITY, "CAPS")
     # Synchronous execution: no engines of its own.
     expect(dev.read(HW.TOPOLOGY), 5, "TOPOLOGY")
     expect(dev.read(HW.RING_LIMITS), 10 << 8 | 1, "RING_LIMITS")
@@ -243,8 +243,9 @@ def counters_absent(dev):
 def loopback_absent(bench, properties):
     """Without CAPS.LOOPBACK: FIFO_DEPTH and FIFO_LIMITS 0, no TX, no RX."""
     dev = bench.device(properties)
-    require(not dev.read(HW.CAPS) & (HW.CAPS_LOOPBACK | HW.CAPS_METADATA),
-            "CAPS.LOOPBACK or METADATA is set")
+    require(not dev.read(HW.CAPS) & (HW.CAPS_LOOPBACK | HW.CAPS_PERIPH |
+                                         HW.CAPS_METADATA),
+            "CAPS.LOOPBACK, PERIPH or METADATA is set")
     expect(dev.read(HW.FIFO_DEPTH), 0, "FIFO_DEPTH")
     expect(dev.read(HW.FIFO_LIMITS), 0, "FIFO_LIMITS")
     ch = Channel(dev, 0).enable()

@@ -251,6 +251,14 @@ class Machine:
             require(time.monotonic() < end, f"{what}: not within {HANG:.0f} s")
             self.settle(1)
 
+    def clock(self, ns):
+        """Lets so much time go by for the machine; returns what the time is then."""
+        return int(self.qtest.command(f"clock_step {ns}")[0])
+
+    def next_timer(self):
+        """Lets it go by until a timer is due, not at all if there is none."""
+        return int(self.qtest.command("clock_step")[0])
+
     # --- memory ---
 
     def alloc(self, size, align=4096, high=False):
