@@ -200,6 +200,15 @@ rmmod dmatest || fail "dmatest does not unload"
 # Slave transfers and scatterlists, which dmatest has not.
 insmod /loopdma_bench.ko mode=loopback || fail "what the loopback gave back differs"
 rmmod loopdma_bench || fail "loopdma_bench does not unload"
+if [ @MODE@ = msix ]; then
+	# Clients as others would write them, who verify what they get.
+	for sample in disk nic; do
+		insmod /loopdma_$sample.ko || fail "the sample client loopdma_$sample fails"
+		dmesg | grep -q "loopdma_$sample: DMA takes .* % of the CPU time" ||
+			fail "loopdma_$sample does not tell what DMA takes"
+		rmmod loopdma_$sample || fail "loopdma_$sample does not unload"
+	done
+fi
 if [ @SWIOTLB@ = force ]; then
 	# The kernel must be seen to bounce the device's buffers.
 	mount -t tracefs trace /sys/kernel/tracing || fail "no tracefs, to see buffers bounced"

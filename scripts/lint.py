@@ -19,9 +19,10 @@ import common
 import kernel
 from common import Fail
 
-KERNEL = ["include/*", "drivers/*", "tests/kunit/*", "tests/bench/*", "Kbuild"]
+KERNEL = ["include/*", "drivers/*", "tests/kunit/*", "tests/bench/*",
+          "tests/samples/*", "Kbuild"]
 # User-space programs are in the kernel's style too, but not for its headers.
-KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit")
+KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit", "tests/samples")
             for name in ("*.c", "*.h")] + ["tests/bench/loopdma_bench.c"]
 QEMU = ["qemu-device/*.c", "qemu-device/*.h"]
 # Texts and data that carry no licence line of their own.

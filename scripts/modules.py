@@ -22,7 +22,7 @@ import common
 import kernel
 from common import Fail
 
-SOURCES = ["Kbuild", "include", "drivers", "tests/kunit", "tests/bench"]
+SOURCES = ["Kbuild", "include", "drivers", "tests/kunit", "tests/bench", "tests/samples"]
 NAMES = re.compile(r".*\.[chS]|Kbuild|Makefile|Kconfig")
 PRODUCTS = re.compile(r".*\.mod\.c")
 

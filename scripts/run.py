@@ -4,8 +4,9 @@
 
 Builds what is missing, boots a guest behind an IOMMU in strict mode, loads the
 driver, shows the device, its channels and interrupts, runs the kernel's dmatest
-on all channels, sends a scattered buffer round the device's loopback, and
-compares copies by DMA with copies by the CPU.  The last line is the verdict.
+on all channels, sends a scattered buffer round the device's loopback, compares
+copies by DMA with copies by the CPU, and lets the sample clients do the work of a
+disk and a network card in both ways.  The last line is the verdict.
 
 With --shell the same guest is handed over instead.
 """
@@ -69,23 +70,27 @@ threads=$(awk '/ Started / { n += $3 } END { print n + 0 }' /tmp/said)
 [ $threads -ge $channels ] && [ $good = $threads ] ||
 	fail "dmatest: $good of $threads threads without a failure"
 
-show() { # what, mode of loopdma_bench
+show() { # what, module, parameters
 	title "$1"
+	module=$2
+	shift 2
 	dmesg -c >/dev/null
-	insmod /loopdma_bench.ko mode=$2
+	insmod /$module.ko $*
 	status=$?
-	dmesg | sed -n 's/^.*loopdma_bench: //p'
-	[ $status = 0 ] || fail "loopdma_bench mode=$2 failed"
-	rmmod loopdma_bench || fail "loopdma_bench does not unload"
+	dmesg | sed -n "s/^.*$module: //p"
+	[ $status = 0 ] || fail "$module $* failed"
+	rmmod $module || fail "$module does not unload"
 }
 # What dmesg -c takes from the log, the console keeps for the host to judge.
-show "a scattered buffer round the loopback, compared" loopback
-show "copies by DMA and by the CPU" table
+show "a scattered buffer round the loopback, compared" loopdma_bench mode=loopback
+show "copies by DMA and by the CPU" loopdma_bench mode=table
+show "a disk is read by the CPU, and by DMA" loopdma_disk
+show "a network card's frames, moved by the CPU, and by DMA" loopdma_nic
 
 title "interrupts so far"
 grep -E 'CPU0|loopdma' /proc/interrupts
 rmmod loopdma || fail "loopdma does not unload"
-echo "summary: dmatest on $channels channels, loopback and copies verified"
+echo "summary: dmatest on $channels channels, loopback, copies and sample clients verified"
 """
 
 SHELL = LOAD + """\
