@@ -224,7 +224,39 @@ echo "$raised interrupts; threads:$ran"
 """
 
 
+# Firmware tells where a device is; a user who knows better may say so, which the kernel
+# notes down as a taint (numa_node of a PCI device in sysfs).
+TAINT_FIRMWARE_WORKAROUND = 1 << 11
+
+NUMA_JOB = """\
+fail() { echo "$*"; exit 1; }
+# A CPU far from the device asks for everything.
+[ -e /sys/devices/system/node/node0/cpu0 ] || fail "CPU 0 is not on node 0"
+device=$(dirname $(grep -l 0x10f0 /sys/bus/pci/devices/*/device))
+echo 1 >$device/numa_node || fail "the device cannot be put on node 1"
+taskset 1 insmod /loopdma.ko || fail "loopdma does not load"
+insmod /dmatest.ko || fail "dmatest does not load"
+for channel in $device/dma/*; do
+	taskset 1 sh -c "echo ${channel##*/} >/sys/module/dmatest/parameters/channel" ||
+		fail "dmatest refuses ${channel##*/}"
+done
+channels=$(ls $device/dma | wc -l)
+near=$(grep -c "^ dma.*, node 1$" /sys/kernel/debug/dmaengine/summary)
+[ $near = $channels ] || fail "$near of $channels channels have their memory near the device"
+rmmod dmatest && rmmod loopdma || fail "the modules do not unload"
+"""
+
+
 def dmatest_lane():
+    def numa(cell):
+        kdir = kernel.kdir(cell)
+        files = guest.module_files(modules.build(kdir)[0])
+        files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
+        outcome = guest.run(guest.Guest(
+            kernel=kernel.image(cell), files=files, numa=True, job=NUMA_JOB,
+            taint=TAINT_FIRMWARE_WORKAROUND, name=f"numa-{cell.name}"))
+        return [verdict(f"{cell.name} memory near the device", outcome.reason)]
+
     def task(cell, mode, iommu, swiotlb):
         kdir = kernel.kdir(cell)
         top, _ = modules.build(kdir)
@@ -253,9 +285,11 @@ def dmatest_lane():
             name="dmatest-" + re.sub(r"[ =]", "-", name)))
         return [verdict(name, outcome.reason)]
 
-    return {f"{cell.name} {mode} {iommu}{' swiotlb' if swiotlb else ''}":
-            lambda options=(cell, mode, iommu, swiotlb): task(*options)
-            for cell in kernel.cells() for mode, iommu, swiotlb in DMATEST_CELLS}
+    tasks = {f"{cell.name} {mode} {iommu}{' swiotlb' if swiotlb else ''}":
+             lambda options=(cell, mode, iommu, swiotlb): task(*options)
+             for cell in kernel.cells() for mode, iommu, swiotlb in DMATEST_CELLS}
+    cell = kernel.cells()[0]
+    return tasks | {f"{cell.name} numa": lambda: numa(cell)}
 
 
 RELOAD_JOB = """\

@@ -229,6 +229,8 @@ class Guest:
     swiotlb: bool = False           # force
     device: str = ""                # properties of the device, "channels=8"; None: no device
     more_devices: tuple = ()        # properties of further ones
+    numa: bool = False              # two nodes, a CPU and half of the memory each
+    taint: int = 0                  # bits of tainted that the job is to set
     interactive: bool = False
     timeout: float = HANG
     debug_kernel: bool = False      # must prove that its checks are on
@@ -280,13 +282,18 @@ class Guest:
                       "-chardev", "stdio,id=results,signal=off",
                       "-serial", "chardev:results"]
         memory = ["-m", str(self.mem)]
+        for node in range(2) if self.numa else ():
+            memory += ["-object", f"memory-backend-ram,id=node{node},size={self.mem // 2}M",
+                       "-numa", f"node,nodeid={node},memdev=node{node},cpus={node}"]
         if self.prealloc:
             memory += ["-object", f"memory-backend-ram,id=ram,size={self.mem}M,prealloc=on",
                        "-machine", "memory-backend=ram"]
         return [common.qemu(), "-nodefaults", "-no-user-config", "-display", "none",
                 "-no-reboot", "-machine", machine,
                 *([] if kvm else ["-accel", "tcg,thread=multi"]),
-                "-cpu", "host" if kvm else TCG_CPU, "-smp", str(self.smp), *memory,
+                "-cpu", "host" if kvm else TCG_CPU, "-smp",
+                # A socket that is in two nodes is nothing that the kernel believes.
+                f"{self.smp}{',sockets=2' if self.numa else ''}", *memory,
                 "-kernel", str(self.kernel), "-initrd", str(initrd),
                 "-append", " ".join([*append, self.append]).strip(),
                 *serial, *devices]
@@ -407,7 +414,7 @@ def judge(guest, lines, log, status, hung, errors):
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         return f"kernel log{first}{more}{where}"
-    allowed = sum(TAINT.values()) | (TAINT_TEST if guest.debug_kernel else 0)
+    allowed = sum(TAINT.values()) | guest.taint | (TAINT_TEST if guest.debug_kernel else 0)
     if int(facts["taint"]) & ~allowed:
         return f"kernel tainted: {facts['taint']}{where}"
     if facts.get("dma-api-errors", "0") != "0":
