@@ -178,7 +178,8 @@ show
 rmmod loopdma_kunit
 if [ $DUT = live ]; then
 	# As on any other provider whose channels are wired to each other.
-	insmod /dmaengine_conformance.ko device=loopdma tx=dma0chan0 rx=dma0chan1
+	insmod /dmaengine_conformance.ko device=loopdma tx=dma0chan0 rx=dma0chan1 \
+		metadata=16
 	show
 	rmmod dmaengine_conformance
 fi

@@ -21,6 +21,7 @@
  * @dst: where it is received
  * @sent: metadata sent
  * @got: client's buffer for what is received
+ * @seen: what was in @got in the callback
  */
 struct meta_pair {
 	struct ldk_dut *dut;
@@ -30,6 +31,7 @@ struct meta_pair {
 	struct ldk_buf *dst;
 	u8 sent[LOOPDMA_META_SIZE];
 	u8 got[LOOPDMA_META_SIZE];
+	u8 seen[LOOPDMA_META_SIZE];
 };
 
 static struct meta_pair *pair_init(struct ldk_dut *dut, size_t len)
@@ -80,6 +82,13 @@ static struct ldk_xfer *send_meta(struct meta_pair *p, size_t len)
 	return x;
 }
 
+static void look_at_client(struct ldk_xfer *x)
+{
+	struct meta_pair *p = x->priv;
+
+	memcpy(p->seen, p->got, sizeof(p->seen));
+}
+
 /* Have metadata of up to @len bytes received. */
 static struct ldk_xfer *receive_meta(struct meta_pair *p, size_t len)
 {
@@ -88,6 +97,8 @@ static struct ldk_xfer *receive_meta(struct meta_pair *p, size_t len)
 
 	KUNIT_ASSERT_EQ(p->dut->test, 0,
 			dmaengine_desc_attach_metadata(tx, p->got, len));
+	x->hook = look_at_client;
+	x->priv = p;
 	ldk_start(x, tx);
 	return x;
 }
@@ -134,7 +145,10 @@ static void told_without(struct kunit *test)
 	ldk_round_trip(p->dut);
 }
 
-/* Rule: both sides with a buffer of their own, of every length. */
+/*
+ * Rule: both sides with a buffer of their own, of every length; that of the
+ * receiver is filled when it is called back.
+ */
 static void client(struct kunit *test)
 {
 	struct meta_pair *p = pair_init(test->priv, LEN);
@@ -149,6 +163,7 @@ static void client(struct kunit *test)
 		ldk_finish(t);
 		ldk_finish(r);
 		expect_got(p, len, LOOPDMA_META_SIZE - len);
+		KUNIT_EXPECT_MEMEQ(test, p->got, p->seen, sizeof(p->got));
 		ldk_expect_moved(p->dut, p->dst, p->src);
 	}
 }
@@ -334,6 +349,26 @@ static void many_pieces(struct kunit *test)
 	ldk_expect_moved(p->dut, p->dst, p->src);
 }
 
+/* Rule: as above: nothing comes with what is not the last. */
+static void metadata_once(struct kunit *test)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct engine_end end;
+	struct meta_pair *p;
+	struct ldk_xfer *t;
+
+	cfg.max_len = 128;
+	p = pair_init(ldk_create_fake(test, "short", &cfg), 256);
+	t = send_meta(p, 16);
+	p->dst->len = 128;
+	ldk_finish(receive_engine(p, &end));
+	KUNIT_EXPECT_EQ(test, 0, end.len);
+	ldk_finish(receive_engine(p, &end));
+	KUNIT_EXPECT_EQ(test, 16, end.len);
+	ldk_finish(t);
+	p->dst->len = 256;
+}
+
 /* Rule: misuse is told, nothing is lost by it, and the channel goes on. */
 static void misuse(struct kunit *test)
 {
@@ -470,6 +505,7 @@ static struct kunit_case metadata_cases[] = {
 	KUNIT_CASE(none_sent),
 	KUNIT_CASE(with_the_last_byte),
 	KUNIT_CASE(many_pieces),
+	KUNIT_CASE(metadata_once),
 	KUNIT_CASE(misuse),
 	KUNIT_CASE(misuse_engine),
 	KUNIT_CASE(not_for_all),

@@ -58,6 +58,11 @@ module_param(width, uint, 0444);
 MODULE_PARM_DESC(width,
 		 "Bus width of tx and rx in bytes (default 0: the least of both)");
 
+static unsigned int metadata;
+module_param(metadata, uint, 0444);
+MODULE_PARM_DESC(metadata,
+		 "Bytes of metadata that rx receives as tx sends them (default 0: none)");
+
 static unsigned int timeout = 10000;
 module_param(timeout, uint, 0644);
 MODULE_PARM_DESC(timeout, "How long to wait for what must happen, ms (default 10000)");
@@ -274,6 +279,19 @@ void dct_pair_config(struct dct *d, struct dma_slave_config *config)
 	config->dst_maxburst = 1;
 	config->src_addr = rx_addr;
 	config->dst_addr = tx_addr;
+}
+
+/**
+ * dct_pair_metadata() - how much metadata goes through a pair
+ * @d: case; skipped if none does
+ *
+ * Return: bytes.
+ */
+size_t dct_pair_metadata(struct dct *d)
+{
+	if (!metadata)
+		kunit_skip(d->test, "the parameter metadata says that none goes from tx to rx");
+	return metadata;
 }
 
 /**

@@ -119,6 +119,7 @@ struct dma_chan *dct_try_request_cap(struct dct *d,
 struct dma_chan *dct_request(struct dct *d, enum dma_transaction_type cap);
 void dct_request_pair(struct dct *d, struct dma_chan **tx, struct dma_chan **rx);
 void dct_pair_config(struct dct *d, struct dma_slave_config *config);
+size_t dct_pair_metadata(struct dct *d);
 void dct_release(struct dct *d, struct dma_chan *chan);
 void dct_forget(struct dct *d, struct dma_chan *chan);
 

@@ -9,6 +9,7 @@
 #include <linux/bits.h>
 #include <linux/err.h>
 #include <linux/scatterlist.h>
+#include <linux/version.h>
 
 #include "conform.h"
 
@@ -308,6 +309,164 @@ static void terminated_receiver(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, in[0].calls);
 }
 
+#if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
+/*
+ * Rule 17 (client.rst, "Get a descriptor for transaction"): an array is moved as a
+ * list is.
+ */
+static void vectors(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct pair p = request_pair(d);
+	struct dct_xfer *out = dct_xfers(d, p.tx, 1), *in = dct_xfers(d, p.rx, 1);
+	struct dct_buf *src = dct_src(d, p.tx, SZ_4K), *dst = dct_dst(d, p.rx, SZ_4K);
+	struct dma_vec to[] = {
+		{ .addr = dst->dma, .len = 64 },
+		{ .addr = dst->dma + 64, .len = SZ_4K - 64 },
+	};
+	struct dma_vec from[] = {
+		{ .addr = src->dma, .len = SZ_1K },
+		{ .addr = src->dma + SZ_1K, .len = SZ_1K },
+		{ .addr = src->dma + SZ_2K, .len = SZ_2K },
+	};
+
+	if (!p.rx->device->device_prep_peripheral_dma_vec)
+		kunit_skip(test, "the provider takes no arrays");
+	dct_submit_new(in, dmaengine_prep_peripheral_dma_vec(p.rx, to, ARRAY_SIZE(to),
+							     DMA_DEV_TO_MEM, DCT_FLAGS));
+	dct_submit_new(out, dmaengine_prep_peripheral_dma_vec(p.tx, from,
+							      ARRAY_SIZE(from),
+							      DMA_MEM_TO_DEV,
+							      DCT_FLAGS));
+	dma_async_issue_pending(p.rx);
+	dma_async_issue_pending(p.tx);
+	dct_finish(out);
+	dct_finish(in);
+	memcpy(dst->want, src->want, SZ_4K);
+	dct_check(d, dst);
+	dct_check(d, src);
+}
+#endif
+
+/* A transmission of @len bytes that nobody has submitted yet. */
+static struct dma_async_tx_descriptor *prep_out(struct dct *d, struct pair *p,
+						size_t len)
+{
+	struct dma_async_tx_descriptor *tx;
+
+	tx = dmaengine_prep_slave_single(p->tx, dct_src(d, p->tx, len)->dma, len,
+					 DMA_MEM_TO_DEV, DCT_FLAGS);
+	KUNIT_ASSERT_NOT_NULL(d->test, tx);
+	return tx;
+}
+
+/*
+ * Rule 55 (client.rst, "Optional: per descriptor metadata"): a mode that is not
+ * offered is refused, and of two only one can be used with a descriptor.
+ */
+static void metadata_modes(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct pair p = request_pair(d);
+	struct dma_async_tx_descriptor *tx = prep_out(d, &p, DCT_LEN);
+	size_t payload, max;
+	u8 data[4] = { };
+	bool client, engine;
+
+	client = dmaengine_is_metadata_mode_supported(p.tx, DESC_METADATA_CLIENT);
+	engine = dmaengine_is_metadata_mode_supported(p.tx, DESC_METADATA_ENGINE);
+	if (!client)
+		KUNIT_EXPECT_GT(test, 0, dmaengine_desc_attach_metadata(tx, data, 4));
+	if (!engine)
+		KUNIT_EXPECT_TRUE(test, IS_ERR(dmaengine_desc_get_metadata_ptr
+					       (tx, &payload, &max)));
+	if (client && engine) {
+		KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_attach_metadata(tx, data, 4));
+		KUNIT_EXPECT_TRUE(test, IS_ERR(dmaengine_desc_get_metadata_ptr
+					       (tx, &payload, &max)));
+		KUNIT_EXPECT_GT(test, 0, dmaengine_desc_set_metadata_len(tx, 4));
+	}
+}
+
+struct metadata_seen {
+	const u8 *at;
+	size_t len;
+	u8 copy[64];
+};
+
+static void see_metadata(struct dct_xfer *x)
+{
+	struct metadata_seen *seen = x->priv;
+
+	memcpy(seen->copy, seen->at, seen->len);
+}
+
+/*
+ * Rule 55 (provider.rst, "Per descriptor metadata support", DESC_METADATA_CLIENT):
+ * what is attached arrives, and is in the client's buffer when it is called back.
+ */
+static void metadata_arrives(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct metadata_seen seen = { .len = min(dct_pair_metadata(d),
+						 sizeof(seen.copy)) };
+	struct pair p = request_pair(d);
+	struct dct_xfer *out = dct_xfers(d, p.tx, 1), *in = dct_xfers(d, p.rx, 1);
+	u8 *sent = kunit_kzalloc(test, seen.len, GFP_KERNEL);
+	u8 *got = kunit_kzalloc(test, seen.len, GFP_KERNEL);
+	struct dma_async_tx_descriptor *tx;
+	struct dct_buf *dst = dct_dst(d, p.rx, DCT_LEN);
+
+	KUNIT_ASSERT_NOT_NULL(test, sent);
+	KUNIT_ASSERT_NOT_NULL(test, got);
+	prandom_bytes_state(&d->rnd, sent, seen.len);
+	seen.at = got;
+	in->hook = see_metadata;
+	in->priv = &seen;
+	tx = dmaengine_prep_slave_single(p.rx, dst->dma, DCT_LEN, DMA_DEV_TO_MEM,
+					 DCT_FLAGS);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_attach_metadata(tx, got, seen.len));
+	dct_submit_new(in, tx);
+	tx = prep_out(d, &p, DCT_LEN);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_attach_metadata(tx, sent, seen.len));
+	dct_submit_new(out, tx);
+	dma_async_issue_pending(p.rx);
+	dma_async_issue_pending(p.tx);
+	dct_finish(out);
+	dct_finish(in);
+	KUNIT_EXPECT_MEMEQ(test, sent, seen.copy, seen.len);
+}
+
+/*
+ * Rule 55 (provider.rst, "Per descriptor metadata support", DESC_METADATA_CLIENT):
+ * the buffer of what was terminated is the client's again.
+ */
+static void metadata_terminated(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct pair p = request_pair(d);
+	struct dct_xfer *in = dct_xfers(d, p.rx, 1);
+	struct dct_buf *dst = dct_dst(d, p.rx, DCT_LEN);
+	struct dma_async_tx_descriptor *tx;
+	u8 *got = kunit_kzalloc(test, 16, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, got);
+	dct_need_terminate(d, p.rx);
+	if (!dmaengine_is_metadata_mode_supported(p.rx, DESC_METADATA_CLIENT))
+		kunit_skip(test, "the provider has no metadata for clients' buffers");
+	memset(got, 0x5a, 16);
+	tx = dmaengine_prep_slave_single(p.rx, dst->dma, DCT_LEN, DMA_DEV_TO_MEM,
+					 DCT_FLAGS);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_attach_metadata(tx, got, 16));
+	dct_submit_new(in, tx);
+	dma_async_issue_pending(p.rx);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(p.rx));
+	dct_quiet();
+	KUNIT_EXPECT_NULL(test, memchr_inv(got, 0x5a, 16));
+}
+
 static struct pair request_cyclic(struct dct *d)
 {
 	struct pair p = request_pair(d);
@@ -396,6 +555,36 @@ static void residue_of_cyclic(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, (PERIODS - i) * PERIOD, dct_residue(in));
 	}
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(p.rx));
+}
+
+/*
+ * Rule 57 (provider.rst, "DMA_CYCLIC"): a sender goes round its buffer as well, and
+ * sends what is in it by then.
+ */
+static void cyclic_sender(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct pair p = request_cyclic(d);
+	struct dct_xfer *out = dct_xfers(d, p.tx, 1), *in = dct_xfers(d, p.rx, 6);
+	struct dct_buf *src = dct_src(d, p.tx, PERIODS * PERIOD), *dst;
+	int i;
+
+	dct_need_terminate(d, p.tx);
+	dct_submit_new(out, dmaengine_prep_dma_cyclic(p.tx, src->dma, src->len, PERIOD,
+						      DMA_MEM_TO_DEV, DCT_FLAGS));
+	dma_async_issue_pending(p.tx);
+	for (i = 0; i < 6; i++) {
+		dst = dct_dst(d, p.rx, PERIOD);
+		dct_submit_new(&in[i], dmaengine_prep_slave_single(p.rx, dst->dma, PERIOD,
+								   DMA_DEV_TO_MEM,
+								   DCT_FLAGS));
+		dma_async_issue_pending(p.rx);
+		dct_finish(&in[i]);
+		memcpy(dst->want, src->want + i % PERIODS * PERIOD, PERIOD);
+		dct_check(d, dst);
+	}
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)dct_status(out));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(p.tx));
 }
 
 static void terminate(struct dct_xfer *x)
@@ -504,8 +693,15 @@ static struct kunit_case slave_cases[] = {
 	KUNIT_CASE(configured_while_queued),
 	KUNIT_CASE(paused_sender),
 	KUNIT_CASE(terminated_receiver),
+#if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
+	KUNIT_CASE(vectors),
+#endif
+	KUNIT_CASE(metadata_modes),
+	KUNIT_CASE(metadata_arrives),
+	KUNIT_CASE(metadata_terminated),
 	KUNIT_CASE(cyclic),
 	KUNIT_CASE(residue_of_cyclic),
+	KUNIT_CASE(cyclic_sender),
 	KUNIT_CASE(cyclic_ends_itself),
 	KUNIT_CASE(repeated),
 	{ }
