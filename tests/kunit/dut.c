@@ -1294,6 +1294,30 @@ void ldk_round_trip(struct ldk_dut *dut)
 }
 
 /**
+ * ldk_loop_ok() - a pair of channels must pass data on
+ * @dut: device
+ *
+ * Requests the pair, and releases it.
+ */
+void ldk_loop_ok(struct ldk_dut *dut)
+{
+	struct ldk_buf *src = ldk_src(dut, SZ_1K), *dst = ldk_dst(dut, SZ_1K);
+	struct dma_chan *tx, *rx;
+	struct ldk_xfer *t, *r;
+
+	ldk_request_pair(dut, &tx, &rx);
+	t = ldk_xfers(dut, tx, 1);
+	r = ldk_xfers(dut, rx, 1);
+	ldk_start(r, ldk_prep_slave(rx, dst->dma, SZ_1K, DMA_DEV_TO_MEM));
+	ldk_start(t, ldk_prep_slave(tx, src->dma, SZ_1K, DMA_MEM_TO_DEV));
+	ldk_finish(t);
+	ldk_finish(r);
+	ldk_expect_moved(dut, dst, src);
+	ldk_release(dut, tx);
+	ldk_release(dut, rx);
+}
+
+/**
  * ldk_status() - status of a transaction
  * @x: transaction, submitted
  *

@@ -216,6 +216,7 @@ void ldk_expect_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,
 		       u32 residue);
 void ldk_copy_ok(struct ldk_dut *dut, struct dma_chan *chan, size_t len);
 void ldk_round_trip(struct ldk_dut *dut);
+void ldk_loop_ok(struct ldk_dut *dut);
 enum dma_status ldk_status(struct ldk_xfer *x);
 u32 ldk_residue(struct ldk_xfer *x);
 

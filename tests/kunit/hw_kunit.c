@@ -811,8 +811,10 @@ static void restarted_as_configured(struct kunit *test)
 	set_periph(dut, chan, (struct loopdma_peripheral_config) {
 		.pattern = true, .seed = 0xab, .rate = 123456, .priority = 1,
 	});
-	ldk_lie(chan, 1000);
-	ldk_copy_ok(dut, chan, LEN);
+	/* Somebody resets the channel, and then the driver notices. */
+	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_RESET);
+	WRITE_ONCE(lc->comp->done, cpu_to_le32(1000));
+	dmaengine_tx_status(chan, DMA_MIN_COOKIE, NULL);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_recoveries(chan) == 1));
 	ldk_copy_ok(dut, chan, LEN);
 	KUNIT_EXPECT_EQ(test, 0xab01, loopdma_chan_read(lc, LOOPDMA_CH_PERIPH));
