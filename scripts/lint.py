@@ -68,6 +68,24 @@ def complaint(command, cwd, log, pattern=None):
     return ""
 
 
+def checked(command, name, tree, log, pattern=None):
+    """What a checker of a source tree says first about a file, or "".
+
+    It looks at nothing but the file and its own tree, so what it was content with once
+    need not be asked again.  Most of the time of a run would be for that.
+    """
+    path = common.ROOT / name
+    known = common.cache() / "lint" / common.digest(
+        tree.parent.name, tree.name, *map(str, command), name, path.read_bytes())
+    if known.exists():
+        return ""
+    said = complaint([*command, path], tree, log, pattern)
+    if not said:
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.touch()
+    return said
+
+
 def qemu_source():
     found = sorted(common.cache().glob("qemu/*/src/scripts/checkpatch.pl"))
     if not found:
@@ -91,23 +109,19 @@ def run():
     names = files()
     _, tree = kernel.source()
     log = common.new_log("lint")
-    checkpatch = ["perl", tree / "scripts/checkpatch.pl", "--strict", "--terse",
-                  "--no-summary", "--show-types", "--ignore",
-                  ",".join(CHECKPATCH_IGNORE), "--file"]
+    checkpatch = ["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--no-summary"]
+    ignore = ["--show-types", "--ignore", ",".join(CHECKPATCH_IGNORE)]
     for name in matching(names, KERNEL):
-        yield f"checkpatch {name}", complaint(
-            [*checkpatch, common.ROOT / name], tree, log)
+        yield f"checkpatch {name}", checked([*checkpatch, *ignore, "--file"], name, tree, log)
     for name in matching(names, KERNEL_C):
-        yield f"kernel-doc {name}", complaint(
-            ["perl", tree / "scripts/kernel-doc", "-none", "-Werror",
-             common.ROOT / name], tree, log, "warning: .*|error: .*")
+        yield f"kernel-doc {name}", checked(
+            ["perl", "scripts/kernel-doc", "-none", "-Werror"], name, tree, log,
+            "warning: .*|error: .*")
     device = matching(names, QEMU)
     if device:
         qemu = qemu_source()
         for name in device:
-            yield f"checkpatch {name}", complaint(
-                ["perl", "scripts/checkpatch.pl", "--strict", "--terse",
-                 "--no-summary", "--file", common.ROOT / name], qemu, log)
+            yield f"checkpatch {name}", checked([*checkpatch, "--file"], name, qemu, log)
     for name in names:
         with open(common.ROOT / name, "rb") as f:
             first = f.readline(80)
