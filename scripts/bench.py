@@ -69,6 +69,17 @@ def parse(log, runs):
     return [found[run] for run in range(runs)]
 
 
+def priorities(log):
+    """Latency of a copy of 4 KiB: {what else there is: (p50, p99) in ns}."""
+    what = {("0", "0"): "alone", ("1", "0"): "beside a load of its class",
+            ("1", "3"): "beside a load of a lower class"}
+    found = {what[load, class_]: (int(p50), int(p99)) for load, class_, p50, p99 in
+             re.findall(r"kind=priority load=(\d) class=(\d) p50_ns=(\d+) p99_ns=(\d+)", log)}
+    if len(found) != len(what):
+        raise Fail("the guest did not report all of the latencies; see build/logs/bench.log")
+    return found
+
+
 def figures_of(run, host_ns):
     """The figures of one run; host_ns is the host's time for 1 MiB."""
     big = run["dma", MIB, 8]
@@ -110,12 +121,13 @@ def measure(cell, runs):
             # looking for work it would take from the guest's CPU.
             iommu="off", device="engines=1",
             job="insmod /loopdma.ko && "
-                f"insmod /loopdma_bench.ko mode=figures runs={runs}"))
+                f"insmod /loopdma_bench.ko mode=figures runs={runs} && "
+                "rmmod loopdma_bench && insmod /loopdma_bench.ko mode=priority"))
     if not outcome.ok:
         raise Fail(outcome.reason)
     with common.step("host memcpy, after"):
         host += [host_memcpy(program, MIB) for _ in range(runs - half)]
-    return parse(outcome.log, runs), host
+    return parse(outcome.log, runs), priorities(outcome.log), host
 
 
 def summary(values):
@@ -173,7 +185,7 @@ def main():
         parser.error("--runs must be 1 or more")
 
     cell = kernel.cell(args.cell) if args.cell else kernel.cells()[0]
-    runs, host = measure(cell, args.runs)
+    runs, latencies, host = measure(cell, args.runs)
     host_ns = statistics.median(host)
     each = [figures_of(run, host_ns) for run in runs]
     figures = {name: summary([run[name] for run in each]) for name in TARGETS}
@@ -184,6 +196,8 @@ def main():
         "rates": {name: round(value) for name, value in raw.items()},
         "raw": [{" ".join(str(part) for part in key if part is not None): fields
                  for key, fields in run.items()} for run in runs],
+        "latency_4KiB_ns": {what: {"p50": p50, "p99": p99}
+                            for what, (p50, p99) in latencies.items()},
         "host_memcpy_1MiB_ns": host,
         "accelerator": guest.accelerator(),
         "host": platform.release(),
@@ -191,6 +205,9 @@ def main():
     common.write_atomically(common.REPORTS / "bench.json",
                             json.dumps(report, indent=1) + "\n")
     table(figures, raw)
+    print("\ncopy of 4 KiB, us:" + "".join(
+        f"\n  {what:32} median {p50 / 1000:8.1f}   p99 {p99 / 1000:8.1f}"
+        for what, (p50, p99) in latencies.items()))
     common.say("written: build/reports/bench.json")
     return 0
 

@@ -9,6 +9,7 @@
  *	mode=loopback	a scattered buffer through the peripheral, compared
  *	mode=table	copies of 64 B to 4 MiB beside the CPU's memcpy()
  *	mode=figures	the measurements behind the figures of "make bench"
+ *	mode=priority	latency beside a channel that is never idle
  *
  * The load fails if a mode does.
  */
@@ -27,14 +28,16 @@
 #include <linux/random.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/tick.h>
 #include <linux/vmalloc.h>
 
+#include <loopdma/client.h>
 #include <loopdma/hw.h>
 
 static char *mode = "loopback";
 module_param(mode, charp, 0444);
-MODULE_PARM_DESC(mode, "loopback, table or figures");
+MODULE_PARM_DESC(mode, "loopback, table, figures or priority");
 
 static unsigned int runs = 5;
 module_param(runs, uint, 0444);
@@ -194,6 +197,41 @@ static void bench_callback(void *param, const struct dmaengine_result *result)
 	spin_unlock(&s->lock);
 }
 
+/* Begin to make copies, depth of them in flight. */
+static void bench_begin(struct bench_stream *s, unsigned int depth, u64 copies)
+{
+	u64 first = min_t(u64, depth, copies);
+
+	spin_lock_init(&s->lock);
+	init_completion(&s->done);
+	s->to_submit = copies - first;
+	s->to_finish = copies;
+	s->issues = 1;
+
+	spin_lock_bh(&s->lock);
+	while (first--)
+		bench_submit(s);
+	dma_async_issue_pending(s->b->chan);
+	spin_unlock_bh(&s->lock);
+}
+
+/* Wait for the last of them. */
+static int bench_end(struct bench_stream *s)
+{
+	if (!wait_for_completion_timeout(&s->done, BENCH_TIMEOUT)) {
+		dmaengine_terminate_sync(s->b->chan);
+		pr_err("copies of %zu bytes did not finish\n", s->size);
+		return -ETIMEDOUT;
+	}
+	/* The last callback may still hold the lock, which is on a stack. */
+	dmaengine_synchronize(s->b->chan);
+	if (s->failed) {
+		pr_err("a copy of %zu bytes failed\n", s->size);
+		return -EIO;
+	}
+	return 0;
+}
+
 /* Make copies, depth of them in flight, and say how it went. */
 static int bench_stream_mapped(struct bench *b, size_t size, unsigned int depth,
 			       u64 copies, struct bench_result *r)
@@ -201,17 +239,11 @@ static int bench_stream_mapped(struct bench *b, size_t size, unsigned int depth,
 	struct bench_stream s = {
 		.b = b,
 		.size = size,
-		.to_finish = copies,
-		.issues = 1,
 	};
 	u32 doorbells, irqs, reads;
-	u64 first = min_t(u64, depth, copies);
 	u64 idle, spun;
 	ktime_t start;
-
-	spin_lock_init(&s.lock);
-	init_completion(&s.done);
-	s.to_submit = copies - first;
+	int err;
 
 	doorbells = bench_chan_counter(b, LOOPDMA_CH_CNT_DOORBELLS);
 	irqs = bench_chan_counter(b, LOOPDMA_CH_CNT_INTERRUPTS);
@@ -220,19 +252,8 @@ static int bench_stream_mapped(struct bench *b, size_t size, unsigned int depth,
 	spun = bench_spun(b);
 	start = ktime_get();
 
-	spin_lock_bh(&s.lock);
-	while (first--)
-		bench_submit(&s);
-	dma_async_issue_pending(b->chan);
-	spin_unlock_bh(&s.lock);
-
-	if (!wait_for_completion_timeout(&s.done, BENCH_TIMEOUT)) {
-		dmaengine_terminate_sync(b->chan);
-		pr_err("copies of %zu bytes did not finish\n", size);
-		return -ETIMEDOUT;
-	}
-	/* The last callback may still hold the lock, which is on this stack. */
-	dmaengine_synchronize(b->chan);
+	bench_begin(&s, depth, copies);
+	err = bench_end(&s);
 
 	r->copies = copies;
 	r->issues = s.issues;
@@ -246,29 +267,39 @@ static int bench_stream_mapped(struct bench *b, size_t size, unsigned int depth,
 		       doorbells;
 	r->irqs = bench_chan_counter(b, LOOPDMA_CH_CNT_INTERRUPTS) - irqs;
 	r->reads = bench_counter(b, LOOPDMA_CNT_MMIO_READS) - reads;
-	if (s.failed) {
-		pr_err("a copy of %zu bytes failed\n", size);
-		return -EIO;
-	}
-	return 0;
+	return err;
+}
+
+static int bench_map(struct bench *b, size_t size)
+{
+	b->dma_src = dma_map_single(b->dev, b->src, size, DMA_TO_DEVICE);
+	if (dma_mapping_error(b->dev, b->dma_src))
+		return -ENOMEM;
+	b->dma_dst = dma_map_single(b->dev, b->dst, size, DMA_FROM_DEVICE);
+	if (!dma_mapping_error(b->dev, b->dma_dst))
+		return 0;
+	dma_unmap_single(b->dev, b->dma_src, size, DMA_TO_DEVICE);
+	return -ENOMEM;
+}
+
+static void bench_unmap(struct bench *b, size_t size)
+{
+	dma_unmap_single(b->dev, b->dma_dst, size, DMA_FROM_DEVICE);
+	dma_unmap_single(b->dev, b->dma_src, size, DMA_TO_DEVICE);
 }
 
 /* The same, with the buffers mapped for it, and compared afterwards. */
 static int bench_stream(struct bench *b, size_t size, unsigned int depth,
 			u64 copies, struct bench_result *r)
 {
-	int err = -ENOMEM;
+	int err;
 
 	memset(b->dst, 0, size);
-	b->dma_src = dma_map_single(b->dev, b->src, size, DMA_TO_DEVICE);
-	if (dma_mapping_error(b->dev, b->dma_src))
+	err = bench_map(b, size);
+	if (err)
 		return err;
-	b->dma_dst = dma_map_single(b->dev, b->dst, size, DMA_FROM_DEVICE);
-	if (!dma_mapping_error(b->dev, b->dma_dst)) {
-		err = bench_stream_mapped(b, size, depth, copies, r);
-		dma_unmap_single(b->dev, b->dma_dst, size, DMA_FROM_DEVICE);
-	}
-	dma_unmap_single(b->dev, b->dma_src, size, DMA_TO_DEVICE);
+	err = bench_stream_mapped(b, size, depth, copies, r);
+	bench_unmap(b, size);
 	if (!err && memcmp(b->src, b->dst, size)) {
 		pr_err("copies of %zu bytes differ from their source\n", size);
 		err = -EIO;
@@ -447,6 +478,119 @@ static int bench_figures(struct bench *b)
 	return 0;
 }
 
+static bool bench_is_loopdma(struct dma_chan *chan, void *param)
+{
+	struct device *dev = chan->device->dev;
+
+	return dev_is_pci(dev) && !strcmp(dev_driver_string(dev), "loopdma");
+}
+
+/* --- priority -------------------------------------------------------------- */
+
+#define PRIORITY_SAMPLES	1000
+
+/* What the load is: enough to be never out of work. */
+#define PRIORITY_LOAD		SZ_1M
+#define PRIORITY_DEPTH		8
+
+static int bench_compare_ns(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Times of copies of 4 KiB, one after the other, in order of length. */
+static int bench_latencies(struct bench *b, u64 *ns)
+{
+	struct bench_result r;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < PRIORITY_SAMPLES; i++) {
+		err = bench_stream_mapped(b, SZ_4K, 1, 1, &r);
+		if (err)
+			return err;
+		ns[i] = r.ns;
+	}
+	sort(ns, PRIORITY_SAMPLES, sizeof(*ns), bench_compare_ns, NULL);
+	return 0;
+}
+
+static int bench_set_class(struct bench *b, u8 class)
+{
+	struct loopdma_peripheral_config periph = { .priority = class };
+	struct dma_slave_config config = {
+		.peripheral_config = &periph,
+		.peripheral_size = sizeof(periph),
+	};
+
+	return dmaengine_slave_config(b->chan, &config);
+}
+
+/* Latency in a class, beside a load in class 0 or alone. */
+static int bench_priority_one(struct bench *urgent, struct bench *load, u8 class,
+			      u64 *ns)
+{
+	struct bench_stream s = { .b = load, .size = PRIORITY_LOAD };
+	int err, err_load = 0;
+
+	err = bench_set_class(urgent, class);
+	if (err)
+		return err;
+	if (load)
+		bench_begin(&s, PRIORITY_DEPTH, U32_MAX);
+	err = bench_latencies(urgent, ns);
+	if (load) {
+		spin_lock_bh(&s.lock);
+		s.to_finish -= s.to_submit;
+		s.to_submit = 0;
+		spin_unlock_bh(&s.lock);
+		err_load = bench_end(&s);
+	}
+	if (err || err_load)
+		return err ?: err_load;
+	pr_info("kind=priority load=%u class=%u p50_ns=%llu p99_ns=%llu\n",
+		load ? 1 : 0, class, ns[PRIORITY_SAMPLES / 2],
+		ns[PRIORITY_SAMPLES * 99 / 100]);
+	return 0;
+}
+
+/* How long a small copy takes alone, beside its like, and beside a lower class. */
+static int bench_priority(struct bench *b)
+{
+	struct bench urgent = *b;
+	dma_cap_mask_t mask;
+	int err = -ENOMEM;
+	u64 *ns;
+
+	dma_cap_zero(mask);
+	dma_cap_set(DMA_MEMCPY, mask);
+	urgent.chan = dma_request_channel(mask, bench_is_loopdma, NULL);
+	if (!urgent.chan) {
+		pr_err("no second channel: give the device channels=2 or more\n");
+		return -ENODEV;
+	}
+	ns = kcalloc(PRIORITY_SAMPLES, sizeof(*ns), GFP_KERNEL);
+	if (!ns)
+		goto out;
+	err = bench_map(b, PRIORITY_LOAD);
+	if (err)
+		goto out;
+	urgent.dma_src = b->dma_src;
+	urgent.dma_dst = b->dma_dst;
+	err = bench_priority_one(&urgent, NULL, 0, ns);
+	if (!err)
+		err = bench_priority_one(&urgent, b, 0, ns);
+	if (!err)
+		err = bench_priority_one(&urgent, b, 3, ns);
+	bench_unmap(b, PRIORITY_LOAD);
+out:
+	kfree(ns);
+	dma_release_channel(urgent.chan);
+	return err;
+}
+
 /* --- loopback -------------------------------------------------------------- */
 
 #define LOOPBACK_BYTES	(SZ_256K + 192)
@@ -609,13 +753,6 @@ out:
 
 /* --- set-up ---------------------------------------------------------------- */
 
-static bool bench_is_loopdma(struct dma_chan *chan, void *param)
-{
-	struct device *dev = chan->device->dev;
-
-	return dev_is_pci(dev) && !strcmp(dev_driver_string(dev), "loopdma");
-}
-
 static int bench_copy_mode(struct bench *b, int (*run)(struct bench *b))
 {
 	unsigned int order = get_order(BENCH_MAX_SIZE);
@@ -664,8 +801,11 @@ static int __init bench_init(void)
 		err = bench_copy_mode(&b, bench_table);
 	} else if (!strcmp(mode, "figures")) {
 		err = bench_copy_mode(&b, bench_figures);
+	} else if (!strcmp(mode, "priority")) {
+		err = bench_copy_mode(&b, bench_priority);
 	} else {
-		pr_err("mode %s is not loopback, table or figures\n", mode);
+		pr_err("mode %s is not loopback, table, figures or priority\n",
+		       mode);
 		err = -EINVAL;
 	}
 
