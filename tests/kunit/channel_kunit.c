@@ -341,6 +341,27 @@ static void names_of_two_devices(struct kunit *test)
 					    b->map[j].devname);
 }
 
+/* More XORs than a channel has source lists, none of them acknowledged. */
+static bool xors_while_unacked(struct ldk_dut *dut, struct dma_chan *chan,
+			       struct ldk_buf *dst, struct ldk_buf *src)
+{
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 150);
+	dma_addr_t srcs[] = { src->dma, src->dma };
+	struct dma_async_tx_descriptor *tx;
+	unsigned int i;
+
+	for (i = 0; i < 150; i++) {
+		tx = chan->device->device_prep_dma_xor(chan, dst->dma, srcs, 2,
+						       64, DMA_PREP_INTERRUPT);
+		if (!tx || !ldk_submit(&x[i], tx))
+			return false;
+		dma_async_issue_pending(chan);
+		if (!ldk_wait(&x[i]))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Rule: a descriptor that its client has not acknowledged is the client's, also
  * when it is complete: async_tx makes others depend on it and writes to its
@@ -374,6 +395,8 @@ static void kept_until_acked(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ldk_wait(x));
 	ldk_expect_ok(x);
 
+	/* It does not keep others from what it needs no more. */
+	KUNIT_EXPECT_TRUE(test, xors_while_unacked(dut, chan, dst, src));
 	/* Nobody else gets it, even when there is no other. */
 	while ((other = ldk_prep_copy(chan, dst, src))) {
 		KUNIT_EXPECT_PTR_NE(test, tx, other);
@@ -532,22 +555,58 @@ static void removed_while_held(struct kunit *test)
 	ldk_expect_untouched(dut, dst);
 }
 
-/* Rule: as above, for what was prepared before and is submitted after. */
+/*
+ * Rule: as above, for what was prepared before and is submitted after, or never.
+ */
 static void removed_before_submit(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_create_fake(test, "removed",
 					      &loopdma_fake_default);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
-	struct dma_async_tx_descriptor *tx;
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	struct dma_async_tx_descriptor *tx, *xor[2];
+	dma_addr_t srcs[] = { src->dma, src->dma };
+	unsigned int i;
 
 	tx = ldk_prep_copy(chan, dst, src);
 	KUNIT_ASSERT_NOT_NULL(test, tx);
+	for (i = 0; i < 2; i++) {
+		xor[i] = chan->device->device_prep_dma_xor(chan, dst->dma, srcs,
+							   2, 64, DMA_CTRL_ACK);
+		KUNIT_ASSERT_NOT_NULL(test, xor[i]);
+	}
 	ldk_remove(dut);
-	KUNIT_EXPECT_FALSE(test, ldk_submit(x, tx));
+	KUNIT_EXPECT_FALSE(test, ldk_submit(&x[0], tx));
+	KUNIT_EXPECT_FALSE(test, ldk_submit(&x[1], xor[0]));
 	dma_async_issue_pending(chan);
 	dmaengine_synchronize(chan);
+	KUNIT_EXPECT_EQ(test, 0, x[0].calls + x[1].calls);
+	ldk_expect_untouched(dut, dst);
+}
+
+/*
+ * Rule: nothing is moved any more when the kernel ends: what comes next has other
+ * uses for the memory (Documentation/PCI/pci.rst, struct pci_driver, shutdown).
+ */
+static void shut_down(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src, *dst;
+	struct dma_chan *chan;
+	struct ldk_xfer *x;
+
+	ldk_reboot(dut);
+	src = ldk_src(dut, 64);
+	dst = ldk_dst(dut, 64);
+	chan = ldk_request(dut);
+	x = ldk_xfers(dut, chan, 1);
+	ldk_hold(chan);
+	ldk_submit_copy(x, dst, src);
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_FALSE(test, ldk_shutdown(dut));
+	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst, src));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	KUNIT_EXPECT_EQ(test, 0, x->calls);
 	ldk_expect_untouched(dut, dst);
 }
@@ -759,6 +818,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(removed_with_work),
 	KUNIT_CASE(removed_two_clients),
 	KUNIT_CASE(removed_beside_another),
+	KUNIT_CASE(shut_down),
 	{ }
 };
 

@@ -9,6 +9,7 @@
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
@@ -345,6 +346,35 @@ static bool loopdma_sources_ok(struct loopdma_chan *lc, const dma_addr_t *src,
 }
 
 /*
+ * Take buffers with a source list, and fill that in; NULL if there are none left.
+ * The lists are freed when the device goes away, which is only while the channel
+ * does not take work: so all of it with one hold of the lock.
+ */
+static struct loopdma_parity *
+loopdma_take_sources(struct loopdma_chan *lc, const dma_addr_t *src,
+		     const unsigned char *coef, unsigned int n)
+{
+	struct loopdma_hw_sources *list;
+	struct loopdma_parity *par;
+	unsigned int i;
+
+	lockdep_assert_held(&lc->lock);
+
+	par = loopdma_chan_takes_work(lc) ? loopdma_parity_get(lc) : NULL;
+	if (!par)
+		return NULL;
+	par->arg = FIELD_PREP(LOOPDMA_ARG_SOURCES, n);
+	list = &lc->lists[par->list];
+	memset(list, 0, sizeof(*list));
+	for (i = 0; i < n; i++) {
+		list->addr[i] = cpu_to_le64(src[i]);
+		if (coef)
+			list->coef[i] = coef[i];
+	}
+	return par;
+}
+
+/*
  * Take a descriptor with a source list.  @coef: of the PQ kinds, else NULL.  Any
  * context; NULL if there is none left.
  */
@@ -353,30 +383,19 @@ loopdma_prep_parity(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
 		    const dma_addr_t *src, const unsigned char *coef,
 		    unsigned int n, size_t len, unsigned long tx_flags)
 {
-	struct loopdma_parity *par;
 	struct loopdma_desc *d;
 	unsigned long flags;
-	unsigned int i;
 
 	d = loopdma_prep(lc, op, len, tx_flags);
 	if (!d)
 		return NULL;
 	spin_lock_irqsave(&lc->lock, flags);
-	par = loopdma_parity_get(lc);
+	d->parity = loopdma_take_sources(lc, src, coef, n);
 	spin_unlock_irqrestore(&lc->lock, flags);
-	if (!par) {
-		loopdma_tx_drop(lc, d);
-		return NULL;
-	}
-	d->parity = par;
-	par->arg = FIELD_PREP(LOOPDMA_ARG_SOURCES, n);
-	memset(par->sources, 0, sizeof(*par->sources));
-	for (i = 0; i < n; i++) {
-		par->sources->addr[i] = cpu_to_le64(src[i]);
-		if (coef)
-			par->sources->coef[i] = coef[i];
-	}
-	return d;
+	if (d->parity)
+		return d;
+	loopdma_tx_drop(lc, d);
+	return NULL;
 }
 
 /* Any context; NULL if it is not possible or there is no descriptor left. */

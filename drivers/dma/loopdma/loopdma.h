@@ -64,8 +64,8 @@ struct loopdma_limits {
 
 /**
  * struct loopdma_parity - buffers of an XOR or PQ, or of a check of either
- * @sources: the list that the device reads, coherent memory
- * @sources_dma: bus address of @sources
+ * @list: number of the list that the device reads, in loopdma_chan.lists
+ * @sources_dma: bus address of that list
  * @p: bus address of P, or of what the XOR is written to
  * @q: bus address of Q
  * @result: where a check tells what it has found, the client's; else NULL
@@ -73,7 +73,7 @@ struct loopdma_limits {
  * @arg: LOOPDMA_ARG; tells which of @p and @q there are
  */
 struct loopdma_parity {
-	struct loopdma_hw_sources *sources;
+	unsigned long list;
 	dma_addr_t sources_dma;
 	dma_addr_t p;
 	dma_addr_t q;

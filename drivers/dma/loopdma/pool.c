@@ -41,7 +41,6 @@ int loopdma_pool_init(struct loopdma_chan *lc, u32 size)
 	for (i = 0; i < size - 1; i++)
 		lc->pool[i].next = &lc->pool[i + 1];
 	lc->free = lc->pool;
-	lc->unacked.first = NULL;
 	lc->pool_size = size;
 	lc->pool_used = 0;
 	return 0;
@@ -65,6 +64,8 @@ void loopdma_pool_exit(struct loopdma_chan *lc)
 	kvfree(lc->pool);
 	lc->pool = NULL;
 	lc->free = NULL;
+	/* They were in the pool, and the tasklet will look for them once more. */
+	lc->unacked.first = NULL;
 	lc->pool_size = 0;
 }
 
@@ -118,7 +119,7 @@ static void loopdma_segs_put(struct loopdma_chan *lc, struct loopdma_segs *segs)
 static void loopdma_parity_put(struct loopdma_chan *lc,
 			       struct loopdma_parity *par)
 {
-	__clear_bit(par->sources - lc->lists, lc->lists_used);
+	__clear_bit(par->list, lc->lists_used);
 	loopdma_item_put(lc, container_of(par, union loopdma_item, parity));
 }
 
@@ -236,7 +237,7 @@ struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc)
 		return NULL;
 	__set_bit(i, lc->lists_used);
 	memset(&item->parity, 0, sizeof(item->parity));
-	item->parity.sources = &lc->lists[i];
+	item->parity.list = i;
 	item->parity.sources_dma = lc->lists_dma + i * sizeof(*lc->lists);
 	return &item->parity;
 }
