@@ -218,6 +218,48 @@ void ldk_remove(struct ldk_dut *dut)
 	dut->gone = true;
 }
 
+static void ldk_bind_anew(void *data)
+{
+	struct device *dev = data;
+
+	device_release_driver(dev);
+	if (device_attach(dev) != 1)
+		pr_err("%s is not bound any more\n", dev_name(dev));
+}
+
+/**
+ * ldk_reboot() - the PCI device is going to be shut down
+ * @dut: device; the case is skipped if it is a simulated one
+ *
+ * Called before memory is mapped: when that is unmapped again, at the end of the
+ * case, the device is bound anew, for the next one.
+ */
+void ldk_reboot(struct ldk_dut *dut)
+{
+	if (dut->fake)
+		kunit_skip(dut->test, "only a PCI driver is told of a reboot");
+	dut->gone = true;
+	KUNIT_ASSERT_EQ(dut->test, 0, kunit_add_action_or_reset(dut->test,
+								ldk_bind_anew,
+								dut->dev));
+}
+
+/**
+ * ldk_shutdown() - shut the PCI device down, as the kernel does before it ends
+ * @dut: device, after ldk_reboot()
+ *
+ * Return: whether it may still reach memory.
+ */
+bool ldk_shutdown(struct ldk_dut *dut)
+{
+	struct pci_dev *pdev = to_pci_dev(dut->dev);
+	u16 command;
+
+	to_pci_driver(dut->dev->driver)->shutdown(pdev);
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	return command & PCI_COMMAND_MASTER;
+}
+
 static void ldk_close(struct ldk_dut *dut)
 {
 	struct kunit *test = dut->test;
@@ -554,6 +596,19 @@ void ldk_drop_irq(struct dma_chan *chan, u32 n)
 void ldk_lie(struct dma_chan *chan, u32 n)
 {
 	ldk_write(chan, LOOPDMA_CH_TC_LIE, n);
+}
+
+/**
+ * ldk_break() - let the device stop the channel by itself
+ * @chan: channel
+ *
+ * The device raises its event interrupt for that.
+ */
+void ldk_break(struct dma_chan *chan)
+{
+	/* More than a ring can hold, whatever the counts are. */
+	ldk_write(chan, LOOPDMA_CH_DOORBELL,
+		  to_loopdma_chan(chan)->ring.head + SZ_1G);
 }
 
 /**

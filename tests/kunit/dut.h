@@ -129,6 +129,8 @@ struct ldk_dut *ldk_create_fake(struct kunit *test, const char *name,
 int ldk_probe_fake(struct kunit *test, const char *name,
 		   const struct loopdma_fake_config *cfg);
 void ldk_remove(struct ldk_dut *dut);
+void ldk_reboot(struct ldk_dut *dut);
+bool ldk_shutdown(struct ldk_dut *dut);
 void ldk_set_ring_order(struct ldk_dut *dut, unsigned int order);
 unsigned int ldk_channels(const struct ldk_dut *dut);
 u32 ldk_max_len(const struct ldk_dut *dut);
@@ -159,6 +161,7 @@ void ldk_fail(struct dma_chan *chan, u32 after, enum dmaengine_tx_result result,
 	      u32 bytes);
 void ldk_drop_irq(struct dma_chan *chan, u32 n);
 void ldk_lie(struct dma_chan *chan, u32 n);
+void ldk_break(struct dma_chan *chan);
 void ldk_raise(struct dma_chan *chan);
 u32 ldk_doorbells(struct dma_chan *chan);
 u32 ldk_descriptors(struct dma_chan *chan);

@@ -1325,7 +1325,8 @@ static void fake_chan_reset(struct loopdma_fake *fake, struct fake_chan *fc)
 	u32 state = fc->state;
 
 	fake_chan_disable(fake, fc);
-	if (state == LOOPDMA_STATE_DISABLED)
+	if (state == LOOPDMA_STATE_DISABLED ||
+	    fake->stop_polls == LOOPDMA_FAKE_UNTIL_RESET)
 		fc->state = LOOPDMA_STATE_DISABLED;
 	fc->ring_lo = 0;
 	fc->ring_hi = 0;
@@ -1369,7 +1370,7 @@ static void fake_reset(struct loopdma_fake *fake)
 static bool fake_stopping(struct fake_chan *fc)
 {
 	if (fc->state == LOOPDMA_STATE_STOPPING &&
-	    fc->polls != LOOPDMA_FAKE_NEVER && !fc->polls--) {
+	    fc->polls < LOOPDMA_FAKE_UNTIL_RESET && !fc->polls--) {
 		fc->polls = 0;
 		fc->state = LOOPDMA_STATE_DISABLED;
 	}
@@ -1536,7 +1537,8 @@ static u32 fake_dev_read(struct loopdma_fake *fake, u32 reg)
 			return 0;
 		return FIELD_PREP(LOOPDMA_XOR_LIMITS_SOURCES, cfg->max_sources);
 	case LOOPDMA_CONTROL:
-		return fake_any_stopping(fake) ? LOOPDMA_CONTROL_RESET : 0;
+		return fake_any_stopping(fake) || fake->cfg.endless_reset ?
+			LOOPDMA_CONTROL_RESET : 0;
 	case LOOPDMA_INT_STATUS:
 		return 0;
 	case LOOPDMA_EVENT:
@@ -1960,8 +1962,8 @@ void loopdma_fake_unplug(struct loopdma_fake *fake)
 /**
  * loopdma_fake_stop_polls() - how long a channel takes to stop
  * @fake: device
- * @polls: reads of its status that do not tell DISABLED yet, or
- *	LOOPDMA_FAKE_NEVER
+ * @polls: reads of its status that do not tell DISABLED yet,
+ *	LOOPDMA_FAKE_NEVER, or LOOPDMA_FAKE_UNTIL_RESET
  */
 void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls)
 {

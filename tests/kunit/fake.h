@@ -38,6 +38,7 @@ struct loopdma_hw_ops;
  * @fifo_burst: elements per burst
  * @max_sources: sources of an XOR or PQ kind that LOOPDMA_XOR_LIMITS tells; the
  *	model takes that many, within what a source list holds
+ * @endless_reset: not 0: a reset of the device never ends
  * @dma_offset: bus address of physical address 0; not 0 makes addresses exceed
  *	32 bits also where there is little memory, and differ from physical ones
  */
@@ -55,6 +56,7 @@ struct loopdma_fake_config {
 	u32 fifo_widths;
 	u32 fifo_burst;
 	u32 max_sources;
+	u32 endless_reset;
 	u64 dma_offset;
 };
 
@@ -63,6 +65,9 @@ extern const struct loopdma_hw_ops loopdma_fake_ops;
 
 /* For loopdma_fake_stop_polls() and loopdma_fake_pause_polls(). */
 #define LOOPDMA_FAKE_NEVER	U32_MAX
+
+/* For loopdma_fake_stop_polls(): it takes a reset of the channel. */
+#define LOOPDMA_FAKE_UNTIL_RESET	(U32_MAX - 1)
 
 struct loopdma_fake *loopdma_fake_create(struct kunit *test, const char *name,
 					 const struct loopdma_fake_config *cfg);

@@ -67,6 +67,7 @@ static const struct variant variants[] = {
 	VARIANT("odd FIFO", -ENODEV, fifo_depth, 4097),
 	VARIANT("no width", -ENODEV, fifo_widths, 0),
 	VARIANT("no burst", -ENODEV, fifo_burst, 0),
+	VARIANT("reset without end", -ETIMEDOUT, endless_reset, 1),
 };
 
 KUNIT_ARRAY_PARAM_DESC(variants, variants, name);
@@ -173,6 +174,7 @@ static void odd_channels(struct kunit *test)
 {
 	struct loopdma_fake_config cfg = loopdma_fake_default;
 	struct dma_slave_config config = { .dst_addr_width = 1 };
+	struct dma_slave_caps caps;
 	struct dma_chan *chan;
 	struct ldk_dut *dut;
 
@@ -181,6 +183,8 @@ static void odd_channels(struct kunit *test)
 	chan = ldk_try_request(dut, DMA_MEMCPY, 2);
 	KUNIT_ASSERT_NOT_NULL(test, chan);
 	KUNIT_EXPECT_NE(test, 0, dmaengine_slave_config(chan, &config));
+	KUNIT_ASSERT_EQ(test, 0, dma_get_slave_caps(chan, &caps));
+	KUNIT_EXPECT_EQ(test, BIT(DMA_MEM_TO_MEM), caps.directions);
 	ldk_copy_ok(dut, chan, LEN);
 	chan = ldk_try_request(dut, DMA_MEMCPY, 1);
 	KUNIT_ASSERT_NOT_NULL(test, chan);
@@ -268,6 +272,27 @@ static void never_stops(struct kunit *test)
 	ldk_copy_ok(dut, other, LEN);
 	/* Lets the device end, at the latest when the function is reset. */
 	loopdma_fake_stop_polls(dut->fake, 1);
+}
+
+/*
+ * Rule: a channel that does not stop when it is disabled is reset, and may then be
+ * given out again (hardware.rst, "Stopping").
+ */
+static void stops_by_reset(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "stubborn",
+					      &loopdma_fake_default);
+	struct dma_chan *chan = ldk_request(dut);
+	unsigned int index = ldk_index(chan);
+
+	loopdma_fake_stop_polls(dut->fake, LOOPDMA_FAKE_UNTIL_RESET);
+	ldk_release(dut, chan);
+	KUNIT_EXPECT_EQ(test, LOOPDMA_STATE_DISABLED,
+			loopdma_fake_state(dut->fake, index));
+	loopdma_fake_stop_polls(dut->fake, 1);
+	chan = ldk_try_request(dut, DMA_MEMCPY, index);
+	KUNIT_ASSERT_NOT_NULL(test, chan);
+	ldk_copy_ok(dut, chan, LEN);
 }
 
 /* Transfers that wait, and one more that is not issued. */
@@ -528,9 +553,10 @@ static void terminate_during_removal(struct kunit *test)
 	loopdma_fake_stop_polls(dut->fake, 50);
 	INIT_WORK_ONSTACK(&removal.work, removal_work);
 	schedule_work(&removal.work);
+	/* It may have stopped, if this CPU had to wait for its turn. */
 	KUNIT_EXPECT_TRUE(test, ldk_poll(loopdma_fake_state(dut->fake,
-							    lc->index) ==
-					 LOOPDMA_STATE_STOPPING));
+							    lc->index) !=
+					 LOOPDMA_STATE_RUNNING));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	KUNIT_EXPECT_EQ(test, LOOPDMA_STATE_DISABLED,
 			loopdma_fake_state(dut->fake, lc->index));
@@ -744,6 +770,8 @@ static void dead_channel(struct kunit *test)
 	for (i = 1; i < 3; i++)
 		expect_aborted(&x[i], dst[i]);
 	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep_copy(chan, dst[1], src)));
+	KUNIT_EXPECT_EQ(test, -EIO, dmaengine_pause(chan));
+	KUNIT_EXPECT_EQ(test, -EIO, dmaengine_resume(chan));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	ldk_copy_ok(dut, other, LEN);
 
@@ -853,6 +881,7 @@ static struct kunit_case hw_cases[] = {
 	KUNIT_CASE(enable_refused),
 	KUNIT_CASE(stops_slowly),
 	KUNIT_CASE_SLOW(never_stops),
+	KUNIT_CASE_SLOW(stops_by_reset),
 	KUNIT_CASE(pauses_slowly),
 	KUNIT_CASE(never_pauses),
 	KUNIT_CASE(aborts_slowly),

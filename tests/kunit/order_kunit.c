@@ -1489,6 +1489,34 @@ static void count_backwards(struct kunit *test)
 	ldk_copy_ok(dut, chan, LEN);
 }
 
+/*
+ * Rule: a channel that the device stopped by itself is restarted when the event is
+ * raised; what was in flight ends as aborted (hardware.rst, "Channel errors").
+ */
+static void stopped_by_itself(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u64 before = ldk_recoveries(chan);
+	struct batch *b;
+	unsigned int i;
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	b = batch_submitted(dut, chan, 2);
+	dma_async_issue_pending(chan);
+	ldk_break(chan);
+	for (i = 0; i < b->n; i++) {
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
+		KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED,
+				(int)b->x[i].result.result);
+		ldk_expect_untouched(dut, b->dst[i]);
+	}
+	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(chan) - before));
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
 /* Rule: a count that is told late loses nothing: the next one includes it. */
 static void count_late(struct kunit *test)
 {
@@ -1676,6 +1704,7 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(inaccessible_memory),
 	KUNIT_CASE_PARAM(lying_count, lies_gen_params),
 	KUNIT_CASE(count_backwards),
+	KUNIT_CASE(stopped_by_itself),
 	KUNIT_CASE(count_late),
 	KUNIT_CASE(terminate_after_late_count),
 	KUNIT_CASE(recovery_is_local),

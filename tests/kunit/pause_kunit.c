@@ -95,10 +95,13 @@ static void told_without(struct kunit *test)
 	struct loopdma_fake_config cfg = loopdma_fake_default;
 	struct dma_slave_caps caps = { };
 	struct dma_chan *tx, *rx;
+	struct ldk_buf *dst;
 	struct ldk_dut *dut;
+	struct ldk_xfer *x;
 
 	cfg.caps &= ~(LOOPDMA_CAPS_PAUSE | LOOPDMA_CAPS_PROGRESS);
 	dut = ldk_create_fake(test, "old", &cfg);
+	dst = ldk_dst(dut, LEN);
 	ldk_request_pair(dut, &tx, &rx);
 	KUNIT_ASSERT_EQ(test, 0, dma_get_slave_caps(tx, &caps));
 	KUNIT_EXPECT_FALSE(test, caps.cmd_pause);
@@ -107,6 +110,11 @@ static void told_without(struct kunit *test)
 			(int)caps.residue_granularity);
 	KUNIT_EXPECT_GT(test, 0, dmaengine_pause(tx));
 	KUNIT_EXPECT_GT(test, 0, dmaengine_resume(tx));
+	/* What is under way counts as a whole. */
+	x = ldk_xfers(dut, rx, 1);
+	ldk_start(x, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
+	expect_state(x, DMA_IN_PROGRESS, LEN);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(rx));
 	ldk_copy_ok(dut, tx, 100);
 }
 

@@ -1073,6 +1073,24 @@ static void many_lists(struct kunit *test)
 	}
 }
 
+/*
+ * Rule: a list that is prepared and never submitted is freed with the channel, also
+ * if it is longer than what is kept for lists (provider.rst, free_chan_resources).
+ */
+static void long_list_not_submitted(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct sg_mem *mem = sg_mem_even(dut, 8, 500, DMA_TO_DEVICE);
+	struct dma_chan *tx, *rx;
+
+	ldk_set_ring_order(dut, 4);
+	ldk_request_pair(dut, &tx, &rx);
+	KUNIT_EXPECT_NOT_NULL(test, sg_prep(tx, mem));
+	ldk_release(dut, tx);
+	ldk_release(dut, rx);
+	ldk_loop_ok(dut);
+}
+
 /* Page above 4 GiB, or one whose bus address is; NULL if there is none. */
 static struct page *high_page(struct ldk_dut *dut)
 {
@@ -1214,6 +1232,7 @@ static struct kunit_case sg_cases[] = {
 	KUNIT_CASE(terminate_waiting_sender),
 	KUNIT_CASE(fifo_empty_for_next_client),
 	KUNIT_CASE(many_lists),
+	KUNIT_CASE(long_list_not_submitted),
 	KUNIT_CASE(high_addresses),
 	{ }
 };
