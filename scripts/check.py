@@ -247,6 +247,29 @@ rmmod dmatest && rmmod loopdma || fail "the modules do not unload"
 """
 
 
+def dmatest_guest(image, files, mode, iommu="strict", swiotlb=False):
+    """dmatest in all its modes, and the loopback, with a mode of interrupts."""
+    masks = list(dict.fromkeys((mask, channels) for mask, channels, *_ in
+                               DMATEST_POLLED))
+    polled = [f'run 20 16384 Y {fill} "{kind}" ${masks.index((mask, channels)) + 2}/dma/*'
+              for mask, channels, fill, kind in DMATEST_POLLED]
+    # "DMA" is strict, "DMA-FQ" would be the lazy mode.
+    settings = {"MODE": mode, "IOMMU": "DMA" if iommu == "strict" else "off",
+                "SWIOTLB": "force" if swiotlb else "no", "ITERATIONS": "8",
+                # The largest that a bounce buffer can be is 256 KiB.
+                "LARGE": "131072" if swiotlb else "1048576",
+                "DEVICES": str(1 + len(masks)), "POLLED": "\n".join(polled)}
+    return guest.Guest(
+        kernel=image, files=files, iommu=iommu, swiotlb=swiotlb,
+        # To enable it while the other CPU runs would rewrite the kernel's code
+        # under it, which QEMU's translator before 8.1 does not get right.
+        append="trace_event=swiotlb:swiotlb_bounced" if swiotlb else "",
+        job=re.sub(r"@(\w+)@", lambda m: settings[m[1]], DMATEST_JOB),
+        device=f"irq-mode={mode}", more_devices=tuple(
+            f"irq-mode={mode},channels={channels},x-caps-mask={mask}"
+            for mask, channels in masks))
+
+
 def dmatest_lane():
     def numa(cell):
         kdir = kernel.kdir(cell)
@@ -263,25 +286,8 @@ def dmatest_lane():
         files = guest.module_files(top)
         files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
         name = f"{cell.name} {mode} iommu={iommu}{' swiotlb=force' if swiotlb else ''}"
-        masks = list(dict.fromkeys((mask, channels) for mask, channels, *_ in
-                                   DMATEST_POLLED))
-        polled = [f'run 20 16384 Y {fill} "{kind}" ${masks.index((mask, channels)) + 2}/dma/*'
-                  for mask, channels, fill, kind in DMATEST_POLLED]
-        # "DMA" is strict, "DMA-FQ" would be the lazy mode.
-        settings = {"MODE": mode, "IOMMU": "DMA" if iommu == "strict" else "off",
-                    "SWIOTLB": "force" if swiotlb else "no", "ITERATIONS": "8",
-                    # The largest that a bounce buffer can be is 256 KiB.
-                    "LARGE": "131072" if swiotlb else "1048576",
-                    "DEVICES": str(1 + len(masks)), "POLLED": "\n".join(polled)}
-        outcome = guest.run(guest.Guest(
-            kernel=kernel.image(cell), files=files, iommu=iommu, swiotlb=swiotlb,
-            # To enable it while the other CPU runs would rewrite the kernel's code
-            # under it, which QEMU's translator before 8.1 does not get right.
-            append="trace_event=swiotlb:swiotlb_bounced" if swiotlb else "",
-            job=re.sub(r"@(\w+)@", lambda m: settings[m[1]], DMATEST_JOB),
-            device=f"irq-mode={mode}", more_devices=tuple(
-                f"irq-mode={mode},channels={channels},x-caps-mask={mask}"
-                for mask, channels in masks),
+        outcome = guest.run(dataclasses.replace(
+            dmatest_guest(kernel.image(cell), files, mode, iommu, swiotlb),
             name="dmatest-" + re.sub(r"[ =]", "-", name)))
         return [verdict(name, outcome.reason)]
 
@@ -339,23 +345,30 @@ rmmod loopdma || fail "loopdma does not unload"
 """
 
 
+def reload_guest(image, files, times):
+    """Loading and unloading; with dmatest among the files, also unbinding."""
+    job = RELOAD_JOB.replace("@TIMES@", str(times))
+    if "dmatest.ko" in files:
+        job += UNBIND_JOB
+    return guest.Guest(kernel=image, files=files, job=job,
+                       # To wait for grace periods would be half of the time.
+                       append="rcupdate.rcu_expedited=1")
+
+
 def reload_lane():
     def task(name, image, kdir, dmatest=None, variant="", debug=False):
         # The checks of the debug kernel make a round 30 times as long, and see
         # in one what would take many to show on another.
         times = 10 if debug else 100
         top, _ = modules.build(kdir, variant)
-        files, job = guest.module_files(top), RELOAD_JOB.replace("@TIMES@", str(times))
+        files = guest.module_files(top)
         what = f"{times} times on {name}"
         if dmatest:
             files["dmatest.ko"] = dmatest
-            job += UNBIND_JOB
             what += ", 3 times while dmatest runs"
-        outcome = guest.run(guest.Guest(
-            kernel=image, files=files, debug_kernel=debug, job=job,
-            # To wait for grace periods would be half of the time.
-            append="rcupdate.rcu_expedited=1",
-            mem=1024 if debug else 512, name=f"reload-{name}"))
+        outcome = guest.run(dataclasses.replace(
+            reload_guest(image, files, times), name=f"reload-{name}",
+            debug_kernel=debug, mem=1024 if debug else 512))
         return [verdict(what, outcome.reason)]
 
     def stock(cell):
@@ -484,24 +497,28 @@ rmmod loopdma || fail "loopdma does not unload"
 """
 
 
+def probe_guest(kdir, top):
+    """Devices that are refused, and allocations that fail, on a kernel that can do that."""
+    files = guest.module_files(top) | {"dmatest.ko": kdir / "drivers/dma/dmatest.ko"}
+    refused = [f'refused 1{n}.0 "{said}"' for n, (_, said) in enumerate(REFUSED_DEVICES)]
+    return guest.Guest(
+        kernel=kdir / "arch/x86/boot/bzImage", name="probe", files=files, mem=1024,
+        # ACPI's interpreter, asked for the line of INTA, uses freed memory when
+        # an allocation of its own fails; MSI does without that line.
+        append="acpi=noirq", iommu="off",
+        # Little to set up, and so to fail.
+        device="addr=8,channels=1,ring-max=1024,irq-mode=msi",
+        more_devices=tuple(f"addr=0x1{n},{properties}" for n, (properties, _) in
+                           enumerate(REFUSED_DEVICES)),
+        job=PROBE_JOB.replace("@REFUSED@", "\n".join(refused)), debug_kernel=True,
+        allowed=((r"kobject_add_internal failed for dma\w* \(error: -12 ",
+                  "allocations that fail on demand"),))
+
+
 def probe_lane():
     def task():
         kdir = kunit.x86_kernel()
-        top, _ = modules.build(kdir, "-kunit")
-        files = guest.module_files(top) | {"dmatest.ko": kdir / "drivers/dma/dmatest.ko"}
-        refused = [f'refused 1{n}.0 "{said}"' for n, (_, said) in enumerate(REFUSED_DEVICES)]
-        outcome = guest.run(guest.Guest(
-            kernel=kdir / "arch/x86/boot/bzImage", name="probe", files=files, mem=1024,
-            # ACPI's interpreter, asked for the line of INTA, uses freed memory when
-            # an allocation of its own fails; MSI does without that line.
-            append="acpi=noirq", iommu="off",
-            # Little to set up, and so to fail.
-            device="addr=8,channels=1,ring-max=1024,irq-mode=msi",
-            more_devices=tuple(f"addr=0x1{n},{properties}" for n, (properties, _) in
-                               enumerate(REFUSED_DEVICES)),
-            job=PROBE_JOB.replace("@REFUSED@", "\n".join(refused)), debug_kernel=True,
-            allowed=((r"kobject_add_internal failed for dma\w* \(error: -12 ",
-                      "allocations that fail on demand"),)))
+        outcome = guest.run(probe_guest(kdir, modules.build(kdir, "-kunit")[0]))
         return [verdict("devices refused, steps of probe failing", outcome.reason)]
 
     return {"probe": task}

@@ -203,32 +203,41 @@ def ktap_of(lines):
     return "".join(text)
 
 
-def in_guest(dut):
-    """The suites in a guest, on the device under test that is named."""
-    kdir = x86_kernel()
-    _, tree = kernel.source()
-    top, _ = modules.build(kdir, "-kunit")
+def suites_guest(dut, kdir, top):
+    """A guest that runs the suites, on the device under test that is named."""
     files = guest.module_files(top)
     if "loopdma_kunit.ko" not in files:
         raise Fail("tests/kunit gave no loopdma_kunit.ko: look at its Makefile")
+    return guest.Guest(
+        kernel=kdir / "arch/x86/boot/bzImage", name=f"kunit-{dut}", mem=1024,
+        job=JOB.replace("$DUT", dut).replace("$KUNIT_ARGS",
+                                             os.environ.get("KUNIT_ARGS", "")),
+        # One engine: the suites take what it did on one channel for a sign
+        # that it had its turn on another.
+        device="test-controls=on,engines=1", files=files, debug_kernel=True,
+        taint=guest.TAINT_TEST,
+        allowed=((guest.DRIVER, "devices that fail on demand"),))
+
+
+def guest_result(lane, outcome, name):
+    """Counts, and what is wrong or "", of a guest that ran the suites of a lane."""
+    tool = [sys.executable, kernel.source()[1] / "tools/testing/kunit/kunit.py"]
     common.REPORTS.mkdir(parents=True, exist_ok=True)
-    tool = [sys.executable, tree / "tools/testing/kunit/kunit.py"]
-    with common.step(f"running the suites in a guest, device under test: {dut}"):
-        outcome = guest.run(guest.Guest(
-            kernel=kdir / "arch/x86/boot/bzImage", name=f"kunit-{dut}", mem=1024,
-            job=JOB.replace("$DUT", dut).replace("$KUNIT_ARGS",
-                                                 os.environ.get("KUNIT_ARGS", "")),
-            # One engine: the suites take what it did on one channel for a sign
-            # that it had its turn on another.
-            device="test-controls=on,engines=1", files=files, debug_kernel=True,
-            allowed=((guest.DRIVER, "devices that fail on demand"),)))
-    ktap = common.REPORTS / f"kunit-{dut}.ktap"
+    ktap = common.REPORTS / f"{name}.ktap"
     ktap.write_text(ktap_of(outcome.lines), encoding="utf-8")
-    counts, problem, cases = result(dut, tool, ktap, common.REPORTS / f"kunit-{dut}.json",
-                                    outcome.reason)
+    return result(lane, tool, ktap, ktap.with_suffix(".json"), outcome.reason)
+
+
+def in_guest(dut):
+    """The suites in a guest, on the device under test that is named."""
+    kdir = x86_kernel()
+    suites = suites_guest(dut, kdir, modules.build(kdir, "-kunit")[0])
+    with common.step(f"running the suites in a guest, device under test: {dut}"):
+        outcome = guest.run(suites)
+    counts, problem, cases = guest_result(dut, outcome, suites.name)
     if dut == "live":
         # Also when cases fail: it says which rules are broken.
-        gap = conformance.report(ktap)
+        gap = conformance.report(common.REPORTS / f"{suites.name}.ktap")
         problem = problem or gap and f"conformance: {gap}"
     return counts, problem, cases
 
