@@ -49,39 +49,57 @@ def compiler():
     return common.run(["gcc", "-dumpfullversion"]).strip()
 
 
-def x86_kernel():
-    """The build directory of the guest's KUnit kernel: built once, then cached."""
+def configured(base, changes):
+    """A configuration with the lines of another in place of its own for these options."""
+    option = re.compile(r"^(?:# )?(CONFIG_\w+)(?:=| is not set)")
+    changed = {found[1] for found in map(option.match, changes.splitlines()) if found}
+    kept = [line for line in base.splitlines()
+            if not (found := option.match(line)) or found[1] not in changed]
+    return "\n".join([*kept, changes])
+
+
+def x86_kernel(changes=None):
+    """The build directory of the guest's KUnit kernel: built once, then cached.
+
+    With a file of changes to its configuration, a variant of that kernel.
+    """
     newest, tree = kernel.source()
     wanted = CONFIG.read_text(encoding="ascii")
+    name, title = "kunit-x86", "KUnit guest kernel"
+    if changes:
+        wanted = configured(wanted, changes.read_text(encoding="ascii"))
+        name, title = f"kunit-x86-{changes.stem}", f"{title} for {changes.stem}"
     final = common.cache() / "kunit-x86" / (
         f"{newest.version}-" + common.digest(wanted, compiler()))
     if final.exists():
         return final
-    with common.lock("kunit-x86"):
+    with common.lock(name):
         if final.exists():
             return final
-        log = common.new_log("kernel-kunit-x86")
+        log = common.new_log(f"kernel-{name}")
         with common.filling(final) as part, \
-                common.step(f"building the KUnit guest kernel {newest.name} "
-                            "(once; 4 to 8 minutes)"):
+                common.step(f"building the {title} {newest.name} (once; 4 to 8 minutes)"):
             make = ["nice", "-n", "5", "make", "-C", tree, "ARCH=x86_64", f"O={part}",
                     f"-j{common.jobs()}"]
-            common.run([*make, "allnoconfig"], log, "configuring the KUnit kernel",
-                       env={"KCONFIG_ALLCONFIG": str(CONFIG)})
-            check_config(wanted, (part / ".config").read_text(encoding="ascii"))
-            common.run([*make, "bzImage", "modules"], log, "building the KUnit kernel")
+            options = part / "wanted.config"
+            options.write_text(wanted, encoding="ascii")
+            common.run([*make, "allnoconfig"], log, f"configuring the {title}",
+                       env={"KCONFIG_ALLCONFIG": str(options)})
+            check_config(wanted, (part / ".config").read_text(encoding="ascii"),
+                         changes or CONFIG)
+            common.run([*make, "bzImage", "modules"], log, f"building the {title}")
             prune(part)
     return final
 
 
-def check_config(wanted, got):
+def check_config(wanted, got, where):
     """Fails by name if an option that was asked for did not take."""
     have = set(got.splitlines())
     missing = [line for line in wanted.splitlines()
                if line.startswith("CONFIG_") and line not in have]
     if missing:
         raise Fail(f"this kernel cannot have {', '.join(missing)}: look at what it "
-                   f"depends on, and correct {common.relative(CONFIG)}")
+                   f"depends on, and correct {common.relative(where)}")
 
 
 def prune(directory):

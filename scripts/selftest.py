@@ -500,6 +500,15 @@ KUNIT_CASE(c),
     return "" if results == wanted else f"results are {results}"
 
 
+def kernel_configured():
+    """a variant of a kernel's configuration"""
+    import kunit
+    found = kunit.configured("# A.\nCONFIG_A=y\nCONFIG_AB=m\n# CONFIG_C is not set\n",
+                             "# B.\n# CONFIG_A is not set\nCONFIG_C=y\n").splitlines()
+    wanted = ["# A.", "CONFIG_AB=m", "# B.", "# CONFIG_A is not set", "CONFIG_C=y"]
+    return "" if found == wanted else f"is {found}"
+
+
 # --- running them -------------------------------------------------------------
 
 TESTS = [
@@ -511,7 +520,7 @@ TESTS = [
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
     deps_without_network, deps_malformed, download_without_network, disk_full,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
-    conformance_gaps,
+    conformance_gaps, kernel_configured,
 ]
 
 
