@@ -80,6 +80,10 @@ mutants:  ## plant bugs in driver and device: tests must find them; ONLY=a,b for
 	@scripts/deps.sh check
 	@scripts/mutants.py $(if $(ONLY),--only '$(ONLY)')
 
+coverage:  ## which lines and branches of the driver the tests reach; fails if it is too few
+	@scripts/deps.sh coverage
+	@scripts/coverage.py
+
 lint:  ## checkpatch, kernel-doc, shellcheck and the like
 	@scripts/deps.sh check
 	@scripts/check.py --lanes lint
@@ -98,6 +102,6 @@ distclean: clean  ## remove build/ and the cache
 	@scripts/clean-cache.sh
 
 .PHONY: help run shell check check-full modules modules_install kunit kunit-live conformance \
-	dmatest qemu qtest mutants lint bench deps clean distclean
+	dmatest qemu qtest mutants coverage lint bench deps clean distclean
 
 endif

@@ -5,11 +5,11 @@ set -eu
 
 usage() {
 	cat <<'EOF'
-Usage: scripts/deps.sh [--list] run|check
+Usage: scripts/deps.sh [--list] run|check|coverage
 
 Says which packages are missing and installs them with apt-get: those that
-`make run` needs, or those of `make check`, which are some more.  Does nothing
-if all are there.
+`make run` needs, or those of `make check`, which are some more, or those of
+`make coverage`, which are still more.  Does nothing if all are there.
 
   --list    print the packages instead
 EOF
@@ -28,6 +28,8 @@ libpixman-1-dev dpkg-dev flex bison seabios qemu-system-data
 xz-utils zstd pciutils ca-certificates"
 # Building kernels, and the checkers.
 check="bc perl git sparse shellcheck"
+# What makes a report of what gcov has counted.
+coverage="gcovr"
 
 list=
 if [ "${1:-}" = --list ]; then
@@ -39,6 +41,8 @@ run)
 	wanted=$run ;;
 check)
 	wanted="$run $check" ;;
+coverage)
+	wanted="$run $check $coverage" ;;
 -h | --help)
 	usage
 	exit 0 ;;

@@ -500,6 +500,95 @@ KUNIT_CASE(c),
     return "" if results == wanted else f"results are {results}"
 
 
+# --- coverage -----------------------------------------------------------------
+
+SOURCE = """\
+struct s {
+	int (*member)(void);
+};
+
+static int one(struct s *s,
+	       int b)
+{
+	if (b)
+		return -EIO;
+	return 0;
+}
+
+int two(void)
+{
+	return -EIO;
+}
+"""
+
+ENTRIES = """\
+# comment
+
+File: a.c
+In: one()
+Line: return -EIO;
+{}: It takes a
+  miracle.
+"""
+
+
+def coverage_judged():
+    """what is not reached needs a reason, and a reason something not reached"""
+    import coverage
+    sources = {"a.c": SOURCE.splitlines()}
+    for missed, text, wanted in [
+            ([], "", "^$"),
+            ([], "# comment\n", "^$"),
+            ([9], ENTRIES.format("Why"), "^$"),
+            ([9], ENTRIES.format("Seldom"), "^$"),
+            ([], ENTRIES.format("Seldom"), "^$"),
+            ([9], "", "^a.c:9: 'return -EIO;' in one\\(\\) is not reached: add"),
+            ([9, 15], ENTRIES.format("Why"), "^a.c:15: .* in two\\(\\) is not reached"),
+            ([], ENTRIES.format("Why"), "'return -EIO;' in one\\(\\) of a.c is reached"),
+            ([9], ENTRIES.format("Why").replace("-EIO", "-EIO2"), "^a.c:9: "),
+            ([], ENTRIES.format("Seldom").replace("one", "three"), "is reached, or gone"),
+            ([], ENTRIES.format("Because"), "not an entry with .*: 'File: a.c'"),
+            ([], ENTRIES.format("Why") + "Seldom: No.\n", "not an entry with"),
+            ([], ENTRIES.format("Why").replace("In: one()\n", ""), "not an entry")]:
+        files = [{"file": "a.c", "lines": [
+            {"line_number": number, "count": 0 if number in missed else 2}
+            for number in (8, 9, 10, 15)], "functions": [
+            {"name": "two", "lineno": 13}, {"name": "one", "lineno": 5}]}]
+        try:
+            entries = coverage.read_entries(text, "unreached.txt")
+            pairs, stale = coverage.explained(coverage.lines_of(files, sources), entries)
+            full = {f"{kind}_percent": 100 for kind in coverage.GOALS}
+            said = next(coverage.problems_of(full, pairs, stale), "")
+        except coverage.Fail as e:
+            said = str(e)
+        if not re.search(wanted, said):
+            return f"says '{said}', not '{wanted}'"
+    low = {"line_percent": 100, "function_percent": 100, "branch_percent": 84.9}
+    said = list(coverage.problems_of(low, [], []))
+    return "" if len(said) == 1 and "84.9 % of branches" in said[0] else f"says {said}"
+
+
+def coverage_counts():
+    """the counts that a guest prints"""
+    import coverage
+    said, counts = coverage.counts_in(["a", "%% gcda x.gcda", "AAEC", "Aw==", "",
+                                       "%% gcda y.gcda", "AA=="])
+    if said != ["a"] or counts != {"x.gcda": bytes(range(4)), "y.gcda": b"\0"}:
+        return f"are read as {said}, {counts}"
+    try:
+        coverage.counts_in(["%% gcda x.gcda", "AAE"])
+    except coverage.Fail as e:
+        return "" if "are damaged" in str(e) else f"says '{e}'"
+    return "what is damaged is taken"
+
+
+@stubs
+def coverage_without_gcovr(programs):
+    """coverage without gcovr"""
+    return expect([sys.executable, SCRIPTS / "coverage.py"],
+                  "gcovr is missing: run 'scripts/deps.sh coverage'", env=programs.env())
+
+
 def kernel_configured():
     """a variant of a kernel's configuration"""
     import kunit
@@ -520,7 +609,8 @@ TESTS = [
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
     deps_without_network, deps_malformed, download_without_network, disk_full,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
-    conformance_gaps, kernel_configured,
+    conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
+    kernel_configured,
 ]
 
 
