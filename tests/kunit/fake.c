@@ -113,7 +113,8 @@ struct fake_fifo {
  * @priority: CH_PRIORITY
  * @source: bytes that the pattern source has given
  * @sink: bytes that the pattern sink has taken
- * @due: when the peripheral requests the next burst, in nanoseconds
+ * @since: when the peripheral requested the last burst, in nanoseconds
+ * @burst: bytes of that burst, which have their time before the next
  * @hold: TC_HOLD
  * @credits: from TC_STEP
  * @fail: TC_FAIL
@@ -171,7 +172,8 @@ struct fake_chan {
 	u32 priority;
 	u32 source;
 	u32 sink;
-	u64 due;
+	u64 since;
+	u32 burst;
 
 	u32 hold;
 	u32 credits;
@@ -905,26 +907,34 @@ static u32 fake_slave_ready(u32 todo, u32 burst, u32 avail)
 	return rounddown(avail, burst);
 }
 
+/* When the peripheral of a paced channel requests the next burst. */
+static u64 fake_chan_due(const struct fake_chan *fc)
+{
+	return fc->since + div_u64((u64)fc->burst * NSEC_PER_SEC, fc->rate);
+}
+
 /* Has the peripheral requested a burst?  If not, look again when it does. */
 static bool fake_chan_requested(struct loopdma_fake *fake, struct fake_chan *fc)
 {
-	u64 now = ktime_get_ns();
+	u64 now = ktime_get_ns(), due;
 
-	if (!fc->rate || now >= fc->due)
+	if (!fc->rate)
+		return true;
+	due = fake_chan_due(fc);
+	if (now >= due)
 		return true;
 	queue_delayed_work(fake->wq, &fake->tick,
-			   nsecs_to_jiffies(fc->due - now) + 1);
+			   nsecs_to_jiffies(due - now) + 1);
 	return false;
 }
 
 /* Bytes were moved; the time of the next burst follows from their number. */
 static void fake_chan_pace(struct fake_chan *fc, u32 len)
 {
-	u64 late = ktime_get_ns() - FAKE_CATCH_UP;
-
-	if (fc->rate)
-		fc->due = max(fc->due, late) +
-			  div_u64((u64)len * NSEC_PER_SEC, fc->rate);
+	if (!fc->rate)
+		return;
+	fc->since = max(fake_chan_due(fc), ktime_get_ns() - FAKE_CATCH_UP);
+	fc->burst = len;
 }
 
 /* Bytes of the next chunk that flow control lets move. */
@@ -1342,6 +1352,7 @@ static void fake_chan_reset(struct loopdma_fake *fake, struct fake_chan *fc)
 	fc->lie = 0;
 	fc->periph = 0;
 	fc->rate = 0;
+	fc->burst = 0;
 	fc->priority = 0;
 	fc->source = 0;
 	fc->sink = 0;
@@ -1420,9 +1431,8 @@ static void fake_chan_periph(struct loopdma_fake *fake, struct fake_chan *fc,
 		fc->source = 0;
 		fc->sink = 0;
 	} else if (reg == LOOPDMA_CH_RATE && periph) {
-		fc->rate = val;
 		/* In force at once, also while a burst is waited for. */
-		fc->due = min(fc->due, ktime_get_ns());
+		fc->rate = val;
 	} else if (reg == LOOPDMA_CH_PRIORITY &&
 		   (fake->cfg.caps & LOOPDMA_CAPS_PRIORITY)) {
 		fc->priority = val & LOOPDMA_CH_PRIORITY_CLASS;
