@@ -617,17 +617,17 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 
 	lockdep_assert_held(&lc->lock);
 
-	if (lc->pushing && loopdma_ring_used(&lc->ring)) {
-		/* Its entries so far go the way of the others in the ring. */
+	if (lc->pushing) {
+		/*
+		 * Its entries so far go the way of the others in the ring.  There
+		 * are some: who empties the ring fills it again under the same
+		 * hold of the lock.
+		 */
 		d = loopdma_queue_pop(&lc->issued);
 		d->end = lc->ring.head;
 		loopdma_queue_add(&lc->active, d);
-	} else if (lc->pushing) {
-		/* It goes with what was not pushed yet: none will retire it. */
-		this_cpu_add(lc->chan.local->bytes_transferred, lc->moved);
-		lc->moved = 0;
+		lc->pushing = false;
 	}
-	lc->pushing = false;
 	lc->loop = NULL;
 	for (d = lc->active.first; d; d = d->next)
 		d->aborted = true;
