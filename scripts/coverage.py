@@ -78,7 +78,7 @@ def build():
                for path in sorted((common.ROOT / DRIVER).glob("*.c"))]
     # Functions that are inlined early are none to gcov.
     counted.append("KCFLAGS=-fno-early-inlining")
-    return kdir, modules.build(kdir, "-coverage", counted)[0]
+    return kdir, modules.build(kdir, "-coverage", counted, here=True)[0]
 
 
 def guests(kdir, top):

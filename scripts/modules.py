@@ -5,7 +5,8 @@
 The sources are copied by content to build/modules/RELEASE/src, so that each
 kernel keeps its own objects, only what changed is compiled again, and the
 checkout stays clean.  (kbuild's own way to build a module elsewhere, MO=, is
-newer than the kernels supported.)
+newer than the kernels supported.)  Tests build in the cache instead, where a new
+checkout finds the objects of the last one.
 
 Prints the directory that the modules are in.
 """
@@ -128,22 +129,32 @@ def begin(top, kdir):
 _built = {}
 
 
-def build(kdir, variant="", variables=(), show=False):
+def collect(top, place):
+    """Copies the modules below a directory: the next checkout may build there."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for path in top.rglob("*.ko"):
+        shutil.copy2(path, place / path.name)
+
+
+def build(kdir, variant="", variables=(), show=False, here=False):
     """Builds the project's modules for a kernel.
 
-    Returns their directory, and what the build said beside its progress.  A
-    variant has its own objects: those of a build with other flags would
-    otherwise be compiled again and again.
+    Returns their directory, and what the build said beside its progress; only of
+    files that it compiled or checked.  A variant has its own objects: those of a
+    build with other flags would otherwise be compiled again and again.  With
+    `here` the objects, too, are below the directory that is returned.
     """
     if re.search(r"[\s:]", str(common.ROOT)):
         raise Fail(f"kbuild cannot work in '{common.ROOT}': move the checkout to a "
                    "path without spaces and colons")
     kdir = kdir.absolute()
     release = check_kdir(kdir)
-    top = common.BUILD / "modules" / f"{release}{variant}" / "src"
+    place = common.BUILD / "modules" / f"{release}{variant}" / ("src" if here else "ko")
+    top = place if here else common.cache() / "modules" / f"{release}{variant}"
     with common.lock(f"modules-{common.digest(top)}"):
-        if top in _built:
-            return _built[top]
+        if place in _built:
+            return _built[place]
         log = common.new_log(f"modules-{release}{variant}")
         begin(top, kdir)
         sync(sources(), top)
@@ -158,8 +169,10 @@ def build(kdir, variant="", variables=(), show=False):
             reason = common.reason_in(text)
             raise Fail(f"modules for {release} do not build: {reason} "
                        f"(log: {common.relative(log)})")
-        _built[top] = top, told
-        return top, told
+        if not here:
+            collect(top, place)
+        _built[place] = place, told
+        return place, told
 
 
 def build_dmatest(kdir, source):
@@ -229,7 +242,7 @@ def main():
     if args.install:
         install(kdir, args.variables)
         return 0
-    top, _ = build(kdir, variables=args.variables, show=True)
+    top, _ = build(kdir, variables=args.variables, show=True, here=True)
     if args.dmatest:
         build_dmatest(kdir, kernel.dmatest(cell))
     print(top)
