@@ -9,6 +9,8 @@
                    debugging and more, the modules loaded as a user would
   kunit.py fake    in the same guest over the simulated device: what user-mode
                    Linux, with its one CPU, cannot show
+  kunit.py public  the conformance suites in that guest, on a QEMU device with
+                   public channels and an alignment
   kunit.py kernel  builds the kernel of that guest, prints its build directory
 
 Results as KTAP and JSON go to build/reports/.
@@ -191,13 +193,18 @@ show() {
 	done
 }
 insmod /loopdma.ko
-insmod /loopdma_kunit.ko dut=$DUT $KUNIT_ARGS
-show
-rmmod loopdma_kunit
-if [ $DUT = live ]; then
-	# As on any other provider whose channels are wired to each other.
-	insmod /dmaengine_conformance.ko device=loopdma tx=dma0chan0 rx=dma0chan1 \
-		metadata=16
+if [ $DUT != public ]; then
+	insmod /loopdma_kunit.ko dut=$DUT $KUNIT_ARGS
+	show
+	rmmod loopdma_kunit
+fi
+# As on any other provider; that of the live suites has channels that are wired to
+# each other.
+case $DUT in
+live) insmod /dmaengine_conformance.ko device=loopdma tx=dma0chan0 rx=dma0chan1 metadata=16 ;;
+public) insmod /dmaengine_conformance.ko device=loopdma ;;
+esac
+if [ -e /sys/module/dmaengine_conformance ]; then
 	show
 	rmmod dmaengine_conformance
 fi
@@ -221,6 +228,15 @@ def ktap_of(lines):
     return "".join(text)
 
 
+DEVICES = {
+    # One engine: the suites take what it did on one channel for a sign that it had its
+    # turn on another.
+    "live": "test-controls=on,engines=1",
+    # What clients of async_tx meet, and one that does not copy from anywhere to anywhere.
+    "public": "loopback=off,copy-align=4",
+}
+
+
 def suites_guest(dut, kdir, top):
     """A guest that runs the suites, on the device under test that is named."""
     files = guest.module_files(top)
@@ -230,9 +246,7 @@ def suites_guest(dut, kdir, top):
         kernel=kdir / "arch/x86/boot/bzImage", name=f"kunit-{dut}", mem=1024,
         job=JOB.replace("$DUT", dut).replace("$KUNIT_ARGS",
                                              os.environ.get("KUNIT_ARGS", "")),
-        # One engine: the suites take what it did on one channel for a sign
-        # that it had its turn on another.
-        device="test-controls=on,engines=1", files=files, debug_kernel=True,
+        device=DEVICES.get(dut, ""), files=files, debug_kernel=True,
         taint=guest.TAINT_TEST,
         allowed=((guest.DRIVER, "devices that fail on demand"),))
 
@@ -339,7 +353,7 @@ def report_on(lane, counts, problem, cases):
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["uml", "live", "fake", "kernel"])
+    parser.add_argument("what", choices=["uml", "live", "fake", "public", "kernel"])
     parser.add_argument("--filter", metavar="GLOB", default="",
                         help="uml: only cases that match, as in suite.case")
     parser.add_argument("--timeout", type=int, metavar="S", default=guest.HANG,
