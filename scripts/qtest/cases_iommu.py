@@ -221,7 +221,7 @@ def paused(bench, mode):
     ch, peer = made.channel(0), made.channel(1)
     src, dst, other = made.buffer(pattern(3 * PAGE)), made.alloc(3 * PAGE), made.alloc(PAGE)
     ch.submit(tx(src, 3 * PAGE))
-    ch.stuck(0, "FIFO full")
+    ch.fills(peer, PAGE)
     ch.pause()
     for bus in (src, src + PAGE, ch.ring + SHIFT, ch.comp + SHIFT):
         made.iommu.unmap(bus)

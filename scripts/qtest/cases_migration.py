@@ -114,9 +114,7 @@ def paused(bench, mode):
     ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
     src, dst = dev.m.buffer(pattern(10000)), dev.m.alloc(10000)
     ch.submit(tx(src, 10000, 0, 10), nop())
-    # An engine may take its time to begin, while it is not on a CPU.
-    dev.m.until(lambda: peer.get(HW.CH_FIFO_LEVEL) == 4090, "FIFO full")
-    ch.stuck(0, "FIFO full")
+    ch.fills(peer, 4090)
     ch.pause()
     there = migrate(bench, dev, mode=mode)
     ch, peer = ch.moved_to(there), peer.moved_to(there)

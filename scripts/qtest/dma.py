@@ -228,6 +228,11 @@ class Channel:
         expect(self.done(), count, f"done, {what}")
         expect(self.state(), RUNNING, f"state, {what}")
 
+    def fills(self, peer, level, count=0):
+        """It fills its peer's FIFO, whenever an engine comes to it, and is held."""
+        self.m.until(lambda: peer.get(HW.CH_FIFO_LEVEL) == level, "FIFO full")
+        self.stuck(count, "FIFO full")
+
     def run(self, *descriptors):
         """Executes descriptors; returns their results."""
         first = self.submit(*descriptors)
