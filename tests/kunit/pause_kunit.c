@@ -301,7 +301,7 @@ static void paused_under_load(struct kunit *test)
 		ldk_submit_copy(&x[i], dst[i], src);
 	}
 	dma_async_issue_pending(chan);
-	while (!x[N - 1].calls) {
+	while (!completion_done(&x[N - 1].done)) {
 		KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
 		done = ldk_bytes(chan);
 		ldk_round_trip(dut);
