@@ -124,7 +124,9 @@ static void loopdma_send_due(LoopdmaChannel *ch)
     if (ch->irq_due) {
         ch->irq_due = false;
         ch->dev->irq_channels |= 1U << ch->index;
-        qemu_bh_schedule(ch->dev->irq_bh);
+        if (!ch->dev->will_flush) {
+            qemu_bh_schedule(ch->dev->irq_bh);
+        }
     }
 }
 
@@ -180,6 +182,75 @@ void loopdma_kick(LoopdmaChannel *ch)
     if (ch->sched == LOOPDMA_SCHED_IDLE && loopdma_runnable(ch)) {
         loopdma_begin(ch, false);
     }
+}
+
+/* Is a channel of a higher class at work?  With the lock held. */
+static bool loopdma_is_outclassed(const LoopdmaChannel *ch)
+{
+    const LoopdmaState *s = ch->dev;
+    unsigned i;
+
+    for (i = 0; i < s->channels; i++) {
+        if (s->ch[i].priority > ch->priority &&
+            s->ch[i].sched != LOOPDMA_SCHED_IDLE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May the vCPU that rings the doorbell try to do it all?  With the lock held. */
+static bool loopdma_at_once(const LoopdmaChannel *ch)
+{
+    /*
+     * Behind an IOMMU a fault may interrupt, in the middle of our own register
+     * access.  Test controls count starts, and nothing must start twice.
+     */
+    return ch->dev->at_once_bytes && !ch->in_main && !ch->tc_hold &&
+           !(ch->tc_fail & LOOPDMA_CH_TC_FAIL_AFTER) &&
+           ch->tail - ch->retired <= LOOPDMA_BATCH &&
+           !loopdma_is_outclassed(ch);
+}
+
+/**
+ * loopdma_kick_at_once: there is work for a channel, which may be done here
+ * @ch: the channel
+ *
+ * With the BQL held, by the vCPU that gives the work.  To wake an engine, and
+ * for its interrupt the main loop, takes many times as long as a small transfer;
+ * so that is done before the register write returns.
+ */
+void loopdma_kick_at_once(LoopdmaChannel *ch)
+{
+    LoopdmaState *s = ch->dev;
+    bool worked;
+
+    g_assert(bql_locked());
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        ch->again = true;
+        if (ch->sched != LOOPDMA_SCHED_IDLE || !loopdma_runnable(ch)) {
+            return;
+        }
+        if (!loopdma_at_once(ch)) {
+            loopdma_begin(ch, false);
+            return;
+        }
+        ch->sched = LOOPDMA_SCHED_VCPU;
+        qatomic_set(&ch->outranked, false);
+        s->will_flush = true;
+    }
+    worked = loopdma_prepare(ch, s->at_once_bytes);
+    if (worked) {
+        loopdma_copy(ch);
+        loopdma_retire(ch);
+    }
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        /* What is too much for us is for an engine. */
+        ch->again |= !worked;
+        loopdma_end(ch, worked, false);
+        s->will_flush = false;
+    }
+    loopdma_flush_interrupts(s);
 }
 
 /**
@@ -282,7 +353,7 @@ static void *loopdma_engine(void *opaque)
         qemu_mutex_unlock(&s->lock);
         if (ch->in_main) {
             loopdma_copy(ch);
-        } else if (loopdma_prepare(ch)) {
+        } else if (loopdma_prepare(ch, 0)) {
             loopdma_copy(ch);
             loopdma_retire(ch);
             worked = true;
@@ -343,7 +414,7 @@ static void loopdma_bh(void *opaque)
         worked = true;
     }
     /* A channel that waits for its peer would only find that out again. */
-    if ((!ch->held || loopdma_kicked(ch)) && loopdma_prepare(ch)) {
+    if ((!ch->held || loopdma_kicked(ch)) && loopdma_prepare(ch, 0)) {
         if (ch->nsegs && !s->sync) {
             QEMU_LOCK_GUARD(&s->lock);
             if (s->sleeping || s->spinning) {

@@ -722,13 +722,21 @@ static unsigned loopdma_fetch(LoopdmaChannel *ch, uint32_t count, unsigned max,
     return len / sizeof(*desc);
 }
 
+/* What is left of a descriptor, for each of its sources. */
+static uint64_t loopdma_left(const LoopdmaOp *op)
+{
+    return (uint64_t)(op->limit - op->moved) *
+           (loopdma_is_parity(op) ? loopdma_nsources(op) : 1);
+}
+
 /**
  * loopdma_prepare: the first step of a turn
  * @ch: a channel of which the caller owns the turn
+ * @at_once: bytes, to leave alone a descriptor that would make it more; or 0
  *
  * Returns whether there is anything to copy or retire.
  */
-bool loopdma_prepare(LoopdmaChannel *ch)
+bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once)
 {
     struct loopdma_hw_desc desc[LOOPDMA_BATCH];
     LoopdmaState *s = ch->dev;
@@ -803,6 +811,9 @@ bool loopdma_prepare(LoopdmaChannel *ch)
         }
 
         if (status == LOOPDMA_ST_OK) {
+            if (at_once && loopdma_left(op) > at_once - bytes) {
+                break;
+            }
             loopdma_resolve(ch, op);
         } else {
             op->executed = !aborted && !skip;

@@ -49,10 +49,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
  *   retire   write statuses and the completion record, judge the interrupt
  *
  * Exactly one context owns a channel's turn, see LoopdmaSched.  Without an
- * IOMMU an engine does all three steps.  Behind an IOMMU, where a translation
- * may fault and a fault interrupts, prepare and retire run in the channel's
- * bottom half, which holds the BQL, and only copy runs in an engine.  In
- * synchronous mode the bottom half does all.
+ * IOMMU an engine does all three steps, or for a few small descriptors the
+ * vCPU that rings the doorbell.  Behind an IOMMU, where a translation may fault
+ * and a fault interrupts, prepare and retire run in the channel's bottom half,
+ * which holds the BQL, and only copy runs in an engine.  In synchronous mode
+ * the bottom half does all.
  *
  * Engines never take the BQL, and never call what may take it; so whoever
  * holds the BQL may wait for an engine.  The engine leaves at the next chunk
@@ -82,12 +83,15 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
  * @LOOPDMA_SCHED_MAIN: the channel's bottom half, which is scheduled
  * @LOOPDMA_SCHED_READY: the first engine that is free
  * @LOOPDMA_SCHED_ENGINE: an engine, at this moment
+ * @LOOPDMA_SCHED_VCPU: the vCPU that rings the doorbell; it holds the BQL, so
+ *     nobody waits for it
  */
 typedef enum LoopdmaSched {
     LOOPDMA_SCHED_IDLE,
     LOOPDMA_SCHED_MAIN,
     LOOPDMA_SCHED_READY,
     LOOPDMA_SCHED_ENGINE,
+    LOOPDMA_SCHED_VCPU,
 } LoopdmaSched;
 
 /**
@@ -422,6 +426,7 @@ typedef struct LoopdmaIommu {
  * @event: EVENT
  * @irq_channels: channels that have an interrupt to send
  * @irq_event: so have events
+ * @will_flush: who holds the BQL will send them before letting go of it
  * @cnt_mmio_reads: CNT_MMIO_READS
  * @cnt_interrupts: CNT_INTERRUPTS
  *
@@ -460,6 +465,7 @@ struct LoopdmaState {
     uint32_t event;
     uint32_t irq_channels;
     bool irq_event;
+    bool will_flush;
     uint32_t cnt_mmio_reads;
     uint32_t cnt_interrupts;
 
@@ -479,6 +485,7 @@ struct LoopdmaState {
     bool loopback;
     uint32_t spin_us;
     uint32_t irq_delay_us;
+    uint32_t at_once_bytes;
     char *irq_mode;
     OnOffAuto sync_mode;
     bool test_controls;
@@ -531,6 +538,7 @@ void loopdma_flush_interrupts(LoopdmaState *s);
 
 bool loopdma_runnable(const LoopdmaChannel *ch);
 void loopdma_kick(LoopdmaChannel *ch);
+void loopdma_kick_at_once(LoopdmaChannel *ch);
 void loopdma_set_priority(LoopdmaChannel *ch, uint8_t priority);
 void loopdma_pause(LoopdmaChannel *ch);
 void loopdma_resume(LoopdmaChannel *ch);
@@ -546,7 +554,7 @@ void loopdma_engines_exit(LoopdmaState *s);
 unsigned loopdma_buffers(const LoopdmaChannel *ch, const LoopdmaOp *op,
                          LoopdmaBuffer *buf);
 bool loopdma_carried_good(const LoopdmaChannel *ch);
-bool loopdma_prepare(LoopdmaChannel *ch);
+bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once);
 void loopdma_copy(LoopdmaChannel *ch);
 void loopdma_retire(LoopdmaChannel *ch);
 void loopdma_release(LoopdmaChannel *ch);

@@ -140,7 +140,9 @@ void loopdma_set_event(LoopdmaState *s, uint32_t bits)
     if (bits & ~s->event) {
         s->event |= bits;
         s->irq_event = true;
-        qemu_bh_schedule(s->irq_bh);
+        if (!s->will_flush) {
+            qemu_bh_schedule(s->irq_bh);
+        }
     }
 }
 
@@ -375,7 +377,7 @@ static void loopdma_doorbell(LoopdmaChannel *ch, uint32_t val)
         }
     }
     if (good) {
-        loopdma_kick(ch);
+        loopdma_kick_at_once(ch);
     } else {
         loopdma_guest_fail(ch, "doorbell", val, LOOPDMA_CHERR_DOORBELL);
     }
@@ -1208,6 +1210,8 @@ static bool loopdma_check_properties(LoopdmaState *s, Error **errp)
         !loopdma_check_range("spin-us", s->spin_us, 0, 1000, false, errp) ||
         !loopdma_check_range("irq-delay-us", s->irq_delay_us, 0, 1000, false,
                              errp) ||
+        !loopdma_check_range("at-once-bytes", s->at_once_bytes, 0, 64 * KiB,
+                             false, errp) ||
         !loopdma_check_range("x-bar-size", s->x_bar_size, 4 * KiB, 1 * MiB,
                              true, errp)) {
         return false;
@@ -1377,6 +1381,7 @@ static LOOPDMA_PROP_CONST Property loopdma_properties[] = {
     DEFINE_PROP_BOOL("loopback", LoopdmaState, loopback, true),
     DEFINE_PROP_UINT32("spin-us", LoopdmaState, spin_us, 10),
     DEFINE_PROP_UINT32("irq-delay-us", LoopdmaState, irq_delay_us, 100),
+    DEFINE_PROP_SIZE32("at-once-bytes", LoopdmaState, at_once_bytes, 4 * KiB),
     DEFINE_PROP_STRING("irq-mode", LoopdmaState, irq_mode),
     DEFINE_PROP_ON_OFF_AUTO("sync", LoopdmaState, sync_mode, ON_OFF_AUTO_AUTO),
     DEFINE_PROP_BOOL("test-controls", LoopdmaState, test_controls, false),

@@ -23,6 +23,7 @@ RANGES = {
     "max-sources": ([0, 17], "1", "16"),
     "spin-us": ([1001], "0", "1000"),
     "irq-delay-us": ([1001], "0", "1000"),
+    "at-once-bytes": ([65537, 1 << 20], "0", "65536"),
     "x-bar-size": ([0, 2048, 5000, 2 << 20], "4096", str(1 << 20)),
     "irq-mode": (["off", ""], "msix", "none"),
 }
@@ -33,7 +34,7 @@ ENDS = {
     "max-len": [128, 1 << 30], "copy-align": [0], "addr-bits": [32, 64],
     "fifo-depth": [64, 65536], "fifo-widths": [1, 0x7f], "fifo-max-burst": [1, 65535],
     "max-sources": [1, 16], "loopback": ["on", "off"], "spin-us": [0, 1000],
-    "irq-delay-us": [0, 1000],
+    "irq-delay-us": [0, 1000], "at-once-bytes": [0, 65536],
     "irq-mode": ["auto", "msix", "msi", "intx", "none"],
 }
 

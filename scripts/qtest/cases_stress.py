@@ -11,7 +11,7 @@ from qtest.iommu import ARGUMENTS, Iommu
 from qtest.parity import pq, pq_check, source_list, xor, xor_check
 from qtest.pci import BAR
 from qtest.qemu import MIB, expect, require
-from qtest.suite import ASYNC, SYNC, bare_each, case, each
+from qtest.suite import ASYNC, ATONCE, SYNC, bare_each, case, each
 
 MAX_LEN = 5000
 DEPTH = 1024
@@ -167,7 +167,7 @@ def expected(chains):
 
 
 @bare_each({f"{name}.seed{seed}": (mode, seed) for seed in range(2)
-            for name, mode in (("sync", SYNC), ("async", ASYNC))})
+            for name, mode in (("sync", SYNC), ("async", ASYNC), ("at_once", ATONCE))})
 def chains(bench, mode, seed):
     """Transactions of all lengths, some of which fail, over doorbells at random."""
     rng = random.Random(seed)
@@ -292,10 +292,11 @@ def anything(dev, seed):
     Monkey(dev, seed).play(400)
 
 
-@bare_each(SEEDS)
-def anything_async(bench, seed):
-    """The same with engines."""
-    Monkey(bench.device(f"engines={seed + 1}", ASYNC), seed).play(400)
+@bare_each({f"{name}.seed{seed}": (mode, seed) for seed in range(4)
+            for name, mode in (("engines", ASYNC), ("at_once", ATONCE))})
+def anything_async(bench, mode, seed):
+    """The same with engines, and with what is small done in the doorbell."""
+    Monkey(bench.device(f"engines={seed + 1}", mode), seed).play(400)
 
 
 @bare_each(SEEDS)
