@@ -27,7 +27,8 @@ KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit", "te
 QEMU = ["qemu-device/*.c", "qemu-device/*.h"]
 # Texts and data that carry no licence line of their own.
 NO_SPDX = ["LICENSE*", "*.md", "*.rst", ".gitignore", "*.svg", "*.png",
-           "*.kunitconfig", "*.patch", "qemu-device/trace-events"]
+           "*.kunitconfig", "*.patch", "qemu-device/trace-events",
+           "Documentation/ABI/*"]
 PRODUCTS = ["*.o", "*.ko", "*.mod", "*.mod.c", "*.cmd", "*.pyc", "*.a", "*.so",
             "modules.order", "Module.symvers", "build/*", "*.orig", "*.rej"]
 

@@ -271,8 +271,11 @@ static void ldk_close(struct ldk_dut *dut)
 	if (dut->gone)
 		return;
 
-	for (i = 0; i < dut->ld->lim.channels; i++)
+	for (i = 0; i < dut->ld->lim.channels; i++) {
 		KUNIT_EXPECT_EQ(test, 0, dut->ld->chan[i].chan.client_count);
+		/* What is counted when it is issued is counted when it ends. */
+		KUNIT_EXPECT_EQ(test, 0ULL, dut->ld->chan[i].stats.depth);
+	}
 	ldk_set_ring_order(dut, dut->ring_order);
 	ldk_stats(dut, &rescued, &recoveries);
 	if (!dut->trouble) {

@@ -550,6 +550,22 @@ static bool loopdma_chan_push_entry(struct loopdma_chan *lc,
 }
 
 /**
+ * loopdma_chan_issue() - what is submitted is to be done from now on
+ * @lc: channel, locked
+ */
+void loopdma_chan_issue(struct loopdma_chan *lc)
+{
+	lockdep_assert_held(&lc->lock);
+
+	if (!lc->submitted.first)
+		return;
+	loopdma_stats_clock(lc);
+	lc->stats.depth += lc->nsubmitted;
+	lc->nsubmitted = 0;
+	loopdma_queue_splice(&lc->issued, &lc->submitted);
+}
+
+/**
  * loopdma_chan_push() - put issued work into the ring and tell the device
  * @lc: channel, locked, state ON
  *
@@ -592,6 +608,7 @@ void loopdma_chan_push(struct loopdma_chan *lc)
 		hw->ctrl |= cpu_to_le32(LOOPDMA_CTRL_INT);
 	}
 
+	lc->stats.doorbells++;
 	/*
 	 * The doorbell hands the entries over.  The register write orders the
 	 * stores to the ring before itself, as writel() does; it pairs with
@@ -617,6 +634,7 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 
 	lockdep_assert_held(&lc->lock);
 
+	loopdma_stats_clock(lc);
 	if (lc->pushing) {
 		/*
 		 * Its entries so far go the way of the others in the ring.  There
@@ -640,9 +658,11 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 	if (lc->paused)
 		loopdma_chan_resume(lc);
 
-	loopdma_queue_splice(&lc->issued, &lc->submitted);
-	for (d = lc->issued.first; d; d = d->next)
+	loopdma_chan_issue(lc);
+	for (d = lc->issued.first; d; d = d->next) {
 		d->aborted = true;
+		loopdma_stats_end(lc, d);
+	}
 	loopdma_queue_splice(&lc->finished, &lc->issued);
 
 	lc->chan.completed_cookie = lc->chan.cookie;

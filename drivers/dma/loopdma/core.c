@@ -314,7 +314,11 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_destroy);
  */
 int loopdma_register(struct loopdma_dev *ld)
 {
-	return dma_async_device_register(&ld->dma);
+	int err = dma_async_device_register(&ld->dma);
+
+	if (!err)
+		loopdma_stats_files(ld);
+	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_register);
 

@@ -113,6 +113,7 @@ static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
 		loopdma_clear_check(d);
 		loopdma_load_meta(d);
 		loopdma_queue_add(&lc->submitted, d);
+		lc->nsubmitted++;
 		d = NULL;
 	} else if (dmaengine_desc_test_reuse(tx)) {
 		d = NULL;
@@ -934,7 +935,7 @@ static void loopdma_issue_pending(struct dma_chan *chan)
 	unsigned long flags;
 
 	spin_lock_irqsave(&lc->lock, flags);
-	loopdma_queue_splice(&lc->issued, &lc->submitted);
+	loopdma_chan_issue(lc);
 	if (lc->state == LOOPDMA_CHAN_ON)
 		loopdma_chan_push(lc);
 	spin_unlock_irqrestore(&lc->lock, flags);
@@ -1147,13 +1148,13 @@ static void loopdma_chan_summary(struct seq_file *s, struct loopdma_chan *lc)
 	dma_cookie_t used, last;
 	u32 ring_used, priority;
 
+	loopdma_stats_read(lc, &stats);
 	spin_lock_irq(&lc->lock);
 	state = lc->state;
 	used = lc->chan.cookie;
 	last = lc->chan.completed_cookie;
 	ring_used = loopdma_ring_used(&lc->ring);
 	priority = lc->priority;
-	stats = lc->stats;
 	spin_unlock_irq(&lc->lock);
 
 	seq_printf(s, " %-13s| %s, %s, cookie %d, complete %d, ring %u of %u",
@@ -1163,7 +1164,7 @@ static void loopdma_chan_summary(struct seq_file *s, struct loopdma_chan *lc)
 		   lc->ring.size);
 	seq_printf(s, ", interrupts %llu, rescued %llu, recoveries %llu, errors %llu",
 		   stats.interrupts, stats.rescued, stats.recoveries,
-		   stats.errors);
+		   loopdma_stats_errors(&stats));
 	seq_printf(s, ", class %u, node %d\n", priority, loopdma_pool_node(lc));
 }
 

@@ -112,9 +112,9 @@ static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 		if (d->result != DMA_TRANS_NOERROR) {
 			lc->errors[lc->nerrors++ % LOOPDMA_ERRORS] =
 				d->tx.cookie;
-			lc->stats.errors++;
 		}
 	}
+	loopdma_stats_end(lc, d);
 	/* A client that polls may look at the data as soon as we unlock. */
 	dma_descriptor_unmap(&d->tx);
 	d->cookie = d->tx.cookie;
@@ -177,10 +177,11 @@ static void loopdma_chan_retire(struct loopdma_chan *lc)
 	/* The first error of a chain is the one to tell; the rest is skipped. */
 	if (result != DMA_TRANS_NOERROR && d->result == DMA_TRANS_NOERROR) {
 		d->result = result;
+		d->status = loopdma_desc_status(hw);
 		if (!d->aborted)
 			dev_dbg(lc->ld->dev, "channel %u: %s, address %#llx\n",
 				lc->index,
-				loopdma_status_name(loopdma_desc_status(hw)),
+				loopdma_status_name(d->status),
 				le64_to_cpu(hw->fault_addr));
 	}
 
@@ -190,8 +191,9 @@ static void loopdma_chan_retire(struct loopdma_chan *lc)
 		loopdma_desc_take_meta(d, hw);
 
 	/* The length is read back from memory that the device can write. */
-	moved = loopdma_desc_len(hw) - residue;
-	lc->moved += min(moved, d->len - lc->moved);
+	moved = min(loopdma_desc_len(hw) - residue, d->len - lc->moved);
+	lc->moved += moved;
+	lc->stats.bytes += moved;
 	if (moved && loopdma_desc_loops(d))
 		loopdma_chan_go_round(lc, d);
 
@@ -247,6 +249,9 @@ void loopdma_chan_reap(struct loopdma_chan *lc)
 		loopdma_chan_fail(lc, "impossible count in completion record");
 		return;
 	}
+	/* Once for all that have ended, and not for those who just poll. */
+	if (n)
+		loopdma_stats_clock(lc);
 
 	/*
 	 * Reads the count before the statuses that it vouches for.  Pairs with
@@ -260,6 +265,15 @@ void loopdma_chan_reap(struct loopdma_chan *lc)
 	}
 	if (lc->aborting && loopdma_count_reached(lc->ring.tail, lc->abort_to))
 		lc->aborting = false;
+}
+
+/* Its end is none that the device has told of. */
+static void loopdma_desc_cut_short(struct loopdma_desc *d)
+{
+	if (d->result != DMA_TRANS_NOERROR)
+		return;
+	d->result = DMA_TRANS_ABORTED;
+	d->status = LOOPDMA_ST_ABORTED;
 }
 
 /**
@@ -276,6 +290,7 @@ void loopdma_chan_end_ring(struct loopdma_chan *lc)
 
 	lockdep_assert_held(&lc->lock);
 
+	loopdma_stats_clock(lc);
 	loopdma_chan_retire_n(lc, loopdma_ring_used(&lc->ring));
 
 	if (lc->pushing) {
@@ -283,8 +298,7 @@ void loopdma_chan_end_ring(struct loopdma_chan *lc)
 		loopdma_queue_add(&lc->active, loopdma_queue_pop(&lc->issued));
 	}
 	while ((d = loopdma_queue_pop(&lc->active))) {
-		if (d->result == DMA_TRANS_NOERROR)
-			d->result = DMA_TRANS_ABORTED;
+		loopdma_desc_cut_short(d);
 		loopdma_desc_finish(lc, d);
 	}
 	loopdma_ring_reset(&lc->ring);
@@ -304,9 +318,10 @@ void loopdma_chan_end_all(struct loopdma_chan *lc, bool notify)
 		loopdma_chan_abort(lc);
 	loopdma_chan_end_ring(lc);
 
-	loopdma_queue_splice(&lc->issued, &lc->submitted);
+	/* What was not issued never will be; it takes no time to end it. */
+	loopdma_chan_issue(lc);
 	while ((d = loopdma_queue_pop(&lc->issued))) {
-		d->result = DMA_TRANS_ABORTED;
+		loopdma_desc_cut_short(d);
 		loopdma_desc_finish(lc, d);
 	}
 }

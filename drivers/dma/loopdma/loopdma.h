@@ -7,6 +7,7 @@
  *	chan.c		a channel: bring-up, doorbell, abort, stop, recovery
  *	pool.c		software descriptors, their pool and queues
  *	irq.c		completion path
+ *	stats.c		counters, and the files that show them
  *	dmaengine.c	the device_* callbacks
  *	ring.c, desc.c	ring arithmetic and descriptor encoding: pure functions
  *
@@ -31,6 +32,7 @@
 
 struct loopdma_chan;
 struct loopdma_dev;
+struct seq_file;
 
 /* --- desc.c: descriptor encoding, pure ----------------------------------- */
 
@@ -216,6 +218,7 @@ struct loopdma_segs {
  * @byte: what a fill writes (shares the space of @dst)
  * @op: enum loopdma_hw_opcode
  * @result: enum dmaengine_tx_result, that of its first entry that failed
+ * @status: enum loopdma_hw_status, the same; valid if @result is an error
  * @pairs: a copy of many pieces: each has two of @segs, source, destination
  * @cyclic: never ends; each of @segs is a period
  * @repeat: begins anew until another is to take its place
@@ -249,6 +252,7 @@ struct loopdma_desc {
 	};
 	u8 op;
 	u8 result;
+	u8 status;
 	u8 pairs : 1;
 	u8 cyclic : 1;
 	u8 repeat : 1;
@@ -335,17 +339,45 @@ enum loopdma_chan_state {
 };
 
 /**
- * struct loopdma_stats - counts of a channel, under its lock
+ * struct loopdma_stats - counters of a channel, or their sums for a device
+ * @clock_ns: time of the last change of what accrues with time (CLOCK_MONOTONIC)
+ * @transfers: transactions that completed without an error
+ * @bytes: bytes that the device has moved, in transactions of every kind and
+ *	outcome
+ * @errors_read: transactions that failed because memory could not be read
+ * @errors_write: the same, could not be written
+ * @errors_data: the same, the pattern sink was sent something else
+ * @errors_aborted: the same, cut short by the device, or by a recovery
+ * @errors_other: the same, a descriptor that the device has refused
+ * @terminated: transactions that the client has terminated before their end
  * @interrupts: calls of the interrupt handler
  * @rescued: completions found by the watchdog, that is lost interrupts
  * @recoveries: restarts of the hardware channel after an error
- * @errors: transactions that ended with an error
+ * @doorbells: how often the device was told of new entries
+ * @depth: transactions that are issued and have not ended
+ * @depth_ns: integral of @depth over time; wraps, as @bytes may
+ * @busy_ns: time with a @depth that was not 0
+ *
+ * A channel's are under its lock, which everybody who counts holds for other
+ * reasons, so plain additions will do and a copy of them all is consistent.
  */
 struct loopdma_stats {
+	u64 clock_ns;
+	u64 transfers;
+	u64 bytes;
+	u64 errors_read;
+	u64 errors_write;
+	u64 errors_data;
+	u64 errors_aborted;
+	u64 errors_other;
+	u64 terminated;
 	u64 interrupts;
 	u64 rescued;
 	u64 recoveries;
-	u64 errors;
+	u64 doorbells;
+	u64 depth;
+	u64 depth_ns;
+	u64 busy_ns;
 };
 
 /**
@@ -365,6 +397,7 @@ struct loopdma_stats {
  * @comp_dma: bus address of @comp
  * @arm: value last written to the record's arm word
  * @submitted: submitted, not yet issued
+ * @nsubmitted: number of those
  * @issued: issued, not yet (or not wholly) in the ring
  * @active: wholly in the ring
  * @finished: cookie complete, callback still to be called
@@ -416,7 +449,7 @@ struct loopdma_stats {
  *	before the next bring-up; under @setup
  * @stuck: it did not acknowledge its last stop, so the memory that it knows
  *	must never be freed; under @setup
- * @stats: counts
+ * @stats: counters
  */
 struct loopdma_chan {
 	struct dma_chan chan;
@@ -432,6 +465,7 @@ struct loopdma_chan {
 	dma_addr_t comp_dma;
 	u32 arm;
 	struct loopdma_queue submitted;
+	u32 nsubmitted;
 	struct loopdma_queue issued;
 	struct loopdma_queue active;
 	struct loopdma_queue finished;
@@ -560,6 +594,7 @@ int loopdma_chan_alloc(struct loopdma_chan *lc);
 void loopdma_chan_free(struct loopdma_chan *lc);
 void loopdma_chan_quiet(struct loopdma_chan *lc);
 void loopdma_chan_remove(struct loopdma_chan *lc);
+void loopdma_chan_issue(struct loopdma_chan *lc);
 void loopdma_chan_push(struct loopdma_chan *lc);
 void loopdma_chan_abort(struct loopdma_chan *lc);
 void loopdma_chan_set_periph(struct loopdma_chan *lc, bool restart);
@@ -594,5 +629,14 @@ void loopdma_chan_reap(struct loopdma_chan *lc);
 void loopdma_chan_end_ring(struct loopdma_chan *lc);
 void loopdma_chan_end_all(struct loopdma_chan *lc, bool notify);
 void loopdma_watch(struct loopdma_chan *lc);
+
+/* stats.c */
+void loopdma_stats_clock(struct loopdma_chan *lc);
+void loopdma_stats_end(struct loopdma_chan *lc, const struct loopdma_desc *d);
+void loopdma_stats_read(struct loopdma_chan *lc, struct loopdma_stats *stats);
+void loopdma_stats_sum(struct loopdma_dev *ld, struct loopdma_stats *stats);
+u64 loopdma_stats_errors(const struct loopdma_stats *stats);
+void loopdma_stats_print(struct seq_file *s, const struct loopdma_stats *stats);
+void loopdma_stats_files(struct loopdma_dev *ld);
 
 #endif /* LOOPDMA_H */

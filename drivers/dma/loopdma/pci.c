@@ -169,6 +169,77 @@ static int loopdma_map_bar(struct pci_dev *pdev, struct loopdma_pci *lp)
 	return 0;
 }
 
+/*
+ * Counters of the device, for everybody and for good: see
+ * Documentation/ABI/testing/sysfs-driver-loopdma.  The driver core makes these
+ * files after probe and removes them before remove, when nobody reads any more.
+ */
+static ssize_t loopdma_counter_show(struct device *dev,
+				    struct device_attribute *attr, char *buf)
+{
+	struct dev_ext_attribute *ext = container_of(attr,
+						     struct dev_ext_attribute,
+						     attr);
+	struct loopdma_pci *lp = dev_get_drvdata(dev);
+	struct loopdma_stats stats;
+
+	loopdma_stats_sum(lp->ld, &stats);
+	return sysfs_emit(buf, "%llu\n",
+			  *(u64 *)((char *)&stats + (uintptr_t)ext->var));
+}
+
+#define LOOPDMA_ATTR(_name)						\
+	static struct dev_ext_attribute loopdma_attr_##_name = {	\
+		.attr.attr = { .name = #_name, .mode = 0444 },		\
+		.attr.show = loopdma_counter_show,			\
+		.var = (void *)offsetof(struct loopdma_stats, _name),	\
+	}
+
+LOOPDMA_ATTR(transfers);
+LOOPDMA_ATTR(bytes);
+LOOPDMA_ATTR(errors_read);
+LOOPDMA_ATTR(errors_write);
+LOOPDMA_ATTR(errors_data);
+LOOPDMA_ATTR(errors_aborted);
+LOOPDMA_ATTR(errors_other);
+LOOPDMA_ATTR(terminated);
+LOOPDMA_ATTR(interrupts);
+LOOPDMA_ATTR(rescued);
+LOOPDMA_ATTR(recoveries);
+LOOPDMA_ATTR(doorbells);
+LOOPDMA_ATTR(depth);
+LOOPDMA_ATTR(depth_ns);
+LOOPDMA_ATTR(busy_ns);
+
+static struct attribute *loopdma_counter_attrs[] = {
+	&loopdma_attr_transfers.attr.attr,
+	&loopdma_attr_bytes.attr.attr,
+	&loopdma_attr_errors_read.attr.attr,
+	&loopdma_attr_errors_write.attr.attr,
+	&loopdma_attr_errors_data.attr.attr,
+	&loopdma_attr_errors_aborted.attr.attr,
+	&loopdma_attr_errors_other.attr.attr,
+	&loopdma_attr_terminated.attr.attr,
+	&loopdma_attr_interrupts.attr.attr,
+	&loopdma_attr_rescued.attr.attr,
+	&loopdma_attr_recoveries.attr.attr,
+	&loopdma_attr_doorbells.attr.attr,
+	&loopdma_attr_depth.attr.attr,
+	&loopdma_attr_depth_ns.attr.attr,
+	&loopdma_attr_busy_ns.attr.attr,
+	NULL
+};
+
+static const struct attribute_group loopdma_counter_group = {
+	.name = "loopdma",
+	.attrs = loopdma_counter_attrs,
+};
+
+static const struct attribute_group *loopdma_pci_groups[] = {
+	&loopdma_counter_group,
+	NULL
+};
+
 static int loopdma_pci_probe(struct pci_dev *pdev,
 			     const struct pci_device_id *id)
 {
@@ -272,6 +343,7 @@ static struct pci_driver loopdma_pci_driver = {
 	.probe = loopdma_pci_probe,
 	.remove = loopdma_pci_remove,
 	.shutdown = loopdma_pci_shutdown,
+	.dev_groups = loopdma_pci_groups,
 };
 
 static int __init loopdma_init(void)

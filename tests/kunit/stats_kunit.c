@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma_stats: the counters.
+ *
+ * Rules are those of Documentation/driver.rst, "Counters".  The cases know the
+ * driver's structures: what files show is made of nothing else.
+ */
+#include <linux/seq_file.h>
+#include <linux/string.h>
+
+#include "loopdma.h"
+#include "dut.h"
+
+#define LEN 256
+
+static struct loopdma_stats stats_of(struct dma_chan *chan)
+{
+	struct loopdma_stats stats;
+
+	loopdma_stats_read(to_loopdma_chan(chan), &stats);
+	return stats;
+}
+
+static u64 *counters(struct loopdma_stats *stats)
+{
+	return (u64 *)stats;
+}
+
+#define NCOUNTERS (sizeof(struct loopdma_stats) / sizeof(u64))
+
+/* What has been added since; of the depth, what it is now. */
+static struct loopdma_stats since(struct dma_chan *chan,
+				  struct loopdma_stats before)
+{
+	struct loopdma_stats now = stats_of(chan);
+	u64 depth = now.depth;
+	unsigned int i;
+
+	for (i = 0; i < NCOUNTERS; i++)
+		counters(&now)[i] -= counters(&before)[i];
+	now.depth = depth;
+	return now;
+}
+
+static u64 errors(const struct loopdma_stats *s)
+{
+	return s->errors_read + s->errors_write + s->errors_data +
+	       s->errors_aborted + s->errors_other;
+}
+
+struct copies {
+	struct ldk_buf *src;
+	struct ldk_buf *dst;
+	struct ldk_xfer *x;
+	unsigned int n;
+};
+
+/* Submit copies, without issuing them. */
+static struct copies submit(struct ldk_dut *dut, struct dma_chan *chan,
+			    unsigned int n)
+{
+	struct copies c = {
+		.src = ldk_src(dut, LEN),
+		.dst = ldk_dst(dut, LEN),
+		.x = ldk_xfers(dut, chan, n),
+		.n = n,
+	};
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		ldk_submit_copy(&c.x[i], c.dst, c.src);
+	return c;
+}
+
+static struct copies issue(struct ldk_dut *dut, struct dma_chan *chan,
+			   unsigned int n)
+{
+	struct copies c = submit(dut, chan, n);
+
+	dma_async_issue_pending(chan);
+	return c;
+}
+
+static void finish(struct copies *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n; i++)
+		ldk_finish(&c->x[i]);
+}
+
+/* Rule: transfers, bytes, doorbells and interrupts are counted, one by one. */
+static void copies_counted(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_stats before = stats_of(chan), s;
+	u32 interrupts = ldk_interrupts(chan), told = ldk_doorbells(chan);
+	struct copies c = issue(dut, chan, 3);
+
+	finish(&c);
+	s = since(chan, before);
+	KUNIT_EXPECT_EQ(test, 3ULL, s.transfers);
+	KUNIT_EXPECT_EQ(test, 3ULL * LEN, s.bytes);
+	KUNIT_EXPECT_EQ(test, 1ULL, s.doorbells);
+	KUNIT_EXPECT_EQ(test, ldk_doorbells(chan) - told, (u32)s.doorbells);
+	KUNIT_EXPECT_EQ(test, 0ULL, errors(&s));
+	KUNIT_EXPECT_EQ(test, 0ULL, s.terminated);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.recoveries);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.rescued);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
+	/* The last may still be on its way. */
+	KUNIT_EXPECT_TRUE(test,
+			  ldk_poll((u32)since(chan, before).interrupts ==
+				   ldk_interrupts(chan) - interrupts));
+	KUNIT_EXPECT_GE(test, since(chan, before).interrupts, 1ULL);
+
+	before = stats_of(chan);
+	c = issue(dut, chan, 1);
+	finish(&c);
+	KUNIT_EXPECT_EQ(test, 1ULL, since(chan, before).transfers);
+	KUNIT_EXPECT_EQ(test, 1ULL, since(chan, before).doorbells);
+}
+
+struct kind {
+	const char *name;
+	u32 status;
+	size_t offset;
+};
+
+static const struct kind kinds[] = {
+	{ "read fault", LOOPDMA_ST_READ,
+	  offsetof(struct loopdma_stats, errors_read) },
+	{ "write fault", LOOPDMA_ST_WRITE,
+	  offsetof(struct loopdma_stats, errors_write) },
+	{ "not the pattern", LOOPDMA_ST_DATA,
+	  offsetof(struct loopdma_stats, errors_data) },
+	{ "aborted", LOOPDMA_ST_ABORTED,
+	  offsetof(struct loopdma_stats, errors_aborted) },
+	{ "refused", LOOPDMA_ST_OPCODE,
+	  offsetof(struct loopdma_stats, errors_other) },
+	{ "unknown", 0xee, offsetof(struct loopdma_stats, errors_other) },
+};
+
+static void kind_desc(const struct kind *kind, char *desc)
+{
+	strscpy(desc, kind->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(kinds, kinds, kind_desc);
+
+/*
+ * Rule: an error is counted once, by its kind, and is no transfer; what was
+ * moved before it are bytes.
+ */
+static void error_counted_by_kind(struct kunit *test)
+{
+	const struct kind *kind = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_stats before = stats_of(chan), s;
+	struct copies c;
+	unsigned int i;
+
+	/* 16 bytes of the second. */
+	loopdma_chan_write(to_loopdma_chan(chan), LOOPDMA_CH_TC_FAIL_BYTES, 16);
+	loopdma_chan_write(to_loopdma_chan(chan), LOOPDMA_CH_TC_FAIL,
+			   2 | kind->status << 16);
+	c = issue(dut, chan, 3);
+	for (i = 0; i < 3; i++)
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&c.x[i]));
+	s = since(chan, before);
+	KUNIT_EXPECT_EQ(test, 2ULL, s.transfers);
+	KUNIT_EXPECT_EQ(test, 1ULL, errors(&s));
+	KUNIT_EXPECT_EQ(test, 1ULL, *(u64 *)((char *)&s + kind->offset));
+	KUNIT_EXPECT_EQ(test, 2ULL * LEN + 16, s.bytes);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.terminated);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
+}
+
+/*
+ * Rule: what is terminated is counted as that alone, issued or not; one that is
+ * in the ring is in the depth until the device has let go of it.
+ */
+static void terminated_counted(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_stats before = stats_of(chan), s;
+
+	ldk_hold(chan);
+	issue(dut, chan, 2);
+	submit(dut, chan, 3);
+	KUNIT_EXPECT_EQ(test, 2ULL, stats_of(chan).depth);
+	dmaengine_terminate_sync(chan);
+	s = since(chan, before);
+	KUNIT_EXPECT_EQ(test, 5ULL, s.terminated);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.transfers);
+	KUNIT_EXPECT_EQ(test, 0ULL, errors(&s));
+	KUNIT_EXPECT_EQ(test, 0ULL, s.bytes);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
+
+	/* And it counts on. */
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
+	s = since(chan, before);
+	KUNIT_EXPECT_EQ(test, 5ULL, s.terminated);
+	KUNIT_EXPECT_EQ(test, 1ULL, s.transfers);
+}
+
+/*
+ * Rule: what a recovery takes is counted as aborted, and the recovery once; what
+ * waited for it is in the depth meanwhile, and is a transfer afterwards.
+ */
+static void recovery_counted(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_stats before = stats_of(chan), s;
+	struct copies c;
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	c = issue(dut, chan, 2);
+	ldk_break(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&c.x[1]));
+	s = since(chan, before);
+	KUNIT_EXPECT_EQ(test, 1ULL, s.recoveries);
+	KUNIT_EXPECT_EQ(test, 2ULL, s.errors_aborted);
+	KUNIT_EXPECT_EQ(test, 2ULL, errors(&s));
+	KUNIT_EXPECT_EQ(test, 0ULL, s.transfers);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
+
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
+	s = since(chan, before);
+	KUNIT_EXPECT_EQ(test, 1ULL, s.transfers);
+	KUNIT_EXPECT_EQ(test, 2ULL, errors(&s));
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
+}
+
+/* Rule: a lost interrupt is counted when the watchdog has found it. */
+static void rescue_counted(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_stats before = stats_of(chan), s;
+	struct copies c;
+
+	dut->trouble = true;
+	ldk_drop_irq(chan, 1);
+	c = issue(dut, chan, 1);
+	finish(&c);
+	s = since(chan, before);
+	KUNIT_EXPECT_EQ(test, 1ULL, s.rescued);
+	KUNIT_EXPECT_EQ(test, 1ULL, s.transfers);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.interrupts);
+}
+
+/* What accrues while nothing changes. */
+static struct loopdma_stats while_waiting(struct kunit *test,
+					  struct dma_chan *chan)
+{
+	struct loopdma_stats before = stats_of(chan), s;
+
+	KUNIT_EXPECT_TRUE(test, ldk_poll((s = since(chan, before)).clock_ns));
+	return s;
+}
+
+/*
+ * Rule: the depth counts what is issued and has not ended, its integral and the
+ * busy time grow with the clock, exactly.
+ */
+static void time_accrues(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_stats s = while_waiting(test, chan);
+	struct copies one, two;
+
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth_ns);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.busy_ns);
+
+	ldk_hold(chan);
+	one = submit(dut, chan, 1);
+	s = while_waiting(test, chan);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.busy_ns);
+
+	dma_async_issue_pending(chan);
+	s = while_waiting(test, chan);
+	KUNIT_EXPECT_EQ(test, 1ULL, s.depth);
+	KUNIT_EXPECT_EQ(test, s.clock_ns, s.depth_ns);
+	KUNIT_EXPECT_EQ(test, s.clock_ns, s.busy_ns);
+
+	two = issue(dut, chan, 2);
+	s = while_waiting(test, chan);
+	KUNIT_EXPECT_EQ(test, 3ULL, s.depth);
+	KUNIT_EXPECT_EQ(test, 3 * s.clock_ns, s.depth_ns);
+	KUNIT_EXPECT_EQ(test, s.clock_ns, s.busy_ns);
+
+	ldk_step(chan, 1);
+	finish(&one);
+	s = while_waiting(test, chan);
+	KUNIT_EXPECT_EQ(test, 2ULL, s.depth);
+	KUNIT_EXPECT_EQ(test, 2 * s.clock_ns, s.depth_ns);
+
+	ldk_unhold(chan);
+	finish(&two);
+	s = while_waiting(test, chan);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth_ns);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.busy_ns);
+}
+
+/*
+ * Rule: what does not fit into the ring is in the depth as well, and a doorbell
+ * is counted whenever some of it does.
+ */
+static void full_ring_counted(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct loopdma_stats before, s;
+	struct dma_chan *chan;
+	struct copies c;
+	u32 told;
+
+	ldk_set_ring_order(dut, 1);
+	chan = ldk_request(dut);
+	before = stats_of(chan);
+	told = ldk_doorbells(chan);
+	ldk_hold(chan);
+	c = issue(dut, chan, ldk_ring_size(chan) + 3);
+	KUNIT_EXPECT_EQ(test, (u64)c.n, stats_of(chan).depth);
+	ldk_unhold(chan);
+	finish(&c);
+	s = since(chan, before);
+	KUNIT_EXPECT_EQ(test, (u64)c.n, s.transfers);
+	KUNIT_EXPECT_GT(test, s.doorbells, 1ULL);
+	KUNIT_EXPECT_EQ(test, ldk_doorbells(chan) - told, (u32)s.doorbells);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
+}
+
+/* Rule: a device counts what all of its channels do. */
+static void device_sums(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *a = ldk_request(dut), *b = ldk_request(dut);
+	struct loopdma_stats before, after;
+	struct copies c, d;
+
+	loopdma_stats_sum(dut->ld, &before);
+	ldk_hold(b);
+	c = issue(dut, a, 1);
+	d = issue(dut, b, 2);
+	finish(&c);
+	loopdma_stats_sum(dut->ld, &after);
+	KUNIT_EXPECT_EQ(test, 1ULL, after.transfers - before.transfers);
+	KUNIT_EXPECT_EQ(test, (u64)LEN, after.bytes - before.bytes);
+	KUNIT_EXPECT_EQ(test, 2ULL, after.depth - before.depth);
+	KUNIT_EXPECT_EQ(test, 2ULL, after.doorbells - before.doorbells);
+	KUNIT_EXPECT_GE(test, after.clock_ns, before.clock_ns);
+	ldk_unhold(b);
+	finish(&d);
+	loopdma_stats_sum(dut->ld, &after);
+	KUNIT_EXPECT_EQ(test, 3ULL, after.transfers - before.transfers);
+	KUNIT_EXPECT_EQ(test, before.depth, after.depth);
+}
+
+/* Rule: removal ends everything, for the counters, too. */
+static void removal_counted(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "removed",
+					      &loopdma_fake_default);
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_stats s;
+
+	ldk_hold(chan);
+	issue(dut, chan, 2);
+	submit(dut, chan, 1);
+	ldk_remove(dut);
+	s = stats_of(chan);
+	KUNIT_EXPECT_EQ(test, 3ULL, s.errors_aborted);
+	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
+}
+
+/* Rule: a line for each counter, its name and its value. */
+static void printed(struct kunit *test)
+{
+	static const char * const names[] = {
+		"clock_ns", "transfers", "bytes", "errors_read", "errors_write",
+		"errors_data", "errors_aborted", "errors_other", "terminated",
+		"interrupts", "rescued", "recoveries", "doorbells", "depth",
+		"depth_ns", "busy_ns",
+	};
+	struct seq_file *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct loopdma_stats stats;
+	char want[32], *at;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->size = SZ_4K;
+	s->buf = kunit_kzalloc(test, s->size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, s->buf);
+	KUNIT_ASSERT_EQ(test, NCOUNTERS, ARRAY_SIZE(names));
+	for (i = 0; i < NCOUNTERS; i++)
+		counters(&stats)[i] = i ? i : U64_MAX;
+	loopdma_stats_print(s, &stats);
+
+	at = s->buf;
+	for (i = 0; i < NCOUNTERS; i++) {
+		snprintf(want, sizeof(want), "%s %llu\n", names[i],
+			 counters(&stats)[i]);
+		KUNIT_EXPECT_EQ_MSG(test, 0, strncmp(at, want, strlen(want)),
+				    "'%s' instead of '%s'", at, want);
+		at += strlen(want);
+	}
+	KUNIT_EXPECT_EQ(test, (size_t)(at - s->buf), s->count);
+}
+
+static struct kunit_case stats_cases[] = {
+	KUNIT_CASE(copies_counted),
+	KUNIT_CASE_PARAM(error_counted_by_kind, kinds_gen_params),
+	KUNIT_CASE(terminated_counted),
+	KUNIT_CASE(recovery_counted),
+	KUNIT_CASE_SLOW(rescue_counted),
+	KUNIT_CASE(time_accrues),
+	KUNIT_CASE(full_ring_counted),
+	KUNIT_CASE(device_sums),
+	KUNIT_CASE(removal_counted),
+	KUNIT_CASE(printed),
+	{}
+};
+
+static struct kunit_suite stats_suite = {
+	.name = "loopdma_stats",
+	.init = ldk_init,
+	.exit = ldk_exit,
+	.test_cases = stats_cases,
+};
+
+kunit_test_suite(stats_suite);
