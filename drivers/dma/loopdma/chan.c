@@ -12,6 +12,7 @@
 #include <linux/percpu.h>
 
 #include "loopdma.h"
+#include "trace.h"
 
 /* How long the hardware may take to acknowledge that it has stopped. */
 #define LOOPDMA_STOP_TIMEOUT_US		1000000
@@ -561,6 +562,7 @@ void loopdma_chan_issue(struct loopdma_chan *lc)
 		return;
 	loopdma_stats_clock(lc);
 	lc->stats.depth += lc->nsubmitted;
+	trace_loopdma_issue(lc, lc->nsubmitted);
 	lc->nsubmitted = 0;
 	loopdma_queue_splice(&lc->issued, &lc->submitted);
 }
@@ -609,6 +611,7 @@ void loopdma_chan_push(struct loopdma_chan *lc)
 	}
 
 	lc->stats.doorbells++;
+	trace_loopdma_start(lc, lc->ring.head - lc->ring.rung);
 	/*
 	 * The doorbell hands the entries over.  The register write orders the
 	 * stores to the ring before itself, as writel() does; it pairs with
@@ -631,6 +634,7 @@ void loopdma_chan_push(struct loopdma_chan *lc)
 void loopdma_chan_abort(struct loopdma_chan *lc)
 {
 	struct loopdma_desc *d;
+	u32 ended = 0;
 
 	lockdep_assert_held(&lc->lock);
 
@@ -647,8 +651,10 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 		lc->pushing = false;
 	}
 	lc->loop = NULL;
-	for (d = lc->active.first; d; d = d->next)
+	for (d = lc->active.first; d; d = d->next) {
+		ended += !d->aborted;
 		d->aborted = true;
+	}
 	if (lc->active.first && lc->state == LOOPDMA_CHAN_ON) {
 		lc->aborting = true;
 		lc->abort_to = lc->ring.head;
@@ -662,8 +668,10 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 	for (d = lc->issued.first; d; d = d->next) {
 		d->aborted = true;
 		loopdma_stats_end(lc, d);
+		ended++;
 	}
 	loopdma_queue_splice(&lc->finished, &lc->issued);
+	trace_loopdma_terminate(lc, ended);
 
 	lc->chan.completed_cookie = lc->chan.cookie;
 }

@@ -18,6 +18,7 @@
 
 #include <loopdma/client.h>
 #include "loopdma.h"
+#include "trace.h"
 
 /* Periods, or pieces of an interleaved template: what is written out for them is 3 MiB. */
 #define LOOPDMA_MAX_CHUNKS	65536
@@ -114,6 +115,7 @@ static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
 		loopdma_load_meta(d);
 		loopdma_queue_add(&lc->submitted, d);
 		lc->nsubmitted++;
+		trace_loopdma_submit(lc, d);
 		d = NULL;
 	} else if (dmaengine_desc_test_reuse(tx)) {
 		d = NULL;
@@ -182,6 +184,13 @@ static struct loopdma_desc *loopdma_prep(struct loopdma_chan *lc,
 	return d;
 }
 
+/* All that the client has asked for is filled in. */
+static struct dma_async_tx_descriptor *loopdma_prepared(struct loopdma_desc *d)
+{
+	trace_loopdma_prepare(to_loopdma_chan(d->tx.chan), d);
+	return &d->tx;
+}
+
 /* Any context; NULL if the copy is not possible or the pool is empty. */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
@@ -198,7 +207,7 @@ loopdma_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
 		return NULL;
 	d->src = src;
 	d->dst = dst;
-	return &d->tx;
+	return loopdma_prepared(d);
 }
 
 /* Append a segment; false if there is no memory. */
@@ -268,7 +277,7 @@ loopdma_desc_add_list(struct loopdma_chan *lc, struct loopdma_desc *d,
 		if (!loopdma_desc_add(lc, d, &tail, sg_dma_address(sg),
 				      sg_dma_len(sg)))
 			goto err_put;
-	return &d->tx;
+	return loopdma_prepared(d);
 
 err_put:
 	loopdma_tx_drop(lc, d);
@@ -319,7 +328,7 @@ loopdma_prep_dma_memset(struct dma_chan *chan, dma_addr_t dst, int value,
 		loopdma_tx_drop(lc, d);
 		return NULL;
 	}
-	return &d->tx;
+	return loopdma_prepared(d);
 }
 
 /*
@@ -416,7 +425,7 @@ loopdma_prep_dma_xor(struct dma_chan *chan, dma_addr_t dst, dma_addr_t *src,
 	if (!d)
 		return NULL;
 	d->parity->p = dst;
-	return &d->tx;
+	return loopdma_prepared(d);
 }
 
 /* As above; *result is written before the cookie is complete. */
@@ -436,7 +445,7 @@ loopdma_prep_dma_xor_val(struct dma_chan *chan, dma_addr_t *src,
 	if (!d)
 		return NULL;
 	d->parity->result = result;
-	return &d->tx;
+	return loopdma_prepared(d);
 }
 
 /*
@@ -495,7 +504,7 @@ loopdma_prep_dma_pq(struct dma_chan *chan, dma_addr_t *dst, dma_addr_t *src,
 		return NULL;
 	if (dmaf_continue(flags))
 		d->parity->arg |= LOOPDMA_ARG_CONTINUE;
-	return &d->tx;
+	return loopdma_prepared(d);
 }
 
 /* As above; *pqres is written before the cookie is complete. */
@@ -516,7 +525,7 @@ loopdma_prep_dma_pq_val(struct dma_chan *chan, dma_addr_t *pq, dma_addr_t *src,
 	if (!d)
 		return NULL;
 	d->parity->result = pqres;
-	return &d->tx;
+	return loopdma_prepared(d);
 }
 
 /* An interrupt when everything before it is done.  Any context. */
@@ -527,7 +536,7 @@ loopdma_prep_dma_interrupt(struct dma_chan *chan, unsigned long flags)
 
 	d = loopdma_prep(to_loopdma_chan(chan), LOOPDMA_OP_NOP, 0,
 			 flags | DMA_PREP_INTERRUPT);
-	return d ? &d->tx : NULL;
+	return d ? loopdma_prepared(d) : NULL;
 }
 
 /* Peripheral word for a direction; -EINVAL if it is not configured for it. */
@@ -674,7 +683,7 @@ loopdma_prep_peripheral_dma_vec(struct dma_chan *chan,
 	for (i = 0; i < nents; i++)
 		if (!loopdma_desc_add(lc, d, &tail, vecs[i].addr, vecs[i].len))
 			goto err_put;
-	return &d->tx;
+	return loopdma_prepared(d);
 
 err_put:
 	loopdma_tx_drop(lc, d);
@@ -707,7 +716,7 @@ loopdma_prep_dma_cyclic(struct dma_chan *chan, dma_addr_t buf_addr,
 	for (off = 0; off < buf_len; off += period_len)
 		if (!loopdma_desc_add(lc, d, &tail, buf_addr + off, period_len))
 			goto err_put;
-	return &d->tx;
+	return loopdma_prepared(d);
 
 err_put:
 	loopdma_tx_drop(lc, d);
@@ -799,7 +808,7 @@ loopdma_prep_interleaved_dma(struct dma_chan *chan,
 			src += chunk->size + dmaengine_get_src_icg(xt, chunk);
 			dst += chunk->size + dmaengine_get_dst_icg(xt, chunk);
 		}
-	return &d->tx;
+	return loopdma_prepared(d);
 
 err_put:
 	loopdma_tx_drop(lc, d);

@@ -14,6 +14,7 @@
 #include <kunit/visibility.h>
 
 #include "loopdma.h"
+#include "trace.h"
 
 static unsigned int watchdog_ms = 500;
 module_param(watchdog_ms, uint, 0644);
@@ -112,6 +113,9 @@ static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 		if (d->result != DMA_TRANS_NOERROR) {
 			lc->errors[lc->nerrors++ % LOOPDMA_ERRORS] =
 				d->tx.cookie;
+			trace_loopdma_error(lc, d);
+		} else {
+			trace_loopdma_complete(lc, d);
 		}
 	}
 	loopdma_stats_end(lc, d);
@@ -178,6 +182,7 @@ static void loopdma_chan_retire(struct loopdma_chan *lc)
 	if (result != DMA_TRANS_NOERROR && d->result == DMA_TRANS_NOERROR) {
 		d->result = result;
 		d->status = loopdma_desc_status(hw);
+		trace_loopdma_fault(lc, d, hw);
 		if (!d->aborted)
 			dev_dbg(lc->ld->dev, "channel %u: %s, address %#llx\n",
 				lc->index,
@@ -519,6 +524,7 @@ void loopdma_irq_channel(struct loopdma_chan *lc)
 	spin_lock_irqsave(&lc->lock, flags);
 	if (lc->state == LOOPDMA_CHAN_ON) {
 		lc->stats.interrupts++;
+		trace_loopdma_interrupt(lc);
 		/* Keep the device busy before anything else (provider.rst). */
 		if (lc->issued.first) {
 			loopdma_chan_reap(lc);

@@ -8,6 +8,7 @@
  *	pool.c		software descriptors, their pool and queues
  *	irq.c		completion path
  *	stats.c		counters, and the files that show them
+ *	trace.c		tracepoints
  *	dmaengine.c	the device_* callbacks
  *	ring.c, desc.c	ring arithmetic and descriptor encoding: pure functions
  *
