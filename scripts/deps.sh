@@ -27,7 +27,7 @@ ninja-build meson pkg-config python3-venv libglib2.0-dev zlib1g-dev libfdt-dev
 libpixman-1-dev dpkg-dev flex bison seabios qemu-system-data
 xz-utils zstd pciutils ca-certificates"
 # Building kernels, and the checkers.
-check="bc perl git sparse shellcheck"
+check="bc perl git sparse shellcheck groff-base"
 # What makes a report of what gcov has counted.
 coverage="gcovr"
 

@@ -3,7 +3,8 @@
 """Checks the style of every file with the tools of the project it resembles.
 
 checkpatch --strict and kernel-doc of the kernel for what could be in a kernel,
-QEMU's checkpatch for the device, shellcheck and Python's compiler for scripts;
+QEMU's checkpatch for the device, shellcheck and Python's compiler for scripts, groff
+for manual pages;
 licences everywhere; and nothing committed that a build makes.
 """
 
@@ -129,6 +130,11 @@ def run():
         if name.endswith(".sh") or re.match(rb"#!.*\bsh\b", first):
             yield f"shellcheck {name}", complaint(
                 ["shellcheck", common.ROOT / name], common.ROOT, log)
+        if re.search(r"\.[1-8]$", name):
+            # It warns on standard error, and ends with 0.
+            yield f"manual {name}", complaint(
+                ["groff", "-man", "-ww", "-z", "-Tutf8", common.ROOT / name], common.ROOT,
+                log, ".*(warning|error).*")
         if name.endswith(".py") or re.match(rb"#!.*python", first):
             yield f"python {name}", python(name)
         if not matching([name], NO_SPDX):

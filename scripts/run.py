@@ -59,6 +59,11 @@ sed -n 's/^dmatest: \\(.*: summary .*\\)/\\1/p' /tmp/said
 grep . /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred
 grep -q -x 0 /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred &&
 	fail "a channel counts no copies or bytes in /sys/class/dma"
+title "what they have done: loopdmactl stats"
+loopdmactl stats >/tmp/stats || fail "loopdmactl fails"
+cat /tmp/stats
+awk 'NR > 1 && !($2 > 0 && $3 > 0 && $4 == 0) { exit 1 }' /tmp/stats ||
+	fail "a channel has done nothing, or counts errors"
 good=$(grep -c ": summary 20 tests, 0 failures" /tmp/said)
 cd /
 title "the channels as dmatest leaves them: /sys/kernel/debug/dmaengine/summary"
@@ -100,6 +105,7 @@ Linux $(uname -r), loopdma at ${slot#0000:}, $(ls /sys/class/dma | wc -l) channe
   lspci -vv -s $slot; cat /proc/interrupts; ls /sys/class/dma
   insmod /dmatest.ko run=1 iterations=5 wait=1; dmesg | tail
   insmod /loopdma_bench.ko mode=table; dmesg | tail -20
+  loopdmactl list; loopdmactl selftest -m /dmatest.ko; loopdmactl stats
 Leave with 'exit', or with Ctrl-A X at once.
 
 EOF
@@ -126,6 +132,7 @@ def main():
         top, _ = modules.build(kdir)
         files = guest.module_files(top) | guest.lspci()
         files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
+        files["bin/loopdmactl"] = common.ROOT / "scripts" / "loopdmactl"
         machine = guest.Guest(kernel=kernel.image(cell), files=files, name="run",
                               job=SHELL if args.shell else SHOW,
                               device=args.device_opts, steady=False)

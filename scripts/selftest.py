@@ -4,6 +4,7 @@
 and whether the judge of guest logs sees what it must."""
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -598,6 +599,82 @@ def kernel_configured():
     return "" if found == wanted else f"is {found}"
 
 
+# --- loopdmactl ---------------------------------------------------------------
+
+COUNTERS = ("clock_ns", "transfers", "bytes", "errors_read", "errors_write", "errors_data",
+            "errors_aborted", "errors_other", "terminated", "interrupts", "rescued",
+            "recoveries", "doorbells", "depth", "depth_ns", "busy_ns")
+
+
+def fake_sys(top, channels, **values):
+    """A /sys with a device whose channels all have these counters."""
+    device = Path(top) / "bus/pci/drivers/loopdma/0000:00:02.0"
+    lines = "".join(f"{name} {values.get(name, 0)}\n" for name in COUNTERS)
+    debug = Path(top) / "kernel/debug/dmaengine/0000:00:02.0"
+    for number in range(channels):
+        (device / f"dma/dma0chan{number}").mkdir(parents=True, exist_ok=True)
+        (debug / f"chan{number}").mkdir(parents=True, exist_ok=True)
+        (debug / f"chan{number}" / "stats").write_text(lines, encoding="ascii")
+    (debug / "stats").write_text(lines, encoding="ascii")
+    return {"LOOPDMACTL_SYS": str(top)}
+
+
+def ctl_absent():
+    """loopdmactl without a driver, a device, counters"""
+    ctl = SCRIPTS / "loopdmactl"
+    with tempfile.TemporaryDirectory() as top:
+        env = {"LOOPDMACTL_SYS": top}
+        said = expect([ctl, "list"], "not loaded: run 'modprobe loopdma'", 3, env)
+        (Path(top) / "bus/pci/drivers/loopdma").mkdir(parents=True)
+        said = said or expect([ctl, "list"], "bound to no device", 3, env)
+        (Path(top) / "bus/pci/drivers/loopdma/0000:00:02.0/dma/dma0chan0").mkdir(parents=True)
+        said = said or expect([ctl, "stats"], "no debugfs: run 'mount", 3, env)
+        (Path(top) / "kernel/debug/dmaengine").mkdir(parents=True)
+        return said or expect([ctl, "stats"], "this loopdma.ko has no counters", 3, env)
+
+
+def ctl_shows():
+    """what loopdmactl makes of counters"""
+    with tempfile.TemporaryDirectory() as top:
+        env = fake_sys(top, 11, transfers=2**64 - 1, errors_read=1, errors_data=2)
+        code, text = call([SCRIPTS / "loopdmactl", "stats"], env)
+        rows = [line.split() for line in text.splitlines()]
+        if code or [row[0] for row in rows[1:]] != [f"dma0chan{n}" for n in range(11)]:
+            return f"stats: {text}"
+        if rows[1][1] != str(2**64 - 1) or rows[1][3] != "3" or "\033" in text:
+            return f"stats: {rows[1]}"
+        for which in ("dma0chan10", "0000:00:02.0/10", "00:02.0/10"):
+            code, text = call([SCRIPTS / "loopdmactl", "stats", "--json", which], env)
+            found = json.loads(text)
+            if len(found) != 1 or found[0]["transfers"] != 2**64 - 1 or \
+                    found[0]["name"] != "dma0chan10":
+                return f"stats {which}: {text}"
+        return expect([SCRIPTS / "loopdmactl", "stats", "dma0chan11"],
+                      "no device or channel 'dma0chan11'", 3, env)
+
+
+@stubs
+def ctl_rates(programs):
+    """the rates of loopdmactl, also where a counter wraps"""
+    with tempfile.TemporaryDirectory() as top:
+        env = fake_sys(top, 1, clock_ns=10**9, bytes=2**64 - 2**20,
+                       depth_ns=2**64 - 2**20)
+        after = Path(top) / "after"
+        fake_sys(after, 1, clock_ns=3 * 10**9, transfers=8, errors_read=1, busy_ns=10**9,
+                 bytes=2 * 10**6, depth_ns=4 * 10**9)
+        # Time passes.
+        programs.write("sleep", f"/bin/cp -r {after}/kernel {top}\n")
+        env["PATH"] = f"{programs.directory}:{os.environ['PATH']}"
+        code, text = call([SCRIPTS / "loopdmactl", "top", "-n", "1", "--json"], env)
+        if code:
+            return f"top: {text}"
+        row = json.loads(text)[0]
+        wanted = {"mb_s": 1.5, "ops_s": 4, "busy_percent": 50.0, "mean_depth": 2.0,
+                  "latency_us": 444561.0, "errors": 1, "transfers": 8}
+        wrong = {name: row[name] for name, value in wanted.items() if row[name] != value}
+        return f"{wrong} instead of {wanted}" if wrong else ""
+
+
 # --- running them -------------------------------------------------------------
 
 TESTS = [
@@ -610,7 +687,7 @@ TESTS = [
     deps_without_network, deps_malformed, download_without_network, disk_full,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
-    kernel_configured,
+    kernel_configured, ctl_absent, ctl_shows, ctl_rates,
 ]
 
 
