@@ -12,6 +12,7 @@ Lanes:
   dmatest     the kernel's dmatest on stock kernels: interrupt and IOMMU modes
   reload      loading and unloading the driver 100 times on stock kernels, 10 times
               on the one with KASAN; unbinding it while dmatest runs
+  observe     tracepoints, counters and loopdmactl on stock kernels, against what was done
   raid        RAID-5 and RAID-6 on a stock kernel, their parity computed by the device
   probe       devices that the driver must refuse; probe failing at each step
   qtest       the device by itself
@@ -200,6 +201,11 @@ run 1 @LARGE@ N 0 "copy xor pq" $1/dma/*chan[01]
 run 1 @LARGE@ N 1 "set xor pq" $1/dma/*chan2
 @POLLED@
 rmmod dmatest || fail "dmatest does not unload"
+stats=/sys/kernel/debug/dmaengine/${1##*/}
+for file in $stats/stats $stats/chan0/stats; do
+	grep -q "^transfers [1-9]" $file || fail "$file counts no transfers"
+done
+grep -q "^[1-9]" $1/loopdma/transfers || fail "sysfs counts no transfers"
 # A CPU that the host does not run for a second looks like a lost interrupt.
 [ $lost -le 2 ] || fail "at least $lost interrupts were lost"
 # Slave transfers and scatterlists, which dmatest has not.
@@ -405,6 +411,86 @@ def raid_lane():
     return {cell.name: lambda: task(cell)}
 
 
+OBSERVE = common.ROOT / "scripts" / "guest" / "observe"
+
+
+def in_manual(start):
+    """The line of the driver's manual that starts so."""
+    manual = common.ROOT / "Documentation" / "driver.rst"
+    found = re.search(rf"^    ({re.escape(start)}.*)$",
+                      manual.read_text(encoding="utf-8"), re.MULTILINE)
+    if not found:
+        raise Fail(f"{common.relative(manual)} has no line '{start}...'")
+    return found[1].encode() + b"\n"
+
+
+def observed(line):
+    """What is wrong with a line "%% json COMMAND NUMBER JSON" of loopdmactl, or ""."""
+    _, _, command, number, text = line.split(" ", 4)
+    try:
+        rows = json.loads(text)
+    except ValueError as e:
+        return f"{command} --json: {e}"
+    expected = int(number)
+    if command == "stats":
+        done = sum(row["transfers"] for row in rows)
+        return "" if done == expected else f"stats: {done} of {expected} transfers"
+    if command == "top":
+        for row in rows:
+            if not (row["ops_s"] > 0 and row["mb_s"] > 0 and row["latency_us"] > 0 and
+                    0 < row["busy_percent"] <= 100 and row["mean_depth"] > 0):
+                return f"top: {row}"
+            # Little's law, with what rounding leaves of it.
+            mean = row["latency_us"] * row["transfers"] / row["mean_depth"]
+            if not row["errors"] and row["mean_depth"] > 0.05 and \
+                    not 0.8e6 < mean < 1e6 * guest.HANG:
+                return f"top: latency, transfers and depth do not agree: {row}"
+        done = sum(row["transfers"] for row in rows)
+        return "" if 0 < done <= expected else f"top: {done} of {expected} transfers"
+    if command == "selftest" and any(row["result"] != "PASS" for row in rows):
+        return f"selftest: {rows}"
+    return "" if len(rows) == expected else f"{command}: {len(rows)} of {expected} lines"
+
+
+def observe_guest(image, files):
+    """Tracepoints, counters and loopdmactl in a guest."""
+    return guest.Guest(
+        kernel=image, job="sh /observe\n", files=files | {
+            "observe": OBSERVE, "histogram": in_manual("echo 'loopdma_latency "),
+            "histogram-off": in_manual("for event in "),
+            # For a user who is not root.
+            "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:99:99::/:/bin/sh\n",
+            "loopdmactl": common.ROOT / "scripts" / "loopdmactl"},
+        # To switch a tracepoint on while another CPU runs would rewrite the kernel's
+        # code under it, which QEMU's translator before 8.1 does not get right.
+        smp=1)
+
+
+def observe_lane():
+    def task(cell):
+        kdir = kernel.kdir(cell)
+        files = guest.module_files(modules.build(kdir)[0])
+        files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
+        outcome = guest.run(dataclasses.replace(
+            observe_guest(kernel.image(cell), files), name=f"observe-{cell.name}"))
+        cases = ktap_cases("\n".join(outcome.lines))
+        told = [line for line in outcome.lines if line.startswith("%% json ")]
+        reason = next(filter(None, map(observed, told)), "")
+        if not reason and not told:
+            reason = "loopdmactl gave no JSON"
+        cases.append(verdict("what loopdmactl tells programs", reason))
+        if outcome.reason and not (outcome.reason.startswith("job failed") and
+                                   any(case.status == "FAIL" for case in cases)):
+            cases.append(Case("run", "FAIL", outcome.reason))
+        return [dataclasses.replace(case, name=f"{cell.name} {case.name}") for case in cases]
+
+    def suite():
+        return kunit_cases("trace", *kunit.in_guest("trace"))
+
+    return {"suite": suite} | {cell.name: lambda cell=cell: task(cell)
+                               for cell in kernel.cells()}
+
+
 # What the driver must refuse, and what it has to say then.
 REFUSED_DEVICES = [
     ("x-id=0x12345678", "not a loopdma device: ID 0x12345678"),
@@ -574,6 +660,7 @@ LANES = {
     "dmatest": dmatest_lane,
     "reload": reload_lane,
     "raid": raid_lane,
+    "observe": observe_lane,
     "probe": probe_lane,
     "build": build_lane,
     "qtest": qtest_lane,
@@ -585,9 +672,10 @@ LANES = {
 FULL_LANES = LANES | {"kunit-fake": kunit_fake_lane, "kunit-public": kunit_public_lane}
 
 # What a lane needs to be built before it starts.
-NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "dmatest", "reload", "raid", "probe"}
+NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "dmatest", "reload", "raid", "observe",
+               "probe"}
 NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "raid"}
-NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "raid"}
+NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "raid", "observe"}
 
 
 # --- running them -------------------------------------------------------------
@@ -603,7 +691,7 @@ def prepare(lanes):
     if lanes & NEEDS_STOCK_KERNELS:
         for cell in kernel.cells():
             kernel.fetch(cell)
-            if lanes & {"dmatest", "reload"}:
+            if lanes & {"dmatest", "reload", "observe"}:
                 kernel.dmatest(cell)
     if lanes & NEEDS_GUEST:
         guest.busybox()
