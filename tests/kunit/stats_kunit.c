@@ -7,6 +7,7 @@
  */
 #include <linux/seq_file.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 
 #include "loopdma.h"
 #include "dut.h"
@@ -314,6 +315,50 @@ static void time_accrues(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0ULL, s.busy_ns);
 }
 
+/* Let the clock go on, without a look at the counters. */
+static u64 pass_time(void)
+{
+	u64 from = ktime_get_ns(), now;
+
+	do {
+		usleep_range(50, 100);
+		now = ktime_get_ns();
+	} while (now == from);
+	return now;
+}
+
+/*
+ * Rule: the time before something is issued is not busy, and that before it has
+ * ended is, though nobody has looked in between.
+ */
+static void changes_timed(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct loopdma_stats before, s;
+	struct copies c;
+	u64 until;
+
+	ldk_hold(chan);
+	c = submit(dut, chan, 2);
+	before = stats_of(chan);
+	until = pass_time();
+	dma_async_issue_pending(chan);
+	s = since(chan, before);
+	KUNIT_EXPECT_LE(test, s.busy_ns, before.clock_ns + s.clock_ns - until);
+	KUNIT_EXPECT_EQ(test, 2 * s.busy_ns, s.depth_ns);
+
+	before = stats_of(chan);
+	until = pass_time();
+	ldk_unhold(chan);
+	finish(&c);
+	s = since(chan, before);
+	KUNIT_EXPECT_GE(test, s.busy_ns, until - before.clock_ns);
+	KUNIT_EXPECT_LE(test, s.busy_ns, s.clock_ns);
+	KUNIT_EXPECT_LE(test, s.busy_ns, s.depth_ns);
+	KUNIT_EXPECT_LE(test, s.depth_ns, 2 * s.busy_ns);
+}
+
 /*
  * Rule: what does not fit into the ring is in the depth as well, and a doorbell
  * is counted whenever some of it does.
@@ -426,6 +471,7 @@ static struct kunit_case stats_cases[] = {
 	KUNIT_CASE(recovery_counted),
 	KUNIT_CASE_SLOW(rescue_counted),
 	KUNIT_CASE(time_accrues),
+	KUNIT_CASE(changes_timed),
 	KUNIT_CASE(full_ring_counted),
 	KUNIT_CASE(device_sums),
 	KUNIT_CASE(removal_counted),
