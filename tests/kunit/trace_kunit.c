@@ -343,6 +343,7 @@ static void terminate_traced(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, count(TERMINATE));
 	KUNIT_EXPECT_EQ(test, 0, count(COMPLETE));
 	KUNIT_EXPECT_EQ(test, 0, count(ERROR));
+	KUNIT_EXPECT_EQ(test, 0, count(FAULT));
 }
 
 static struct kunit_case trace_cases[] = {

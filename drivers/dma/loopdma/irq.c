@@ -182,12 +182,12 @@ static void loopdma_chan_retire(struct loopdma_chan *lc)
 	if (result != DMA_TRANS_NOERROR && d->result == DMA_TRANS_NOERROR) {
 		d->result = result;
 		d->status = loopdma_desc_status(hw);
-		trace_loopdma_fault(lc, d, hw);
-		if (!d->aborted)
+		if (!d->aborted) {
+			trace_loopdma_fault(lc, d, hw);
 			dev_dbg(lc->ld->dev, "channel %u: %s, address %#llx\n",
-				lc->index,
-				loopdma_status_name(d->status),
+				lc->index, loopdma_status_name(d->status),
 				le64_to_cpu(hw->fault_addr));
+		}
 	}
 
 	if (loopdma_op_is_parity(d->op))
