@@ -233,6 +233,8 @@ class Guest:
     taint: int = 0                  # bits of tainted that the job is to set
     interactive: bool = False
     timeout: float = HANG
+    icount: bool = False            # virtual time is instructions: 1 ns each; never KVM
+    qemu: Path | None = None        # default: the one of this checkout
     debug_kernel: bool = False      # must prove that its checks are on
     allowed: tuple = ()             # complaints expected, with the reason
 
@@ -245,7 +247,7 @@ class Guest:
         return common.LOGS / f"{self.name}.out"
 
     def command(self, initrd):
-        kvm = accelerator() == "kvm"
+        kvm = accelerator() == "kvm" and not self.icount
         # Memory on both sides of 4 GiB, without having to have that much of it.
         machine = "q35,max-ram-below-4g=256M"
         if kvm:
@@ -261,7 +263,7 @@ class Guest:
             # They guard a CPU that speculates.  One that is emulated does not, and
             # pays with its translation caches for every entry of the kernel.
             append += ["mitigations=off"]
-            if self.steady and not self.prealloc:
+            if self.steady and not self.prealloc and not self.icount:
                 # The ACPI timer: slow to read, but never calibrated wrongly.
                 append += ["tsc=unstable"]
         devices = []
@@ -288,9 +290,15 @@ class Guest:
         if self.prealloc:
             memory += ["-object", f"memory-backend-ram,id=ram,size={self.mem}M,prealloc=on",
                        "-machine", "memory-backend=ram"]
-        return [common.qemu(), "-nodefaults", "-no-user-config", "-display", "none",
-                "-no-reboot", "-machine", machine,
-                *([] if kvm else ["-accel", "tcg,thread=multi"]),
+        if kvm:
+            speed = []
+        elif self.icount:
+            # Idle time is skipped, or a guest would wait as long as a real one.
+            speed = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
+        else:
+            speed = ["-accel", "tcg,thread=multi"]
+        return [str(self.qemu or common.qemu()), "-nodefaults", "-no-user-config",
+                "-display", "none", "-no-reboot", "-machine", machine, *speed,
                 "-cpu", "host" if kvm else TCG_CPU, "-smp",
                 # A socket that is in two nodes is nothing that the kernel believes.
                 f"{self.smp}{',sockets=2' if self.numa else ''}", *memory,
