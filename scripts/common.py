@@ -269,9 +269,14 @@ def find_qemu():
         if not path:
             raise Fail(f"QEMU={given} is not a program: unset QEMU to have it built")
         return path
+    return build_qemu(ROOT)
+
+
+def build_qemu(root):
+    """Has a checkout build its QEMU; returns the program."""
     # Its progress, and its one line when it fails, go where ours go.
     out().flush()
-    done = subprocess.run([ROOT / "scripts" / "build-qemu.sh"], stdout=subprocess.PIPE,
+    done = subprocess.run([root / "scripts" / "build-qemu.sh"], stdout=subprocess.PIPE,
                           stderr=out(), stdin=subprocess.DEVNULL, check=False,
                           encoding="utf-8")
     if done.returncode:

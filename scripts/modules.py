@@ -58,9 +58,8 @@ def sync(wanted, top, remove=True):
             (top / name).unlink()
 
 
-def sources():
-    return {name: (common.ROOT / name).read_bytes()
-            for name in source_files(common.ROOT)}
+def sources(top=common.ROOT):
+    return {name: (top / name).read_bytes() for name in source_files(top)}
 
 
 def check_kdir(kdir):
@@ -137,8 +136,8 @@ def collect(top, place):
         shutil.copy2(path, place / path.name)
 
 
-def build(kdir, variant="", variables=(), show=False, here=False):
-    """Builds the project's modules for a kernel.
+def build(kdir, variant="", variables=(), show=False, here=False, wanted=None):
+    """Builds the project's modules for a kernel, or those of other sources.
 
     Returns their directory, and what the build said beside its progress; only of
     files that it compiled or checked.  A variant has its own objects: those of a
@@ -157,7 +156,7 @@ def build(kdir, variant="", variables=(), show=False, here=False):
             return _built[place]
         log = common.new_log(f"modules-{release}{variant}")
         begin(top, kdir)
-        sync(sources(), top)
+        sync(sources() if wanted is None else wanted, top)
         with common.step(f"building modules for {release}"):
             code, text = make(kdir, top, variables, "modules", log)
         told = [line for line in text.splitlines() if not NOISE.match(line)]
