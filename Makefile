@@ -92,6 +92,14 @@ bench:  ## measure; writes build/reports/bench.json
 	@scripts/deps.sh run
 	@scripts/bench.py
 
+bench-quick:  ## the same in less than a minute, less exactly
+	@scripts/deps.sh run
+	@scripts/bench.py --quick
+
+bench-instructions:  ## count the instructions that a copy costs the guest, without noise
+	@scripts/deps.sh run
+	@scripts/bench.py --instructions
+
 deps:  ## install what run and check need (apt-get)
 	@scripts/deps.sh check
 
@@ -102,6 +110,7 @@ distclean: clean  ## remove build/ and the cache
 	@scripts/clean-cache.sh
 
 .PHONY: help run shell check check-full modules modules_install kunit kunit-live conformance \
-	dmatest qemu qtest mutants coverage lint bench deps clean distclean
+	dmatest qemu qtest mutants coverage lint bench bench-quick bench-instructions deps \
+	clean distclean
 
 endif

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Measures the device and the driver, in ratios, and writes them down.
+"""Measures the device and the driver, mostly in ratios, and writes them down.
 
-Boots the stock kernel with one CPU and no IOMMU, all guest memory touched
-beforehand, and lets tests/bench/loopdma_bench.c measure copies on one channel;
-measures the host's own memcpy() before and after.  Prints a table and writes
-build/reports/bench.json.  What each figure means is in
+Boots the stock kernel without an IOMMU, all guest memory touched beforehand,
+with one CPU and with two, again for each run, and lets
+tests/bench/loopdma_bench.c measure; measures the host's own memcpy() in each
+run, too.  Then counts the guest's instructions, in a guest of its own.  Prints
+the figures and writes build/reports/bench.json.  What each figure means is in
 Documentation/performance.rst.  Nothing here decides whether a test passes.
 """
 
 import argparse
+import dataclasses
 import json
 import platform
 import re
 import statistics
+from pathlib import Path
 
 import common
 import guest
@@ -23,18 +26,226 @@ from common import Fail
 
 KIB, MIB = 1 << 10, 1 << 20
 
-# Name of a figure, how to print it, what it should reach.
+# Name of a figure, what it should reach.
 TARGETS = {
-    "copy_1MiB_vs_host_memcpy": (">=", 0.5),
+    "copy_1MiB_vs_host_memcpy": (">=", 0.9),
     "copy_1MiB_vs_guest_memcpy": (">=", 2.0),
     "copy_4KiB_qd32_vs_qd1": (">=", 2.0),
     "doorbells_per_issue": ("<=", 1.0),
     "mmio_reads_per_transfer": ("<=", 0.0),
     "irqs_per_transfer_4KiB_qd32": ("<=", 0.25),
-    "cpu_time_1MiB_vs_guest_memcpy": ("<=", 0.05),
-    "guest_progress_while_copying": (">=", 0.8),
+    "irqs_per_transfer_4KiB_qd64": ("<=", 1 / 16),
+    "cpu_time_1MiB_vs_guest_memcpy": ("<=", 0.01),
+    "guest_progress_while_copying": (">=", 0.95),
+    "two_channels_vs_one_1MiB": (">=", 1.6),
+    "polled_vs_interrupt_64B": (">=", 1.5),
+    "priority_p99_vs_idle_p99": ("<=", 3.0),
+    "open_32_channels_ms": ("<=", 100.0),
+    "open_32_channels_MiB": ("<=", 8.0),
+    "instructions_per_4KiB_copy_qd64": ("<=", 1500.0),
+    "cost_growth_100k_outstanding": ("<=", 1.1),
+    "cost_growth_32_channels": ("<=", 1.1),
 }
 
+# Outstanding copies in pairs: what one more costs is the difference.
+FEW, MANY = (10, 20), (50000, 100000)
+
+# What a batch of copies costs the guest's CPU: until they are submitted, and from
+# their interrupt on.
+PHASES = ("prep", "submit", "issue", "complete")
+
+# One device for each number of engines.  An engine that has nothing to do sleeps,
+# so a device that is not measured takes nothing from the one that is.
+CHANNELS, ENGINES = 32, (1, 2, 3, 4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+    runs: int
+    window_ms: int
+    samples: int
+    windows: int = 3        # for what figures are made from
+    engines: tuple = ENGINES
+
+
+FULL = Plan(runs=5, window_ms=60, samples=10000)
+# A look at whether anything has changed much.
+QUICK = Plan(runs=2, window_ms=20, samples=1000, windows=1, engines=(1, 2))
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """What is measured: a device, and the modules for its guest."""
+    name: str
+    commit: str
+    qemu: Path
+    files: dict
+
+
+# --- what the module reports --------------------------------------------------
+
+def parse(log):
+    """The measurements in a kernel log: a dictionary for each."""
+    found = []
+    for line in log.splitlines():
+        match = re.search(r"loopdma_bench: (mode=.*)", line)
+        if not match:
+            continue
+        try:
+            fields = dict(word.split("=", 1) for word in match[1].split())
+            found.append({name: value if name in ("mode", "kind") else int(value)
+                          for name, value in fields.items()})
+        except ValueError:
+            raise Fail(f"the guest reported what is no measurement: {match[1]}") from None
+    return found
+
+
+def pick(records, **wanted):
+    """The one measurement that has these fields."""
+    found = [record for record in records
+             if all(record.get(name) == value for name, value in wanted.items())]
+    if len(found) != 1:
+        what = " ".join(f"{name}={value}" for name, value in wanted.items())
+        raise Fail(f"the guest reported {len(found)} measurements of {what}; "
+                   "see build/logs/bench.log")
+    return found[0]
+
+
+def each(fields, name):
+    """Of a stream: so many for each copy."""
+    return fields[name] / fields["copies"]
+
+
+def total(cost):
+    """Of a batch: what it cost the CPU, all in all."""
+    return sum(cost[phase] for phase in PHASES)
+
+
+def slope(records, pair, run):
+    """What one more copy costs while there are so many."""
+    few, many = (pick(records, mode="outstanding", kind="cost", run=run, depth=depth)
+                 for depth in pair)
+    return (total(many) - total(few)) / (many["depth"] - few["depth"])
+
+
+# --- figures ------------------------------------------------------------------
+
+def figures_of(records, host):
+    """The figures of one run in a guest; `host`: ns of the host's memcpy by size."""
+    def dma(size, depth):
+        return pick(records, mode="figures", kind="dma", size=size, depth=depth)
+
+    def several(channels, engines):
+        return each(pick(records, mode="channels", kind="dma", size=MIB,
+                         channels=channels, engines=engines), "ns")
+
+    def latency(mode, **wanted):
+        return pick(records, mode=mode, kind="latency", **wanted)
+
+    big, deep, deeper, single = (dma(MIB, 8), dma(4 * KIB, 32), dma(4 * KIB, 64),
+                                 dma(4 * KIB, 1))
+    # The guest's own copy is judged where it is fastest: at 1 MiB an emulated
+    # CPU spends its time elsewhere, and a ratio to that would flatter.
+    guest_mib_ns = pick(records, mode="figures", kind="memcpy",
+                        size=64 * KIB)["ns"] * (MIB // (64 * KIB))
+    opened = pick(records, mode="open", kind="open")
+    return {
+        "copy_1MiB_vs_host_memcpy": host[MIB] / each(big, "ns"),
+        "copy_1MiB_vs_guest_memcpy": guest_mib_ns / each(big, "ns"),
+        "copy_4KiB_qd32_vs_qd1": each(single, "ns") / each(deep, "ns"),
+        "doorbells_per_issue": max(fields["doorbells"] / fields["issues"]
+                                   for fields in (big, deep, deeper, single)),
+        "mmio_reads_per_transfer": max(each(fields, "reads")
+                                       for fields in (big, deep, deeper, single)),
+        "irqs_per_transfer_4KiB_qd32": each(deep, "irqs"),
+        "irqs_per_transfer_4KiB_qd64": each(deeper, "irqs"),
+        "cpu_time_1MiB_vs_guest_memcpy": each(big, "busy_ns") / guest_mib_ns,
+        "guest_progress_while_copying":
+            pick(records, mode="figures", kind="progress")["permille"] / 1000,
+        "two_channels_vs_one_1MiB": several(1, 1) / several(2, 2),
+        "polled_vs_interrupt_64B": each(latency("latency", size=64, poll=0), "ns") /
+            each(latency("latency", size=64, poll=1), "ns"),
+        "priority_p99_vs_idle_p99":
+            latency("priority", load=1, **{"class": 3})["p99_ns"] /
+            latency("priority", load=0)["p99_ns"],
+        "open_32_channels_ms": opened["ns"] / 1e6,
+        "open_32_channels_MiB": opened["bytes"] / MIB,
+    }
+
+
+def exact_figures_of(records, run):
+    """The figures of one repetition in the guest that counts instructions."""
+    def cost(channels):
+        found = pick(records, mode="cost", kind="cost", run=run, size=4 * KIB,
+                     depth=64 * channels, channels=channels)
+        return total(found) / found["depth"]
+
+    return {
+        "instructions_per_4KiB_copy_qd64": cost(1),
+        "cost_growth_100k_outstanding":
+            slope(records, MANY, run) / slope(records, FEW, run),
+        "cost_growth_32_channels": cost(CHANNELS) / cost(1),
+    }
+
+
+def limits_of(records):
+    """Why something could not be measured as it is defined, in a sentence each."""
+    found = pick(records, mode="outstanding", kind="cost", run=0, depth=MANY[1])
+    if found["channels"] == 1:
+        return []
+    return [f"cost_growth_100k_outstanding: {found['depth']} copies took "
+            f"{found['channels']} channels, because one has no more than "
+            f"{found['first']} (loopdma.ring_size, here 65536, is also the size of "
+            "a channel's pool)"]
+
+
+def summary(values):
+    return {"value": round(statistics.median(values), 4),
+            "min": round(min(values), 4), "max": round(max(values), 4),
+            "runs": len(values)}
+
+
+def summaries(runs):
+    """One summary for each figure, of those of all runs."""
+    return {name: summary([run[name] for run in runs]) for name in TARGETS
+            if name in runs[0]}
+
+
+def reached(name, value):
+    sign, bound = TARGETS[name]
+    return value >= bound if sign == ">=" else value <= bound
+
+
+def in_ns(records):
+    """What was measured by the cycle counter, in nanoseconds."""
+    clock = pick(records, mode="cost", kind="clock")
+    return [{**record, **{phase: record[phase] * clock["ns"] / clock["cycles"]
+                          for phase in PHASES}}
+            for record in records if record["kind"] == "cost"]
+
+
+def cost_rows(records):
+    """Cost of each copy: median by phase, and the range of the whole."""
+    found = {}
+    for record in records:
+        if record["kind"] == "cost":
+            key = record["size"], record["depth"], record["channels"]
+            found.setdefault(key, []).append(record)
+    rows = []
+    for (size, depth, channels), costs in found.items():
+        wholes = [total(cost) / depth for cost in costs]
+        rows.append({"size": size, "outstanding": depth, "channels": channels,
+                     **{phase: round(statistics.median(
+                         cost[phase] for cost in costs) / depth, 2)
+                        for phase in PHASES},
+                     "total": round(statistics.median(wholes), 2),
+                     "min": round(min(wholes), 2), "max": round(max(wholes), 2),
+                     "runs": len(wholes)})
+    return rows
+
+
+# --- running ------------------------------------------------------------------
 
 def build_host_memcpy():
     source = common.ROOT / "tests" / "bench" / "hostmemcpy.c"
@@ -45,170 +256,224 @@ def build_host_memcpy():
     return program
 
 
-def host_memcpy(program, size):
-    """Nanoseconds of one copy on the host."""
-    return float(common.run([program, size, 100]))
+def host_memcpy(program, plan):
+    """Nanoseconds of one copy on the host, by size."""
+    return {4 ** n * 64: float(common.run([program, 4 ** n * 64, plan.window_ms]))
+            for n in range(10)}
 
 
-def parse(log, runs):
-    """The module's reports: {run: {(kind, size, depth): fields}}."""
+def load(mode, **parameters):
+    words = [f"{name}={value}" for name, value in parameters.items()]
+    return f"insmod /loopdma_bench.ko mode={mode} {' '.join(words)}\nrmmod loopdma_bench\n"
+
+
+def restart(ring_size):
+    return f"rmmod loopdma\ninsmod /loopdma.ko ring_size={ring_size}\n"
+
+
+def job(plan, cpus):
+    """What a guest does in a run."""
+    what = {"window_ms": plan.window_ms, "samples": plan.samples}
+    text = "set -e\ninsmod /loopdma.ko\n"
+    text += load("figures", engines=1, windows=plan.windows, **what)
+    for mode in ("sizes", "latency", "priority", "open"):
+        text += load(mode, engines=1, **what)
+    for engines in plan.engines:
+        text += load("channels", engines=engines, windows=plan.windows, **what)
+    # With another CPU, which handles an interrupt is not the module's to say.
+    if cpus == 1:
+        text += load("cost", engines=1)
+    text += restart(2048) + load("depths", engines=1, **what)
+    if cpus == 1:
+        text += restart(65536) + load("outstanding", engines=1)
+    return text
+
+
+def exact_job(plan):
+    return ("set -e\ninsmod /loopdma.ko\n" + load("cost", runs=plan.runs, exact=1) +
+            restart(65536) + load("outstanding", runs=plan.runs, exact=1))
+
+
+def run_guest(side, machine):
+    outcome = guest.run(machine)
+    # BusyBox's insmod tries another system call when one has failed, and says only
+    # that the last did.
+    said = re.findall(r"loopdma_bench: (\w+ failed: .*)", outcome.log)[:1]
+    if said or not outcome.ok:
+        raise Fail(f"{side.name} ({side.commit}): " +
+                   ", ".join([*said, *filter(None, [outcome.reason])]))
+    return parse(outcome.log)
+
+
+def measure(cell, side, plan, cpus):
+    """One run in a guest."""
+    first, *more = (f"engines={n},channels={CHANNELS if n == 1 else 16}"
+                    for n in ENGINES)
+    return run_guest(side, guest.Guest(
+        kernel=kernel.image(cell), name="bench", files=side.files, smp=cpus,
+        qemu=side.qemu, prealloc=True, iommu="off", device=first,
+        more_devices=tuple(more), job=job(plan, cpus)))
+
+
+def measure_exactly(cell, side, plan):
+    """The instructions of a guest.  Without engines nothing depends on the host."""
+    return run_guest(side, guest.Guest(
+        kernel=kernel.image(cell), name="bench-instructions", files=side.files, smp=1,
+        qemu=side.qemu, icount=True, iommu="off",
+        device=f"channels={CHANNELS},sync=on", job=exact_job(plan)))
+
+
+def git(*words):
+    return common.run(["git", *words], cwd=common.ROOT).strip()
+
+
+def head():
+    """The commit that is checked out; of an archive, nobody knows."""
+    try:
+        changed = " and changes" if git("status", "--porcelain", "-uno") else ""
+        return git("rev-parse", "--short=12", "HEAD") + changed
+    except Fail:
+        return "unknown"
+
+
+def this_side(kdir):
+    return Side("this", head(), common.qemu(),
+                guest.module_files(modules.build(kdir)[0]))
+
+
+def measure_all(cell, sides, plan):
+    """Everything: records by side, CPUs and run; and the host's memcpy by run."""
+    program = build_host_memcpy()
+    found = {(side.name, cpus): [] for side in sides for cpus in (1, 2)}
+    host = []
+    for run in range(plan.runs):
+        with common.step(f"run {run + 1} of {plan.runs}: host"):
+            host.append(host_memcpy(program, plan))
+        for cpus in (1, 2):
+            for side in sides:
+                what = f"guest with {cpus} CPU{'s' if cpus > 1 else ''}"
+                if len(sides) > 1:
+                    what += f", {side.name}"
+                with common.step(f"run {run + 1} of {plan.runs}: {what}"):
+                    found[side.name, cpus].append(measure(cell, side, plan, cpus))
+    return found, host
+
+
+def count_all(cell, sides, plan):
     found = {}
-    for line in log.splitlines():
-        match = re.search(r"loopdma_bench: (run=.*)", line)
-        if not match:
-            continue
-        fields = dict(word.split("=", 1) for word in match[1].split())
-        kind = fields.pop("kind")
-        numbers = {name: int(value) for name, value in fields.items()}
-        key = (kind, numbers.get("size"), numbers.get("depth"))
-        found.setdefault(numbers.pop("run"), {})[key] = numbers
-    if sorted(found) != list(range(runs)):
-        raise Fail("the guest reported runs "
-                   f"{sorted(found)} instead of 0 to {runs - 1}; "
-                   "see build/logs/bench.log")
-    return [found[run] for run in range(runs)]
-
-
-def priorities(log):
-    """Latency of a copy of 4 KiB: {what else there is: (p50, p99) in ns}."""
-    what = {("0", "0"): "alone", ("1", "0"): "beside a load of its class",
-            ("1", "3"): "beside a load of a lower class"}
-    found = {what[load, class_]: (int(p50), int(p99)) for load, class_, p50, p99 in
-             re.findall(r"kind=priority load=(\d) class=(\d) p50_ns=(\d+) p99_ns=(\d+)", log)}
-    if len(found) != len(what):
-        raise Fail("the guest did not report all of the latencies; see build/logs/bench.log")
+    for side in sides:
+        with common.step("instructions" + (f", {side.name}" if len(sides) > 1 else "")):
+            found[side.name] = measure_exactly(cell, side, plan)
     return found
 
 
-def figures_of(run, host_ns):
-    """The figures of one run; host_ns is the host's time for 1 MiB."""
-    big = run["dma", MIB, 8]
-    deep = run["dma", 4 * KIB, 32]
-    single = run["dma", 4 * KIB, 1]
-    # The guest's own copy is judged where it is fastest: at 1 MiB an emulated
-    # CPU spends its time elsewhere, and a ratio to that would flatter.
-    guest_mib_ns = run["memcpy", 64 * KIB, None]["ns"] * (MIB // (64 * KIB))
+# --- what is told -------------------------------------------------------------
 
-    def per(fields, name):
-        return fields[name] / fields["copies"]
-
-    return {
-        "copy_1MiB_vs_host_memcpy": host_ns / per(big, "ns"),
-        "copy_1MiB_vs_guest_memcpy": guest_mib_ns / per(big, "ns"),
-        "copy_4KiB_qd32_vs_qd1": per(single, "ns") / per(deep, "ns"),
-        "doorbells_per_issue": deep["doorbells"] / deep["issues"],
-        "mmio_reads_per_transfer":
-            max(per(fields, "reads") for fields in (big, deep, single)),
-        "irqs_per_transfer_4KiB_qd32": per(deep, "irqs"),
-        "cpu_time_1MiB_vs_guest_memcpy": per(big, "busy_ns") / guest_mib_ns,
-        "guest_progress_while_copying":
-            run["progress", None, None]["permille"] / 1000,
-    }
-
-
-def measure(cell, runs):
-    program = build_host_memcpy()
-    image, kdir = kernel.image(cell), kernel.kdir(cell)
-    built = guest.module_files(modules.build(kdir)[0])
-    half = (runs + 1) // 2
-
-    with common.step("host memcpy, before"):
-        host = [host_memcpy(program, MIB) for _ in range(half)]
-    with common.step(f"guest, {runs} runs"):
-        outcome = guest.run(guest.Guest(
-            kernel=image, name="bench", files=built, smp=1, prealloc=True,
-            # One channel keeps one engine busy; what a second one spends on
-            # looking for work it would take from the guest's CPU.
-            iommu="off", device="engines=1",
-            job="insmod /loopdma.ko && "
-                f"insmod /loopdma_bench.ko mode=figures runs={runs} && "
-                "rmmod loopdma_bench && insmod /loopdma_bench.ko mode=priority"))
-    if not outcome.ok:
-        raise Fail(outcome.reason)
-    with common.step("host memcpy, after"):
-        host += [host_memcpy(program, MIB) for _ in range(runs - half)]
-    return parse(outcome.log, runs), priorities(outcome.log), host
-
-
-def summary(values):
-    return {"value": round(statistics.median(values), 4),
-            "min": round(min(values), 4), "max": round(max(values), 4),
-            "runs": len(values)}
-
-
-def table(figures, raw):
-    print(f"{'figure':34} {'median':>9} {'min':>9} {'max':>9}   target")
-    for name, figure in figures.items():
+def figures_table(report):
+    two = report["figures_2_cpus"]
+    print(f"{'figure':34} {'median':>9} {'min':>9} {'max':>9} {'2 CPUs':>9}   target")
+    for name, figure in report["figures"].items():
         sign, bound = TARGETS[name]
-        value = figure["value"]
-        reached = value >= bound if sign == ">=" else value <= bound
+        other = f"{two[name]['value']:9.3f}" if name in two else f"{'':9}"
         print(f"{name:34} {figure['value']:9.3f} {figure['min']:9.3f} "
-              f"{figure['max']:9.3f}   {sign} {bound:g}"
-              f"{'' if reached else '  (not reached)'}")
-    print("\nmedians: " + ", ".join(f"{name} {value:,.0f}"
-                                    for name, value in raw.items()))
+              f"{figure['max']:9.3f} {other}   {sign} {bound:g}"
+              f"{'' if reached(name, figure['value']) else '  (not reached)'}")
+    for limit in report["limits"]:
+        print(f"note: {limit}")
 
 
-def rates(runs, host):
-    """Absolute medians: this machine, this day, for orientation."""
-    def median(function):
-        return statistics.median(function(run) for run in runs)
+def instructions_table(rows, base_rows=None):
+    print("instructions of the guest for each copy:\n"
+          f"{'bytes':>8} {'outstanding':>11} {'channels':>8} {'prep':>8} {'submit':>8} "
+          f"{'issue':>8} {'complete':>8} {'total':>9} {'min':>9} {'max':>9}"
+          f"{'   / base' if base_rows else ''}")
+    base = {(row["size"], row["outstanding"], row["channels"]): row["total"]
+            for row in base_rows or []}
+    for row in rows:
+        line = (f"{row['size']:8} {row['outstanding']:11} {row['channels']:8} "
+                f"{row['prep']:8.1f} {row['submit']:8.1f} {row['issue']:8.1f} "
+                f"{row['complete']:8.1f} {row['total']:9.1f} {row['min']:9.1f} "
+                f"{row['max']:9.1f}")
+        before = base.get((row["size"], row["outstanding"], row["channels"]))
+        print(line + (f" {row['total'] / before:8.4f}" if before else ""))
 
-    return {
-        "host memcpy 1 MiB MB/s": MIB * 1000 / statistics.median(host),
-        "guest memcpy 64 KiB MB/s":
-            median(lambda r: 64 * KIB * 1000 / r["memcpy", 64 * KIB, None]["ns"]),
-        "guest memcpy 1 MiB MB/s":
-            median(lambda r: MIB * 1000 / r["memcpy", MIB, None]["ns"]),
-        "DMA 1 MiB MB/s": median(
-            lambda r: MIB * 1000 * r["dma", MIB, 8]["copies"] /
-            r["dma", MIB, 8]["ns"]),
-        "DMA 4 KiB depth 32 copies/s": median(
-            lambda r: r["dma", 4 * KIB, 32]["copies"] * 1e9 /
-            r["dma", 4 * KIB, 32]["ns"]),
-        "DMA 4 KiB depth 1 copies/s": median(
-            lambda r: r["dma", 4 * KIB, 1]["copies"] * 1e9 /
-            r["dma", 4 * KIB, 1]["ns"]),
+
+def report_of(sides, plan, found, host, counts):
+    """What bench.json holds."""
+    def runs_of(name, cpus):
+        return [figures_of(records, ns) for records, ns in zip(found[name, cpus], host)]
+
+    def exact_of(name):
+        return [exact_figures_of(counts[name], run) for run in range(plan.runs)]
+
+    report = {
+        "figures": summaries(runs_of("this", 1)) | summaries(exact_of("this")),
+        "figures_2_cpus": summaries(runs_of("this", 2)),
+        "targets": {name: f"{sign} {bound:g}" for name, (sign, bound) in TARGETS.items()},
+        "limits": limits_of(counts["this"]),
+        "instructions": cost_rows(counts["this"]),
+        "cost_ns": cost_rows([record for records in found["this", 1]
+                              for record in in_ns(records)]),
+        "commit": sides[0].commit,
+        "accelerator": guest.accelerator(),
+        "host": platform.release(),
+        "host_cpus": common.jobs(),
+        "host_memcpy_ns": host,
+        "raw": [{"cpus": cpus, "run": run, "records": records} for cpus in (1, 2)
+                for run, records in enumerate(found["this", cpus])],
+        "raw_instructions": counts["this"],
     }
+    return report
+
+
+def write(name, text):
+    common.REPORTS.mkdir(parents=True, exist_ok=True)
+    common.write_atomically(common.REPORTS / name, text)
+    common.say(f"written: build/reports/{name}")
+
+
+def instructions_only(cell, sides, plan):
+    counts = count_all(cell, sides, plan)
+    rows = {name: cost_rows(records) for name, records in counts.items()}
+    instructions_table(rows["this"], rows.get("base"))
+    for limit in limits_of(counts["this"]):
+        print(f"note: {limit}")
+    write("bench-instructions.json", json.dumps(
+        {side.name: {"commit": side.commit, "instructions": rows[side.name],
+                     "raw": counts[side.name]} for side in sides}, indent=1) + "\n")
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--quick", action="store_true", help="less of everything")
+    what.add_argument("--instructions", action="store_true",
+                      help="count the guest's instructions, and nothing else")
     parser.add_argument("--cell", metavar="NAME",
                         help="stock kernel, as listed by kernel.py list "
                         "(default: the release's own)")
-    parser.add_argument("--runs", type=int, default=5, metavar="N")
+    parser.add_argument("--runs", type=int, metavar="N", help="default: "
+                        f"{FULL.runs}, with --quick {QUICK.runs}")
     args = parser.parse_args()
-    if args.runs < 1:
-        parser.error("--runs must be 1 or more")
-
+    plan = QUICK if args.quick else FULL
+    if args.runs is not None:
+        if args.runs < 1:
+            parser.error("--runs must be 1 or more")
+        plan = dataclasses.replace(plan, runs=args.runs)
     cell = kernel.cell(args.cell) if args.cell else kernel.cells()[0]
-    runs, latencies, host = measure(cell, args.runs)
-    host_ns = statistics.median(host)
-    each = [figures_of(run, host_ns) for run in runs]
-    figures = {name: summary([run[name] for run in each]) for name in TARGETS}
-    raw = rates(runs, host)
-    common.REPORTS.mkdir(parents=True, exist_ok=True)
-    report = {
-        "figures": figures,
-        "rates": {name: round(value) for name, value in raw.items()},
-        "raw": [{" ".join(str(part) for part in key if part is not None): fields
-                 for key, fields in run.items()} for run in runs],
-        "latency_4KiB_ns": {what: {"p50": p50, "p99": p99}
-                            for what, (p50, p99) in latencies.items()},
-        "host_memcpy_1MiB_ns": host,
-        "accelerator": guest.accelerator(),
-        "host": platform.release(),
-    }
-    common.write_atomically(common.REPORTS / "bench.json",
-                            json.dumps(report, indent=1) + "\n")
-    table(figures, raw)
-    print("\ncopy of 4 KiB, us:" + "".join(
-        f"\n  {what:32} median {p50 / 1000:8.1f}   p99 {p99 / 1000:8.1f}"
-        for what, (p50, p99) in latencies.items()))
-    common.say("written: build/reports/bench.json")
+    kdir = kernel.kdir(cell)
+    sides = [this_side(kdir)]
+    if args.instructions:
+        instructions_only(cell, sides, plan)
+        return 0
+    found, host = measure_all(cell, sides, plan)
+    report = report_of(sides, plan, found, host, count_all(cell, sides, plan))
+    report["kernel"] = cell.kver
+    figures_table(report)
+    instructions_table(report["instructions"], report.get("base", {}).get("instructions"))
+    write("bench.json", json.dumps(report, indent=1) + "\n")
     return 0
 
 

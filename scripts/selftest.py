@@ -675,6 +675,129 @@ def ctl_rates(programs):
         return f"{wrong} instead of {wanted}" if wrong else ""
 
 
+# --- benchmark ----------------------------------------------------------------
+
+BENCH = """\
+[    2.0] loopdma: module verification failed
+[    2.1] loopdma_bench: mode=figures kind=memcpy size=65536 ns=10000
+[    2.2] loopdma_bench: mode=figures kind=dma size=1048576 depth=8 channels=1 engines=1 \
+copies=100 issues=93 ns=4000000 busy_ns=160000 doorbells=93 irqs=30 reads=0
+[    2.3] loopdma_bench: mode=figures kind=dma size=4096 depth=64 channels=1 engines=1 \
+copies=1000 issues=937 ns=2000000 busy_ns=1500000 doorbells=937 irqs=20 reads=0
+[    2.4] loopdma_bench: mode=figures kind=dma size=4096 depth=32 channels=1 engines=1 \
+copies=1000 issues=969 ns=2500000 busy_ns=1500000 doorbells=969 irqs=50 reads=0
+[    2.5] loopdma_bench: mode=figures kind=dma size=4096 depth=1 channels=1 engines=1 \
+copies=100 issues=50 ns=1000000 busy_ns=500000 doorbells=100 irqs=90 reads=25
+[    2.6] loopdma_bench: mode=figures kind=progress permille=875
+[    2.7] loopdma_bench: mode=latency kind=latency size=64 poll=0 load=0 class=0 copies=10 \
+ns=300000 p50_ns=20000 p99_ns=30000 p999_ns=40000
+[    2.8] loopdma_bench: mode=latency kind=latency size=64 poll=1 load=0 class=0 copies=20 \
+ns=120000 p50_ns=5000 p99_ns=6000 p999_ns=7000
+[    2.9] loopdma_bench: mode=priority kind=latency size=4096 poll=0 load=0 class=0 \
+copies=10 ns=300000 p50_ns=20000 p99_ns=40000 p999_ns=50000
+[    3.0] loopdma_bench: mode=priority kind=latency size=4096 poll=0 load=1 class=0 \
+copies=10 ns=900000 p50_ns=20000 p99_ns=500000 p999_ns=600000
+[    3.1] loopdma_bench: mode=priority kind=latency size=4096 poll=0 load=1 class=3 \
+copies=10 ns=400000 p50_ns=20000 p99_ns=100000 p999_ns=500000
+[    3.2] loopdma_bench: mode=open kind=open channels=32 ns=1500000 bytes=6291456
+[    3.3] loopdma_bench: mode=channels kind=dma size=1048576 depth=8 channels=1 engines=1 \
+copies=100 issues=93 ns=4000000 busy_ns=1 doorbells=93 irqs=30 reads=0
+[    3.4] loopdma_bench: mode=channels kind=dma size=1048576 depth=8 channels=2 engines=2 \
+copies=300 issues=286 ns=6000000 busy_ns=1 doorbells=286 irqs=60 reads=0
+"""
+
+BENCH_FIGURES = {
+    "copy_1MiB_vs_host_memcpy": 0.75, "copy_1MiB_vs_guest_memcpy": 4,
+    "copy_4KiB_qd32_vs_qd1": 4, "doorbells_per_issue": 2, "mmio_reads_per_transfer": 0.25,
+    "irqs_per_transfer_4KiB_qd32": 0.05, "irqs_per_transfer_4KiB_qd64": 0.02,
+    "cpu_time_1MiB_vs_guest_memcpy": 0.01, "guest_progress_while_copying": 0.875,
+    "two_channels_vs_one_1MiB": 2, "polled_vs_interrupt_64B": 5,
+    "priority_p99_vs_idle_p99": 2.5, "open_32_channels_ms": 1.5, "open_32_channels_MiB": 6,
+}
+
+BENCH_COSTS = """\
+loopdma_bench: mode=cost kind=cost run=0 size=4096 depth=64 channels=1 first=64 prep=6400 \
+submit=3200 issue=640 complete=12800
+loopdma_bench: mode=cost kind=cost run=0 size=4096 depth=2048 channels=32 first=64 \
+prep=204800 submit=102400 issue=40960 complete=409600
+loopdma_bench: mode=outstanding kind=cost run=0 size=64 depth=10 channels=1 first=10 \
+prep=100 submit=100 issue=100 complete=700
+loopdma_bench: mode=outstanding kind=cost run=0 size=64 depth=20 channels=1 first=20 \
+prep=200 submit=200 issue=200 complete=900
+loopdma_bench: mode=outstanding kind=cost run=0 size=64 depth=50000 channels=1 first=50000 \
+prep=1 submit=1 issue=1 complete=999997
+loopdma_bench: mode=outstanding kind=cost run=0 size=64 depth=100000 channels={} first={} \
+prep=1 submit=1 issue=1 complete=3999997
+"""
+
+
+def refused(function, pattern):
+    """What is wrong if a function does not raise a Fail that matches."""
+    try:
+        function()
+    except common.Fail as e:
+        return "" if re.search(pattern, str(e)) else f"says '{e}', not '{pattern}'"
+    return f"takes what is wrong: '{pattern}'"
+
+
+def bench_figures():
+    """the figures of what a guest has measured"""
+    import bench
+    found = bench.figures_of(bench.parse(BENCH), {bench.MIB: 30000})
+    for name, value in BENCH_FIGURES.items():
+        if abs(found.pop(name) - value) > 1e-9:
+            return f"{name} is not {value}"
+    if found:
+        return f"has {found}, too"
+    twice = BENCH + BENCH.splitlines()[1]
+    lacking = BENCH.replace("poll=1", "poll=0", 1)
+    return refused(lambda: bench.figures_of(bench.parse(twice), {bench.MIB: 1}),
+                   "reported 2 measurements of mode=figures kind=memcpy") or \
+        refused(lambda: bench.figures_of(bench.parse(lacking), {bench.MIB: 1}),
+                "reported [02] measurements of mode=latency") or \
+        refused(lambda: bench.parse(BENCH.replace("ns=10000", "ns=1o000")),
+                "what is no measurement: mode=figures kind=memcpy") or \
+        refused(lambda: bench.parse(BENCH.replace("ns=10000", "ns")),
+                "what is no measurement")
+
+
+def bench_costs():
+    """the figures of counted instructions"""
+    import bench
+    for channels, first, limits in [(1, 100000, 0), (2, 65536, 1)]:
+        records = bench.parse(BENCH_COSTS.format(channels, first))
+        found = bench.exact_figures_of(records, 0)
+        wanted = {"instructions_per_4KiB_copy_qd64": 360,
+                  "cost_growth_100k_outstanding": 60 / 50,
+                  "cost_growth_32_channels": 370 / 360}
+        if found != wanted:
+            return f"are {found}, not {wanted}"
+        said = bench.limits_of(records)
+        if len(said) != limits or limits and "no more than 65536" not in said[0]:
+            return f"{channels} channels: says {said}"
+    records = bench.parse(BENCH_COSTS.format(1, 100000) + BENCH_COSTS.format(1, 100000)
+                          .replace("run=0", "run=1").replace("submit=3200", "submit=3264"))
+    row = bench.cost_rows(records)[0]
+    wanted = {"size": 4096, "outstanding": 64, "channels": 1, "prep": 100, "submit": 50.5,
+              "issue": 10, "complete": 200, "total": 360.5, "min": 360, "max": 361, "runs": 2}
+    if row != wanted:
+        return f"row is {row}, not {wanted}"
+    clock = bench.parse("loopdma_bench: mode=cost kind=clock cycles=5000 ns=2000\n")
+    found = bench.cost_rows(bench.in_ns([*records, *clock]))[0]
+    wanted |= {"prep": 40, "submit": 20.2, "issue": 4, "complete": 80, "total": 144.2,
+               "min": 144, "max": 144.4}
+    return "" if found == wanted else f"in ns it is {found}, not {wanted}"
+
+
+def bench_arguments():
+    """a benchmark of what there is not"""
+    script = SCRIPTS / "bench.py"
+    return expect([script, "--runs", "0"], "--runs must be 1 or more", status=2) or \
+        expect([script, "--quick", "--instructions"], "not allowed with", status=2) or \
+        expect([script, "--instructions", "--cell", "2.4"],
+               "no stock kernel '2.4'.*choose one of")
+
+
 # --- running them -------------------------------------------------------------
 
 TESTS = [
@@ -688,6 +811,9 @@ TESTS = [
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
     kernel_configured, ctl_absent, ctl_shows, ctl_rates,
+
+
+    kernel_configured, bench_figures, bench_costs, bench_arguments,
 ]
 
 
