@@ -88,16 +88,16 @@ lint:  ## checkpatch, kernel-doc, shellcheck and the like
 	@scripts/deps.sh check
 	@scripts/check.py --lanes lint
 
-bench:  ## measure; writes build/reports/bench.json
-	@scripts/deps.sh run
+bench:  ## measure; writes build/reports/bench.html and .json
+	@scripts/deps.sh bench
 	@scripts/bench.py
 
 bench-quick:  ## the same in less than a minute, less exactly
-	@scripts/deps.sh run
+	@scripts/deps.sh bench
 	@scripts/bench.py --quick
 
 bench-instructions:  ## count the instructions that a copy costs the guest, without noise
-	@scripts/deps.sh run
+	@scripts/deps.sh bench
 	@scripts/bench.py --instructions
 
 deps:  ## install what run and check need (apt-get)

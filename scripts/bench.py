@@ -6,8 +6,9 @@ Boots the stock kernel without an IOMMU, all guest memory touched beforehand,
 with one CPU and with two, again for each run, and lets
 tests/bench/loopdma_bench.c measure; measures the host's own memcpy() in each
 run, too.  Then counts the guest's instructions, in a guest of its own.  Prints
-the figures and writes build/reports/bench.json.  What each figure means is in
-Documentation/performance.rst.  Nothing here decides whether a test passes.
+the figures and writes build/reports/bench.json and build/reports/bench.html.
+What each figure means is in Documentation/performance.rst.  Nothing here
+decides whether a test passes.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import re
 import statistics
 from pathlib import Path
 
+import bench_report
 import common
 import guest
 import kernel
@@ -462,6 +464,9 @@ def main():
         if args.runs < 1:
             parser.error("--runs must be 1 or more")
         plan = dataclasses.replace(plan, runs=args.runs)
+    if not args.instructions:
+        # Not after minutes of measuring.
+        bench_report.check_tools()
     cell = kernel.cell(args.cell) if args.cell else kernel.cells()[0]
     kdir = kernel.kdir(cell)
     sides = [this_side(kdir)]
@@ -474,6 +479,7 @@ def main():
     figures_table(report)
     instructions_table(report["instructions"], report.get("base", {}).get("instructions"))
     write("bench.json", json.dumps(report, indent=1) + "\n")
+    write("bench.html", bench_report.page(report))
     return 0
 
 

@@ -5,11 +5,12 @@ set -eu
 
 usage() {
 	cat <<'EOF'
-Usage: scripts/deps.sh [--list] run|check|coverage
+Usage: scripts/deps.sh [--list] run|check|coverage|bench
 
 Says which packages are missing and installs them with apt-get: those that
 `make run` needs, or those of `make check`, which are some more, or those of
-`make coverage`, which are still more.  Does nothing if all are there.
+`make coverage`, which are still more, or those of `make bench`, which are
+those of `make run` and some.  Does nothing if all are there.
 
   --list    print the packages instead
 EOF
@@ -30,6 +31,8 @@ xz-utils zstd pciutils ca-certificates"
 check="bc perl git sparse shellcheck groff-base"
 # What makes a report of what gcov has counted.
 coverage="gcovr"
+# Plots, and the tree of another commit to compare with.
+bench="gnuplot-nox git"
 
 list=
 if [ "${1:-}" = --list ]; then
@@ -43,6 +46,8 @@ check)
 	wanted="$run $check" ;;
 coverage)
 	wanted="$run $check $coverage" ;;
+bench)
+	wanted="$run $bench" ;;
 -h | --help)
 	usage
 	exit 0 ;;

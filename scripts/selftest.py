@@ -789,6 +789,29 @@ def bench_costs():
     return "" if found == wanted else f"in ns it is {found}, not {wanted}"
 
 
+def bench_points():
+    """what the plots of a benchmark show"""
+    import bench
+    import bench_report
+    runs = [{"cpus": 1, "run": run, "records": bench.parse(text)} for run, text in enumerate(
+        (BENCH, BENCH.replace("copies=1000 issues=937 ns=2000000",
+                              "copies=1000 issues=937 ns=1000000")))]
+    points = bench_report.series(
+        runs, bench_report.by("depth", bench_report.operations),
+        bench_report.of_mode("figures", size=4096))
+    wanted = [(1, 100000, 100000, 100000), (32, 400000, 400000, 400000),
+              (64, 750000, 500000, 1000000)]
+    if points != wanted:
+        return f"are {points}, not {wanted}"
+    rows = dict(bench_report.latency_rows(runs))
+    if rows.get("64 B, polled") != [5, 6, 7] or \
+            rows.get("4 KiB, with load, class 3") != [20, 100, 500] or len(rows) != 5:
+        return f"latencies are {rows}"
+    text = bench_report.table(["<a>"], [(True, ["&"]), (False, [1])])
+    return "" if "&lt;a&gt;" in text and '<tr class="missed"><td>&amp;' in text and \
+        "<tr><td>1" in text else f"the table is {text}"
+
+
 def bench_arguments():
     """a benchmark of what there is not"""
     script = SCRIPTS / "bench.py"
@@ -796,6 +819,27 @@ def bench_arguments():
         expect([script, "--quick", "--instructions"], "not allowed with", status=2) or \
         expect([script, "--instructions", "--cell", "2.4"],
                "no stock kernel '2.4'.*choose one of")
+
+
+@stubs
+def bench_without_gnuplot(programs):
+    """a benchmark without gnuplot"""
+    return expect([sys.executable, SCRIPTS / "bench.py"],
+                  "gnuplot is missing: run 'scripts/deps.sh bench'", env=programs.env())
+
+
+@stubs
+def bench_with_bad_gnuplot(programs):
+    """a gnuplot that does not draw"""
+    import bench_report
+    programs.link("sh").write("gnuplot", "echo 'line 0: no terminal' >&2; exit 1\n")
+    path = os.environ["PATH"]
+    os.environ["PATH"] = str(programs.directory)
+    try:
+        return refused(lambda: bench_report.gnuplot("plot x\n"),
+                       "^gnuplot failed: line 0: no terminal$")
+    finally:
+        os.environ["PATH"] = path
 
 
 # --- running them -------------------------------------------------------------
@@ -811,9 +855,8 @@ TESTS = [
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
     kernel_configured, ctl_absent, ctl_shows, ctl_rates,
-
-
-    kernel_configured, bench_figures, bench_costs, bench_arguments,
+    bench_figures, bench_costs, bench_points,
+    bench_arguments, bench_without_gnuplot, bench_with_bad_gnuplot,
 ]
 
 
