@@ -28,6 +28,7 @@ help:  ## this list
 	@echo "  DEVICE=PROP=VALUE,...   properties of the device for 'run' and 'shell'"
 	@echo "  LANES=NAME,...          lanes for 'check' (scripts/check.py --list)"
 	@echo "  ONLY=NAME,...           mutants for 'mutants' (scripts/mutants.py --list)"
+	@echo "  BASE=COMMIT             for 'bench' and its kin: measure another commit in turn"
 	@echo "  QEMU=PATH               a QEMU that has the device, instead of building one"
 	@echo "  LOOPDMA_CACHE=DIR       where kernels and QEMU are kept (default: ~/.cache/loopdma)"
 
@@ -88,17 +89,17 @@ lint:  ## checkpatch, kernel-doc, shellcheck and the like
 	@scripts/deps.sh check
 	@scripts/check.py --lanes lint
 
-bench:  ## measure; writes build/reports/bench.html and .json
+bench:  ## measure; writes build/reports/bench.html and .json; BASE=COMMIT to compare
 	@scripts/deps.sh bench
-	@scripts/bench.py
+	@scripts/bench.py $(if $(BASE),--base '$(BASE)')
 
 bench-quick:  ## the same in less than a minute, less exactly
 	@scripts/deps.sh bench
-	@scripts/bench.py --quick
+	@scripts/bench.py --quick $(if $(BASE),--base '$(BASE)')
 
 bench-instructions:  ## count the instructions that a copy costs the guest, without noise
 	@scripts/deps.sh bench
-	@scripts/bench.py --instructions
+	@scripts/bench.py --instructions $(if $(BASE),--base '$(BASE)')
 
 deps:  ## install what run and check need (apt-get)
 	@scripts/deps.sh check

@@ -214,6 +214,23 @@ def summaries(runs):
             if name in runs[0]}
 
 
+def ratio(now, base):
+    """How many times the base a value is; None if that says nothing."""
+    if now == base:
+        return 1.0
+    return now / base if base else None
+
+
+def ratios(runs, base_runs):
+    """Summaries of figure / the base's, run by run, as they were measured in turn."""
+    found = {}
+    for name in (name for name in TARGETS if name in runs[0]):
+        values = [ratio(now[name], base[name]) for now, base in zip(runs, base_runs)]
+        if None not in values:
+            found[name] = summary(values)
+    return found
+
+
 def reached(name, value):
     sign, bound = TARGETS[name]
     return value >= bound if sign == ">=" else value <= bound
@@ -338,9 +355,47 @@ def head():
         return "unknown"
 
 
+def resolve(base):
+    """The full name of a commit."""
+    git("rev-parse", "--git-dir")
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options",
+                   f"{base}^{{commit}}")
+    except Fail:
+        raise Fail(f"there is no commit '{base}' here: give one that git log "
+                   "shows") from None
+
+
+def checkout(commit):
+    """A tree with another commit, below build/."""
+    tree = common.BUILD / "base" / commit[:12]
+    if not (tree / ".git").exists():
+        tree.parent.mkdir(parents=True, exist_ok=True)
+        # --force: 'make clean' takes a tree away without telling git.
+        git("worktree", "add", "--force", "--force", "--detach", str(tree), commit)
+    return tree
+
+
 def this_side(kdir):
     return Side("this", head(), common.qemu(),
                 guest.module_files(modules.build(kdir)[0]))
+
+
+def base_side(kdir, commit):
+    """Driver and device of another commit, with the module that measures from here."""
+    tree = checkout(commit)
+    common.say(f"base: {common.relative(tree)}")
+    qemu = common.build_qemu(tree)
+    wanted = {name: content for name, content in modules.sources(tree).items()
+              if not name.is_relative_to("tests/bench")}
+    wanted |= {name: content for name, content in modules.sources().items()
+               if name.is_relative_to("tests/bench")}
+    try:
+        built = modules.build(kdir, "-base", wanted=wanted)[0]
+    except Fail as e:
+        raise Fail(f"what measures is of today, and may not fit the driver of "
+                   f"{commit[:12]}: {e}") from None
+    return Side("base", commit[:12], Path(qemu), guest.module_files(built))
 
 
 def measure_all(cell, sides, plan):
@@ -372,13 +427,19 @@ def count_all(cell, sides, plan):
 # --- what is told -------------------------------------------------------------
 
 def figures_table(report):
-    two = report["figures_2_cpus"]
-    print(f"{'figure':34} {'median':>9} {'min':>9} {'max':>9} {'2 CPUs':>9}   target")
+    two, compared = report.get("figures_2_cpus", {}), report.get("base", {}).get("ratios")
+    print(f"{'figure':34} {'median':>9} {'min':>9} {'max':>9} {'2 CPUs':>9}"
+          f"{'   / base  [min .. max]   ' if compared else ''}   target")
     for name, figure in report["figures"].items():
         sign, bound = TARGETS[name]
         other = f"{two[name]['value']:9.3f}" if name in two else f"{'':9}"
-        print(f"{name:34} {figure['value']:9.3f} {figure['min']:9.3f} "
-              f"{figure['max']:9.3f} {other}   {sign} {bound:g}"
+        line = (f"{name:34} {figure['value']:9.3f} {figure['min']:9.3f} "
+                f"{figure['max']:9.3f} {other}")
+        if compared:
+            r = compared.get(name)
+            line += f" {r['value']:8.3f}  [{r['min']:.3f} .. {r['max']:.3f}]".ljust(27) \
+                if r else " " * 27
+        print(f"{line}   {sign} {bound:g}"
               f"{'' if reached(name, figure['value']) else '  (not reached)'}")
     for limit in report["limits"]:
         print(f"note: {limit}")
@@ -425,6 +486,17 @@ def report_of(sides, plan, found, host, counts):
                 for run, records in enumerate(found["this", cpus])],
         "raw_instructions": counts["this"],
     }
+    if len(sides) > 1:
+        report["base"] = {
+            "commit": sides[1].commit,
+            "figures": summaries(runs_of("base", 1)) | summaries(exact_of("base")),
+            "ratios": ratios(runs_of("this", 1), runs_of("base", 1)) |
+                ratios(exact_of("this"), exact_of("base")),
+            "instructions": cost_rows(counts["base"]),
+            "raw": [{"cpus": cpus, "run": run, "records": records} for cpus in (1, 2)
+                    for run, records in enumerate(found["base", cpus])],
+            "raw_instructions": counts["base"],
+        }
     return report
 
 
@@ -453,6 +525,8 @@ def main():
     what.add_argument("--quick", action="store_true", help="less of everything")
     what.add_argument("--instructions", action="store_true",
                       help="count the guest's instructions, and nothing else")
+    parser.add_argument("--base", metavar="COMMIT", help="measure driver and device of "
+                        "another commit in turn with these, and print the ratios")
     parser.add_argument("--cell", metavar="NAME",
                         help="stock kernel, as listed by kernel.py list "
                         "(default: the release's own)")
@@ -467,9 +541,12 @@ def main():
     if not args.instructions:
         # Not after minutes of measuring.
         bench_report.check_tools()
+    base = resolve(args.base) if args.base else None
     cell = kernel.cell(args.cell) if args.cell else kernel.cells()[0]
     kdir = kernel.kdir(cell)
-    sides = [this_side(kdir)]
+    # The base first: what is built last is what the cache has for the next.
+    sides = [base_side(kdir, base)] if base else []
+    sides.insert(0, this_side(kdir))
     if args.instructions:
         instructions_only(cell, sides, plan)
         return 0

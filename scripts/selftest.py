@@ -789,6 +789,29 @@ def bench_costs():
     return "" if found == wanted else f"in ns it is {found}, not {wanted}"
 
 
+def bench_ratios():
+    """figures compared with those of another commit"""
+    import bench
+    now = [{"open_32_channels_ms": value, "mmio_reads_per_transfer": reads}
+           for value, reads in ((2, 0), (6, 0), (9, 0))]
+    base = [{"open_32_channels_ms": value, "mmio_reads_per_transfer": reads}
+            for value, reads in ((1, 0), (2, 0), (9, 0))]
+    found = bench.ratios(now, base)
+    # Run by run: the ratio of the medians would be 3.
+    wanted = {"open_32_channels_ms": {"value": 2, "min": 1, "max": 3, "runs": 3},
+              "mmio_reads_per_transfer": {"value": 1, "min": 1, "max": 1, "runs": 3}}
+    if found != wanted:
+        return f"are {found}, not {wanted}"
+    now[1]["mmio_reads_per_transfer"] = 4
+    if "mmio_reads_per_transfer" in bench.ratios(now, base):
+        return "something is compared with nothing"
+    for value, yes in ((0.9, True), (0.89, False)):
+        if bench.reached("copy_1MiB_vs_host_memcpy", value) != yes:
+            return f"{value} is judged wrongly"
+    return "" if bench.reached("doorbells_per_issue", 1) and \
+        not bench.reached("doorbells_per_issue", 1.01) else "doorbells are judged wrongly"
+
+
 def bench_points():
     """what the plots of a benchmark show"""
     import bench
@@ -819,6 +842,16 @@ def bench_arguments():
         expect([script, "--quick", "--instructions"], "not allowed with", status=2) or \
         expect([script, "--instructions", "--cell", "2.4"],
                "no stock kernel '2.4'.*choose one of")
+
+
+def bench_base_unknown():
+    """a comparison with a commit that does not exist"""
+    if not (common.ROOT / ".git").exists():
+        raise Skip("this is no checkout of git")
+    return expect([SCRIPTS / "bench.py", "--instructions", "--base", "frobnicate"],
+                  "there is no commit 'frobnicate' here: give one") or \
+        expect([SCRIPTS / "bench.py", "--instructions", "--base", "HEAD:Makefile"],
+               "there is no commit 'HEAD:Makefile' here")
 
 
 @stubs
@@ -855,8 +888,8 @@ TESTS = [
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
     kernel_configured, ctl_absent, ctl_shows, ctl_rates,
-    bench_figures, bench_costs, bench_points,
-    bench_arguments, bench_without_gnuplot, bench_with_bad_gnuplot,
+    bench_figures, bench_costs, bench_ratios, bench_points,
+    bench_arguments, bench_base_unknown, bench_without_gnuplot, bench_with_bad_gnuplot,
 ]
 
 
