@@ -199,7 +199,7 @@ static bool loopdma_is_outclassed(const LoopdmaChannel *ch)
     return false;
 }
 
-/* May the vCPU that rings the doorbell try to do it all?  With the lock held. */
+/* May the vCPU that rings the doorbell do it all?  With the lock held. */
 static bool loopdma_at_once(const LoopdmaChannel *ch)
 {
     /*
@@ -217,8 +217,8 @@ static bool loopdma_at_once(const LoopdmaChannel *ch)
  * @ch: the channel
  *
  * With the BQL held, by the vCPU that gives the work.  To wake an engine, and
- * for its interrupt the main loop, takes many times as long as a small transfer;
- * so that is done before the register write returns.
+ * for its interrupt the main loop, takes many times as long as a small
+ * transfer; so that is done before the register write returns.
  */
 void loopdma_kick_at_once(LoopdmaChannel *ch)
 {
