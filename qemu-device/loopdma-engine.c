@@ -104,8 +104,9 @@ static LoopdmaChannel *loopdma_first(const LoopdmaState *s)
 /*
  * May the channel's interrupt wait?  Each costs the guest's CPU the time of a
  * large copy.  While the channel is busy for long enough that the guest can
- * refill it in time, one interrupt does for all that is retired meanwhile.  Not
- * if other channels wait for an engine: when the next turn ends is open then.
+ * refill it in time, judged by how long it took before, one interrupt does for
+ * all that is retired meanwhile.  Not if other channels wait for an engine:
+ * when the next turn ends is open then.
  */
 static bool loopdma_put_off(const LoopdmaChannel *ch)
 {
@@ -114,8 +115,27 @@ static bool loopdma_put_off(const LoopdmaChannel *ch)
     uint32_t left = ch->tail - ch->retired;
 
     /* Exactly one interrupt where a test expects it. */
-    return !s->sync && !s->nready && left && ch->pace > delay / left &&
+    return !s->sync && !s->nready && left &&
+           ch->pace > ch->response / left &&
            get_clock() - ch->irq_since < delay;
+}
+
+/**
+ * loopdma_answered: the guest has more work for a channel
+ * @ch: the channel
+ *
+ * With the lock held.  If an interrupt has led to that, tells how long it took.
+ */
+void loopdma_answered(LoopdmaChannel *ch)
+{
+    if (ch->asked) {
+        /* One whose guest did not run for a while is no example. */
+        int64_t took = MIN(get_clock() - ch->asked, LOOPDMA_RESPONSE_MAX_NS);
+
+        ch->response += (took - ch->response) / LOOPDMA_RESPONSE_WEIGHT;
+        ch->asked = 0;
+        trace_loopdma_answered(ch->index, took, ch->response);
+    }
 }
 
 /* Send the channel's interrupt if one is due. */
@@ -125,6 +145,9 @@ static void loopdma_send_due(LoopdmaChannel *ch)
         ch->irq_due = false;
         ch->dev->irq_channels |= 1U << ch->index;
         if (!ch->dev->will_flush) {
+            if (!ch->asked) {
+                ch->asked = get_clock();
+            }
             qemu_bh_schedule(ch->dev->irq_bh);
         }
     }
@@ -223,7 +246,7 @@ static bool loopdma_at_once(const LoopdmaChannel *ch)
 void loopdma_kick_at_once(LoopdmaChannel *ch)
 {
     LoopdmaState *s = ch->dev;
-    bool worked;
+    bool worked, flush;
 
     g_assert(bql_locked());
     WITH_QEMU_LOCK_GUARD(&s->lock) {
@@ -249,8 +272,11 @@ void loopdma_kick_at_once(LoopdmaChannel *ch)
         ch->again |= !worked;
         loopdma_end(ch, worked, false);
         s->will_flush = false;
+        flush = s->irq_channels || s->irq_event;
     }
-    loopdma_flush_interrupts(s);
+    if (flush) {
+        loopdma_flush_interrupts(s);
+    }
 }
 
 /**

@@ -29,6 +29,15 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
 /* The same for each source of a descriptor that has several. */
 #define LOOPDMA_BLOCK_BYTES (LOOPDMA_CHUNK_BYTES / LOOPDMA_MAX_SOURCES)
 
+/*
+ * The time from an interrupt to the doorbell that answers it: what it is taken
+ * for before one is known, a running average over so many, and the longest that
+ * counts.
+ */
+#define LOOPDMA_RESPONSE_FIRST_NS (50 * SCALE_US)
+#define LOOPDMA_RESPONSE_WEIGHT 8
+#define LOOPDMA_RESPONSE_MAX_NS SCALE_MS
+
 /* How far a paced channel that is late may catch up, in nanoseconds. */
 #define LOOPDMA_CATCH_UP_NS (10 * SCALE_MS)
 
@@ -274,6 +283,8 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @irq_due: an interrupt was judged to be sent, and is put off
  * @irq_since: when that began, in nanoseconds
  * @pace: nanoseconds that a descriptor took last
+ * @asked: when an interrupt was sent that no doorbell has followed yet, or 0
+ * @response: nanoseconds from an interrupt to the next doorbell, on average
  * @tc_hold: CH_TC_HOLD
  * @tc_credits: what CH_TC_STEP has given and nobody has used
  * @tc_fail: CH_TC_FAIL
@@ -343,6 +354,8 @@ struct LoopdmaChannel {
     bool irq_due;
     int64_t irq_since;
     int64_t pace;
+    int64_t asked;
+    int64_t response;
     uint32_t tc_hold;
     uint32_t tc_credits;
     uint32_t tc_fail;
@@ -537,6 +550,7 @@ void loopdma_flush_interrupts(LoopdmaState *s);
 /* --- loopdma-engine.c: who does what when --- */
 
 bool loopdma_runnable(const LoopdmaChannel *ch);
+void loopdma_answered(LoopdmaChannel *ch);
 void loopdma_kick(LoopdmaChannel *ch);
 void loopdma_kick_at_once(LoopdmaChannel *ch);
 void loopdma_set_priority(LoopdmaChannel *ch, uint8_t priority);

@@ -246,6 +246,8 @@ static void loopdma_enable(LoopdmaChannel *ch)
     ch->skip = false;
     ch->raised = false;
     ch->pace = 0;
+    ch->asked = 0;
+    ch->response = LOOPDMA_RESPONSE_FIRST_NS;
     loopdma_set_state(ch, LOOPDMA_STATE_RUNNING);
 }
 
@@ -374,6 +376,7 @@ static void loopdma_doorbell(LoopdmaChannel *ch, uint32_t val)
         if (good) {
             ch->cnt_doorbells++;
             ch->tail = val;
+            loopdma_answered(ch);
         }
     }
     if (good) {

@@ -2,6 +2,7 @@
 """Engines at work beside the CPU: the acknowledgements are promises about memory."""
 
 import itertools
+import re
 import struct
 import time
 
@@ -173,6 +174,37 @@ def put_off_disabled(bench):
         expect(int(status, 0), HW.STATE_DISABLED, "CH_STATUS")
         require(dev.took(0), "the interrupt has not come")
         dev.no_message(0, "one request, one message")
+
+
+@bare
+def answered(bench):
+    """How long the guest takes to answer an interrupt is measured, and averaged."""
+    dev = bench.device("engines=1", ASYNC, extra=("-trace", "loopdma_answered"))
+    dev.use_msix()
+    ch = Channel(dev, 3, log2=6).enable()
+
+    def lines():
+        return [line for line in dev.m.complaints() if "loopdma_answered" in line]
+
+    # What is rung for without an interrupt before is no answer.
+    for _ in range(3):
+        ch.run(nop())
+    expect(lines(), [], "answers")
+    average = 50000
+    for n in range(1, 30):
+        ch.submit(nop(INT))
+        dev.wait_message(3)
+        # An answer, and a doorbell that answers nothing.
+        ch.run(nop())
+        ch.run(nop())
+        ch.arm(n)
+        dev.m.until(lambda n=n: len(lines()) == n, f"answer {n}")
+        took, now = map(int, re.search(r"channel 3 after (\d+) ns, response (\d+)",
+                                       lines()[-1]).groups())
+        require(0 < took <= 1000000, f"took {took} ns")
+        # Towards zero, as C divides.
+        average += int((took - average) / 8)
+        expect(now, average, "the average")
 
 
 @bare
