@@ -427,6 +427,84 @@ static void submit_from_callback(struct kunit *test)
 	batch_expect_ok(b, 0, b->n);
 }
 
+/* How many copies are called back together, each of which issues another. */
+#define CALLERS		3
+
+/**
+ * struct callers - callbacks that issue, without asking for anything else
+ * @b: what they issue
+ * @next: number in @b of the next
+ */
+struct callers {
+	struct batch *b;
+	unsigned int next;
+};
+
+static void issue_another(void *param)
+{
+	struct callers *c = param;
+
+	hook_submit_next(&c->b->x[c->next++ - 1]);
+}
+
+/*
+ * Rule: one doorbell for all that callbacks issue, as long as that keeps nobody
+ * waiting: rung when they are over, or at once if the device has nothing to do.
+ */
+static void callbacks_ring(struct kunit *test, unsigned int left)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct batch *first = batch_alloc(dut, chan, CALLERS);
+	struct batch *held = batch_alloc(dut, chan, left);
+	struct callers c = { .b = batch_alloc(dut, chan, CALLERS + 1), .next = 1 };
+	u32 before = ldk_descriptors(chan), doorbells;
+	struct dma_async_tx_descriptor *tx;
+	unsigned int i;
+
+	/* Of each, x[i].priv is what hook_submit_next() submits the next of. */
+	for (i = 0; i < c.b->n; i++)
+		c.b->x[i].priv = c.b;
+	ldk_hold(chan);
+	for (i = 0; i < CALLERS; i++) {
+		tx = ldk_prep_copy(chan, first->dst[i], first->src);
+		KUNIT_ASSERT_NOT_NULL(test, tx);
+		tx->callback = issue_another;
+		tx->callback_param = &c;
+		dmaengine_submit(tx);
+	}
+	for (i = 0; i < left; i++)
+		batch_submit(held, i);
+	/* Without their interrupt, so that it is we who find them, together. */
+	dut->trouble = true;
+	ldk_drop_irq(chan, 1);
+	dma_async_issue_pending(chan);
+	ldk_step(chan, CALLERS);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == CALLERS));
+
+	doorbells = ldk_doorbells(chan);
+	local_bh_disable();
+	dma_async_is_tx_complete(chan, chan->cookie, NULL, NULL);
+	/* Calls back: a tasklet runs on the CPU that has scheduled it. */
+	local_bh_enable();
+	KUNIT_ASSERT_EQ(test, CALLERS + 1, READ_ONCE(c.next));
+	KUNIT_EXPECT_EQ(test, left ? 1 : 2, ldk_doorbells(chan) - doorbells);
+
+	ldk_unhold(chan);
+	batch_expect_ok(held, 0, left);
+	batch_expect_ok(c.b, 1, c.b->n);
+}
+
+static void callbacks_ring_once(struct kunit *test)
+{
+	callbacks_ring(test, 2);
+}
+
+static void callbacks_ring_at_once(struct kunit *test)
+{
+	callbacks_ring(test, 0);
+}
+
 static void hook_terminate(struct ldk_xfer *x)
 {
 	dmaengine_terminate_async(x->chan);
@@ -1664,6 +1742,8 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(callback_context),
 	KUNIT_CASE(callback_unlocked),
 	KUNIT_CASE(submit_from_callback),
+	KUNIT_CASE(callbacks_ring_once),
+	KUNIT_CASE(callbacks_ring_at_once),
 	KUNIT_CASE(terminate_from_callback),
 	KUNIT_CASE(callback_result_wins),
 	KUNIT_CASE(callback_plain),

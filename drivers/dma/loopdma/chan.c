@@ -10,6 +10,7 @@
 #include <linux/iopoll.h>
 #include <linux/lockdep.h>
 #include <linux/percpu.h>
+#include <linux/smp.h>
 
 #include "loopdma.h"
 #include "trace.h"
@@ -174,6 +175,7 @@ void loopdma_chan_init(struct loopdma_dev *ld, u32 index)
 	INIT_LIST_HEAD(&lc->heap);
 	mutex_init(&lc->setup);
 	lc->quiet = true;
+	lc->caller = -1;
 	INIT_WORK(&lc->recover, loopdma_chan_recover);
 	loopdma_irq_init(lc);
 
@@ -560,7 +562,9 @@ void loopdma_chan_issue(struct loopdma_chan *lc)
 
 	if (!lc->submitted.first)
 		return;
-	loopdma_stats_clock(lc);
+	/* The tasklet has looked at it, for all that its callbacks issue. */
+	if (lc->caller != raw_smp_processor_id())
+		loopdma_stats_clock(lc);
 	lc->stats.depth += lc->nsubmitted;
 	trace_loopdma_issue(lc, lc->nsubmitted);
 	lc->nsubmitted = 0;

@@ -945,7 +945,7 @@ static void loopdma_issue_pending(struct dma_chan *chan)
 
 	spin_lock_irqsave(&lc->lock, flags);
 	loopdma_chan_issue(lc);
-	if (lc->state == LOOPDMA_CHAN_ON)
+	if (lc->state == LOOPDMA_CHAN_ON && !loopdma_chan_may_wait(lc))
 		loopdma_chan_push(lc);
 	spin_unlock_irqrestore(&lc->lock, flags);
 }

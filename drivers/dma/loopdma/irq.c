@@ -11,6 +11,7 @@
 #include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/smp.h>
 #include <kunit/visibility.h>
 
 #include "loopdma.h"
@@ -224,6 +225,25 @@ static bool loopdma_chan_retire_n(struct loopdma_chan *lc, u32 n)
 }
 
 /**
+ * loopdma_chan_may_wait() - has what is issued time until callbacks are over?
+ * @lc: channel, locked
+ *
+ * A doorbell is the dearest thing that a client can ask for.  Those who submit
+ * from their callback, one after the other, need one for them all, which the
+ * tasklet rings when it has called back: as long as it keeps nobody waiting,
+ * because the device has something to do until then.
+ *
+ * Return: true if it has; false if the caller is to push it.
+ */
+bool loopdma_chan_may_wait(const struct loopdma_chan *lc)
+{
+	lockdep_assert_held(&lc->lock);
+
+	return lc->caller == raw_smp_processor_id() &&
+	       loopdma_chan_done(lc) != lc->ring.rung;
+}
+
+/**
  * loopdma_chan_oldest() - the transaction that the device is at
  * @lc: channel, locked
  *
@@ -405,13 +425,19 @@ static void loopdma_tasklet(struct tasklet_struct *t)
 	unsigned int rounds = LOOPDMA_TASKLET_ROUNDS;
 	struct loopdma_desc *d;
 	bool more, reuse, aborted;
+	u64 clock;
 
 	do {
 		spin_lock_irq(&lc->lock);
+		clock = lc->stats.clock_ns;
 		if (lc->state == LOOPDMA_CHAN_ON)
 			loopdma_chan_reap(lc);
 		if (lc->state == LOOPDMA_CHAN_ON)
 			loopdma_chan_push(lc);
+		/* Unless that has just been done. */
+		if (lc->finished.first && lc->stats.clock_ns == clock)
+			loopdma_stats_clock(lc);
+		lc->caller = raw_smp_processor_id();
 		while ((d = loopdma_queue_pop(&lc->finished))) {
 			if (d->result != DMA_TRANS_NOERROR && !d->aborted)
 				lc->told_cookie = d->cookie;
@@ -432,6 +458,10 @@ static void loopdma_tasklet(struct tasklet_struct *t)
 			else if (aborted)
 				d->busy = false;
 		}
+		lc->caller = -1;
+		/* What they have issued, as far as it was not pushed at once. */
+		if (lc->state == LOOPDMA_CHAN_ON)
+			loopdma_chan_push(lc);
 		/* Behind what ended before it. */
 		more = loopdma_chan_call_periods(lc);
 		loopdma_desc_reclaim(lc);

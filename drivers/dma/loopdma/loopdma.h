@@ -420,6 +420,7 @@ struct loopdma_stats {
  * @paused: the hardware channel is paused
  * @errors: for tx_status: the cookies that failed last, a ring
  * @nerrors: number of cookies that failed since the channel was requested
+ * @caller: CPU on which the tasklet calls back, which will push afterwards; or -1
  * @told_cookie: for tx_status: the cookie whose failure is being called back
  *	now, or 0; later ones may have failed by then
  * @watch_tail: ring tail at the last look of the watchdog
@@ -485,6 +486,7 @@ struct loopdma_chan {
 	bool paused;
 	dma_cookie_t errors[LOOPDMA_ERRORS];
 	u64 nerrors;
+	int caller;
 	dma_cookie_t told_cookie;
 	u32 watch_tail;
 	bool watch_late;
@@ -629,6 +631,7 @@ struct loopdma_desc *loopdma_chan_oldest(struct loopdma_chan *lc);
 void loopdma_chan_reap(struct loopdma_chan *lc);
 void loopdma_chan_end_ring(struct loopdma_chan *lc);
 void loopdma_chan_end_all(struct loopdma_chan *lc, bool notify);
+bool loopdma_chan_may_wait(const struct loopdma_chan *lc);
 void loopdma_watch(struct loopdma_chan *lc);
 
 /* stats.c */
