@@ -476,6 +476,42 @@ def source():
     return newest, fetch_source(newest, "the tree", final, extract)
 
 
+# --- building -----------------------------------------------------------------
+
+def build(tree, directory, wanted, where, log, variables, targets):
+    """Builds a kernel with few options, those of `wanted`, and keeps little of it.
+
+    `where` is the file to correct if kconfig does not take one of them.
+    """
+    make = ["nice", "-n", "5", "make", "-C", tree, *variables, f"O={directory}",
+            f"-j{common.jobs()}"]
+    options = directory / "wanted.config"
+    options.write_text(wanted, encoding="ascii")
+    common.run([*make, "allnoconfig"], log, "configuring a kernel",
+               env={"KCONFIG_ALLCONFIG": str(options)})
+    check_config(wanted, (directory / ".config").read_text(encoding="ascii"), where)
+    common.run([*make, *targets], log, "building a kernel")
+    prune(directory)
+
+
+def check_config(wanted, got, where):
+    """Fails by name if an option that was asked for did not take."""
+    have = set(got.splitlines())
+    missing = [line for line in wanted.splitlines()
+               if line.startswith("CONFIG_") and line not in have]
+    if missing:
+        raise Fail(f"this kernel cannot have {', '.join(missing)}: look at what it "
+                   f"depends on, and correct {common.relative(where)}")
+
+
+def prune(directory):
+    """Removes what a module build does not need, most of the space."""
+    for path in directory.rglob("*"):
+        if path.is_file() and not path.is_symlink() and (
+                path.suffix in (".o", ".a", ".cmd") or path.name.startswith("vmlinux")):
+            path.unlink()
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -82,35 +82,9 @@ def x86_kernel(changes=None):
         log = common.new_log(f"kernel-{name}")
         with common.filling(final) as part, \
                 common.step(f"building the {title} {newest.name} (once; 4 to 8 minutes)"):
-            make = ["nice", "-n", "5", "make", "-C", tree, "ARCH=x86_64", f"O={part}",
-                    f"-j{common.jobs()}"]
-            options = part / "wanted.config"
-            options.write_text(wanted, encoding="ascii")
-            common.run([*make, "allnoconfig"], log, f"configuring the {title}",
-                       env={"KCONFIG_ALLCONFIG": str(options)})
-            check_config(wanted, (part / ".config").read_text(encoding="ascii"),
-                         changes or CONFIG)
-            common.run([*make, "bzImage", "modules"], log, f"building the {title}")
-            prune(part)
+            kernel.build(tree, part, wanted, changes or CONFIG, log,
+                         ["ARCH=x86_64"], ["bzImage", "modules"])
     return final
-
-
-def check_config(wanted, got, where):
-    """Fails by name if an option that was asked for did not take."""
-    have = set(got.splitlines())
-    missing = [line for line in wanted.splitlines()
-               if line.startswith("CONFIG_") and line not in have]
-    if missing:
-        raise Fail(f"this kernel cannot have {', '.join(missing)}: look at what it "
-                   f"depends on, and correct {common.relative(where)}")
-
-
-def prune(directory):
-    """Removes what a module build does not need, most of the space."""
-    for path in directory.rglob("*"):
-        if path.is_file() and not path.is_symlink() and (
-                path.suffix in (".o", ".a", ".cmd") or path.name.startswith("vmlinux")):
-            path.unlink()
 
 
 # --- user-mode Linux ----------------------------------------------------------
