@@ -225,6 +225,7 @@ class Guest:
     mem: int = 512                  # MiB
     prealloc: bool = False          # touch it all first, for measurements
     steady: bool = True             # a clock that no load of the host disturbs
+    emulated: bool = False          # even where KVM works
     iommu: str = "strict"           # or "off"
     swiotlb: bool = False           # force
     device: str = ""                # properties of the device, "channels=8"; None: no device
@@ -246,8 +247,19 @@ class Guest:
     def results(self):
         return common.LOGS / f"{self.name}.out"
 
+    def own_files(self):
+        """What a guest has besides `files`."""
+        return {"init": INIT, "bin/busybox": busybox(), "job": self.job.encode()}
+
+    def ports(self):
+        """The two serial ports, see INIT."""
+        return ["-chardev", f"file,id=console,path={self.log}",
+                "-serial", "chardev:console",
+                "-chardev", "stdio,id=results,signal=off",
+                "-serial", "chardev:results"]
+
     def command(self, initrd):
-        kvm = accelerator() == "kvm" and not self.icount
+        kvm = not (self.emulated or self.icount) and accelerator() == "kvm"
         # Memory on both sides of 4 GiB, without having to have that much of it.
         machine = "q35,max-ram-below-4g=256M"
         if kvm:
@@ -279,10 +291,7 @@ class Guest:
             serial = ["-chardev", "stdio,id=console,mux=on,signal=off",
                       "-mon", "chardev=console", "-serial", "chardev:console"]
         else:
-            serial = ["-chardev", f"file,id=console,path={self.log}",
-                      "-serial", "chardev:console",
-                      "-chardev", "stdio,id=results,signal=off",
-                      "-serial", "chardev:results"]
+            serial = self.ports()
         memory = ["-m", str(self.mem)]
         for node in range(2) if self.numa else ():
             memory += ["-object", f"memory-backend-ram,id=node{node},size={self.mem // 2}M",
@@ -325,8 +334,7 @@ def prepare(guest):
     directory = common.BUILD / "guest" / guest.name
     directory.mkdir(parents=True, exist_ok=True)
     initrd = directory / "initramfs"
-    initrd.write_bytes(initramfs({"init": INIT, "bin/busybox": busybox(),
-                                  "job": guest.job.encode(), **guest.files}))
+    initrd.write_bytes(initramfs({**guest.own_files(), **guest.files}))
     command = guest.command(initrd)
     # To be run again by hand.
     (directory / "command").write_text(shlex.join(command) + "\n", encoding="utf-8")
