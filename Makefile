@@ -101,6 +101,10 @@ bench-instructions:  ## count the instructions that a copy costs the guest, with
 	@scripts/deps.sh bench
 	@scripts/bench.py --instructions $(if $(BASE),--base '$(BASE)')
 
+bench-peers:  ## measure beside the best DMA engine that QEMU has; installs a cross compiler
+	@scripts/deps.sh peers
+	@scripts/bench_peers.py
+
 deps:  ## install what run and check need (apt-get)
 	@scripts/deps.sh check
 
@@ -111,7 +115,7 @@ distclean: clean  ## remove build/ and the cache
 	@scripts/clean-cache.sh
 
 .PHONY: help run shell check check-full modules modules_install kunit kunit-live conformance \
-	dmatest qemu qtest mutants coverage lint bench bench-quick bench-instructions deps \
-	clean distclean
+	dmatest qemu qtest mutants coverage lint bench bench-quick bench-instructions bench-peers \
+	deps clean distclean
 
 endif

@@ -5,12 +5,13 @@ set -eu
 
 usage() {
 	cat <<'EOF'
-Usage: scripts/deps.sh [--list] run|check|coverage|bench
+Usage: scripts/deps.sh [--list] run|check|coverage|bench|peers
 
 Says which packages are missing and installs them with apt-get: those that
 `make run` needs, or those of `make check`, which are some more, or those of
-`make coverage`, which are still more, or those of `make bench`, which are
-those of `make run` and some.  Does nothing if all are there.
+`make coverage` or `make bench-peers`, which are still more, or those of
+`make bench`, which are those of `make run` and some.  Does nothing if all are
+there.
 
   --list    print the packages instead
 EOF
@@ -33,6 +34,8 @@ check="bc perl git sparse shellcheck groff-base"
 coverage="gcovr"
 # Plots, and the tree of another commit to compare with.
 bench="gnuplot-nox git"
+# The machine of the peer, and what builds its kernel, its program and its device tree.
+peers="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross device-tree-compiler"
 
 list=
 if [ "${1:-}" = --list ]; then
@@ -48,6 +51,8 @@ coverage)
 	wanted="$run $check $coverage" ;;
 bench)
 	wanted="$run $bench" ;;
+peers)
+	wanted="$run $check $peers" ;;
 -h | --help)
 	usage
 	exit 0 ;;

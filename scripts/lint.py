@@ -21,7 +21,7 @@ import kernel
 from common import Fail
 
 KERNEL = ["include/*", "drivers/*", "tests/kunit/*", "tests/bench/*",
-          "tests/samples/*", "Kbuild"]
+          "tests/samples/*", "scripts/guest/*.c", "Kbuild"]
 # User-space programs are in the kernel's style too, but not for its headers.
 KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit", "tests/samples")
             for name in ("*.c", "*.h")] + ["tests/bench/loopdma_bench.c"]

@@ -875,6 +875,70 @@ def bench_with_bad_gnuplot(programs):
         os.environ["PATH"] = path
 
 
+# --- peers --------------------------------------------------------------------
+
+@stubs
+def peers_without_qemu(programs):
+    """a comparison without the peer's QEMU"""
+    return expect([sys.executable, SCRIPTS / "bench_peers.py"], "qemu-system-aarch64 is "
+                  "missing: run 'scripts/deps.sh peers'", env=programs.env())
+
+
+def peers_parsed():
+    """what the guests of a comparison report"""
+    import bench_peers
+    lines = ["memcpy size=65536 ns=13804.1", "dmatest size=64 tests=47136 rate=94271.23",
+             "", "dmatest size=4096 tests=40162 rate=80322.50"]
+    found = bench_peers.parse(lines)
+    if found != {"memcpy": 13804.1, 64: 94271.23, 4096: 80322.5}:
+        return f"is {found}"
+    for lacking in (0, 1, 3):
+        try:
+            bench_peers.parse([line for number, line in enumerate(lines)
+                               if number != lacking])
+            return f"does not miss '{lines[lacking]}'"
+        except common.Fail:
+            pass
+    line = "loopdma_bench: mode=figures kind=dma size=4096 depth={} copies=3000 ns=6000000"
+    rate = bench_peers.deep_rate(line.format(bench_peers.DEPTH))
+    if rate != 500e3:
+        return f"3000 copies in 6 ms are {rate} in a second"
+    return refused(lambda: bench_peers.deep_rate(line.format(bench_peers.DEPTH + 1)),
+                   "reported 0 measurements of kind=dma size=4096")
+
+
+def peers_figures():
+    """the figures of a comparison"""
+    import bench_peers
+    # Round trips of 8 us, of the peer 10 us and 4 us; six times the peer's rate with
+    # one CPU, ten times that with two.
+    ours = {"memcpy": 20e3, 64: 125e3, 4096: 160e3, "deep": 480e3, "others": 0.0}
+    runs = [{1: {"peer": {"memcpy": peer_ns, 64: 100e3, 4096: 80e3, "others": 0.1},
+                 "ours": ours},
+             2: {"peer": {"memcpy": 10e3, 64: 250e3, 4096: 48e3, "others": others},
+                 "ours": ours}}
+            for peer_ns, others in ((10e3, 0.0), (12e3, 0.9), (11e3, 0.1))]
+    wanted = {f"{bench_peers.OPS}_1cpu": 6.0, f"{bench_peers.OPS_ANY}_1cpu": 6.0,
+              f"{bench_peers.ROUND_TRIP}_1cpu": 1.25, f"{bench_peers.OPS}_2cpu": 10.0,
+              f"{bench_peers.OPS_ANY}_2cpu": 6.0, f"{bench_peers.ROUND_TRIP}_2cpu": 0.5}
+    found = bench_peers.figures_of(runs[0])
+    if found != wanted:
+        return f"is {found}"
+    report = bench_peers.report_of(runs)
+    if {name: figure["value"] for name, figure in report["figures"].items()} != wanted:
+        return f"reports {report['figures']}"
+    controls = [report["control"][cpus][who]
+                for cpus in ("1cpu", "2cpu") for who in ("peer", "ours")]
+    if controls != [{"memcpy": 1.2, "others": 0.1}, {"memcpy": 1.0, "others": 0.0},
+                    {"memcpy": 1.0, "others": 0.9}, {"memcpy": 1.0, "others": 0.0}]:
+        return f"the control is {controls}"
+    if [bench_peers.quiet(values) for values in controls] != [False, True, False, True]:
+        return "takes a disturbed machine for a quiet one, or the other way round"
+    trip = report["rates"]["2cpu"]["round trip of 64 B, us: loopdma"]
+    return "" if trip == {"value": 8.0, "min": 8.0, "max": 8.0, "runs": 3} else \
+        f"a round trip is {trip}"
+
+
 # --- running them -------------------------------------------------------------
 
 TESTS = [
@@ -890,6 +954,7 @@ TESTS = [
     kernel_configured, ctl_absent, ctl_shows, ctl_rates,
     bench_figures, bench_costs, bench_ratios, bench_points,
     bench_arguments, bench_base_unknown, bench_without_gnuplot, bench_with_bad_gnuplot,
+    peers_without_qemu, peers_parsed, peers_figures,
 ]
 
 
