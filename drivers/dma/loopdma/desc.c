@@ -4,7 +4,6 @@
  *
  * Pure functions: no device, no lock, no allocation, any context.
  */
-#include <linux/align.h>
 #include <linux/bitfield.h>
 #include <linux/build_bug.h>
 #include <linux/dma-mapping.h>
@@ -65,19 +64,6 @@ int loopdma_limits_check(const struct loopdma_limits *lim, const char **why)
 	return -ENODEV;
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_limits_check);
-
-/**
- * loopdma_limits_max_piece() - longest descriptor of whole units
- * @lim: limits
- * @unit: bytes that a piece must be a multiple of, a power of two
- *
- * Return: bytes, at least @unit.
- */
-u32 loopdma_limits_max_piece(const struct loopdma_limits *lim, u32 unit)
-{
-	return ALIGN_DOWN(lim->max_len, unit);
-}
-EXPORT_SYMBOL_IF_KUNIT(loopdma_limits_max_piece);
 
 /**
  * loopdma_addr_ok() - can the device address all of a piece of memory?
@@ -407,34 +393,6 @@ u32 loopdma_desc_meta(const struct loopdma_hw_desc *hw, u8 *meta)
 	return min(len, LOOPDMA_META_SIZE);
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_meta);
-
-/**
- * loopdma_desc_len() - bytes that an entry was asked to move
- * @hw: ring entry
- *
- * Return: bytes.
- */
-u32 loopdma_desc_len(const struct loopdma_hw_desc *hw)
-{
-	return le32_to_cpu(hw->len);
-}
-EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_len);
-
-/**
- * loopdma_desc_status() - outcome of an entry as the device wrote it
- * @hw: ring entry
- *
- * Read once: the device could change it under us.
- *
- * Return: enum loopdma_hw_status, or a value that it does not define.
- */
-u32 loopdma_desc_status(const struct loopdma_hw_desc *hw)
-{
-	return le32_to_cpu(READ_ONCE(hw->status)) &
-	       ~(LOOPDMA_STATUS_P_WRONG | LOOPDMA_STATUS_Q_WRONG |
-		 LOOPDMA_STATUS_META_LEN);
-}
-EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_status);
 
 /**
  * loopdma_desc_wrong() - what a check has found, in the API's terms

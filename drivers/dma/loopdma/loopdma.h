@@ -10,7 +10,7 @@
  *	stats.c		counters, and the files that show them
  *	trace.c		tracepoints
  *	dmaengine.c	the device_* callbacks
- *	ring.c, desc.c	ring arithmetic and descriptor encoding: pure functions
+ *	ring.h, desc.c	ring arithmetic and descriptor encoding: pure functions
  *
  * Rules cited as "provider.rst" and "client.rst" are those of the kernel's
  * Documentation/driver-api/dmaengine/.
@@ -18,6 +18,7 @@
 #ifndef LOOPDMA_H
 #define LOOPDMA_H
 
+#include <linux/align.h>
 #include <linux/bitmap.h>
 #include <linux/device.h>
 #include <linux/dmaengine.h>
@@ -30,6 +31,7 @@
 #include <linux/workqueue.h>
 
 #include <loopdma/hw.h>
+#include "ring.h"
 
 struct loopdma_chan;
 struct loopdma_dev;
@@ -86,7 +88,6 @@ struct loopdma_parity {
 };
 
 int loopdma_limits_check(const struct loopdma_limits *lim, const char **why);
-u32 loopdma_limits_max_piece(const struct loopdma_limits *lim, u32 unit);
 bool loopdma_addr_ok(const struct loopdma_limits *lim, dma_addr_t addr,
 		     size_t len);
 bool loopdma_buf_ok(const struct loopdma_limits *lim, dma_addr_t addr,
@@ -119,50 +120,49 @@ void loopdma_desc_send_meta(struct loopdma_hw_desc *hw, const u8 *meta,
 			    u32 len);
 void loopdma_desc_want_meta(struct loopdma_hw_desc *hw);
 u32 loopdma_desc_meta(const struct loopdma_hw_desc *hw, u8 *meta);
-u32 loopdma_desc_len(const struct loopdma_hw_desc *hw);
-u32 loopdma_desc_status(const struct loopdma_hw_desc *hw);
 u32 loopdma_desc_wrong(const struct loopdma_hw_desc *hw);
 enum dmaengine_tx_result loopdma_desc_result(const struct loopdma_hw_desc *hw,
 					     u32 *residue);
 const char *loopdma_status_name(u32 status);
 
-/* --- ring.c: counts and slots, pure --------------------------------------- */
+/**
+ * loopdma_limits_max_piece() - longest descriptor of whole units
+ * @lim: limits
+ * @unit: bytes that a piece must be a multiple of, a power of two
+ *
+ * Return: bytes, at least @unit.
+ */
+static inline u32
+loopdma_limits_max_piece(const struct loopdma_limits *lim, u32 unit)
+{
+	return ALIGN_DOWN(lim->max_len, unit);
+}
 
 /**
- * struct loopdma_ring - descriptor ring of a channel
- * @desc: the entries, coherent memory; the device reads and writes it
- * @dma: bus address of @desc
- * @size: number of entries, a power of two
- * @head: entries written since the channel was enabled, modulo 2^32
- * @rung: value of @head that the doorbell told last
- * @tail: entries that the driver has seen retired, modulo 2^32
+ * loopdma_desc_len() - bytes that an entry was asked to move
+ * @hw: ring entry
  *
- * Counts run freely; the slot of a count is its remainder by @size, so every
- * entry can be in use.  Always @tail <= @rung <= @head <= @tail + @size, in
- * modular arithmetic.
+ * Return: bytes.
  */
-struct loopdma_ring {
-	struct loopdma_hw_desc *desc;
-	dma_addr_t dma;
-	u32 size;
-	u32 head;
-	u32 rung;
-	u32 tail;
-};
+static inline u32 loopdma_desc_len(const struct loopdma_hw_desc *hw)
+{
+	return le32_to_cpu(hw->len);
+}
 
-void loopdma_ring_init(struct loopdma_ring *ring, struct loopdma_hw_desc *desc,
-		       dma_addr_t dma, u32 size);
-void loopdma_ring_reset(struct loopdma_ring *ring);
-u32 loopdma_ring_used(const struct loopdma_ring *ring);
-u32 loopdma_ring_space(const struct loopdma_ring *ring);
-struct loopdma_hw_desc *loopdma_ring_slot(const struct loopdma_ring *ring,
-					  u32 count);
-struct loopdma_hw_desc *loopdma_ring_push(struct loopdma_ring *ring);
-bool loopdma_ring_needs_doorbell(const struct loopdma_ring *ring);
-u32 loopdma_ring_ring(struct loopdma_ring *ring);
-int loopdma_ring_retired(const struct loopdma_ring *ring, u32 done);
-void loopdma_ring_consume(struct loopdma_ring *ring, u32 n);
-bool loopdma_count_reached(u32 done, u32 count);
+/**
+ * loopdma_desc_status() - outcome of an entry as the device wrote it
+ * @hw: ring entry
+ *
+ * Read once: the device could change it under us.
+ *
+ * Return: enum loopdma_hw_status, or a value that it does not define.
+ */
+static inline u32 loopdma_desc_status(const struct loopdma_hw_desc *hw)
+{
+	return le32_to_cpu(READ_ONCE(hw->status)) &
+	       ~(LOOPDMA_STATUS_P_WRONG | LOOPDMA_STATUS_Q_WRONG |
+		 LOOPDMA_STATUS_META_LEN);
+}
 
 /* The opcodes that read a source list. */
 static inline bool loopdma_op_is_parity(u8 op)
@@ -296,6 +296,55 @@ struct loopdma_queue {
 	struct loopdma_desc *first;
 	struct loopdma_desc *last;
 };
+
+/**
+ * loopdma_queue_add() - add a descriptor at the end
+ * @q: queue
+ * @d: descriptor, in no queue
+ */
+static inline void loopdma_queue_add(struct loopdma_queue *q,
+				     struct loopdma_desc *d)
+{
+	d->next = NULL;
+	if (q->first)
+		q->last->next = d;
+	else
+		q->first = d;
+	q->last = d;
+}
+
+/**
+ * loopdma_queue_splice() - move everything to the end of another queue
+ * @to: queue that grows
+ * @from: queue that is empty afterwards
+ */
+static inline void loopdma_queue_splice(struct loopdma_queue *to,
+					struct loopdma_queue *from)
+{
+	if (!from->first)
+		return;
+	if (to->first)
+		to->last->next = from->first;
+	else
+		to->first = from->first;
+	to->last = from->last;
+	from->first = NULL;
+}
+
+/**
+ * loopdma_queue_pop() - take the oldest descriptor
+ * @q: queue
+ *
+ * Return: the descriptor, or NULL if the queue is empty.
+ */
+static inline struct loopdma_desc *loopdma_queue_pop(struct loopdma_queue *q)
+{
+	struct loopdma_desc *d = q->first;
+
+	if (d)
+		q->first = d->next;
+	return d;
+}
 
 /* --- The hardware seam ------------------------------------------------------ */
 
@@ -616,9 +665,6 @@ struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc);
 struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc);
 void loopdma_desc_end(struct loopdma_chan *lc, struct loopdma_desc *d);
 void loopdma_desc_reclaim(struct loopdma_chan *lc);
-void loopdma_queue_add(struct loopdma_queue *q, struct loopdma_desc *d);
-void loopdma_queue_splice(struct loopdma_queue *to, struct loopdma_queue *from);
-struct loopdma_desc *loopdma_queue_pop(struct loopdma_queue *q);
 
 /* dmaengine.c */
 void loopdma_dmaengine_setup(struct loopdma_dev *ld);

@@ -1,15 +1,51 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * loopdma: ring arithmetic.
  *
  * Pure functions: no device, no lock, no allocation, any context.  Who calls
- * them on a live ring holds the lock of its channel.
+ * them on a live ring holds the lock of its channel.  Each is a few instructions,
+ * and several are needed for each transaction, so they are inline.
  */
-#include <linux/errno.h>
-#include <linux/log2.h>
-#include <kunit/visibility.h>
+#ifndef LOOPDMA_RING_H
+#define LOOPDMA_RING_H
 
-#include "loopdma.h"
+#include <linux/errno.h>
+#include <linux/types.h>
+
+#include <loopdma/hw.h>
+
+/**
+ * struct loopdma_ring - descriptor ring of a channel
+ * @desc: the entries, coherent memory; the device reads and writes it
+ * @dma: bus address of @desc
+ * @size: number of entries, a power of two
+ * @head: entries written since the channel was enabled, modulo 2^32
+ * @rung: value of @head that the doorbell told last
+ * @tail: entries that the driver has seen retired, modulo 2^32
+ *
+ * Counts run freely; the slot of a count is its remainder by @size, so every
+ * entry can be in use.  Always @tail <= @rung <= @head <= @tail + @size, in
+ * modular arithmetic.
+ */
+struct loopdma_ring {
+	struct loopdma_hw_desc *desc;
+	dma_addr_t dma;
+	u32 size;
+	u32 head;
+	u32 rung;
+	u32 tail;
+};
+
+/**
+ * loopdma_ring_reset() - counts as the device has them when it is enabled
+ * @ring: ring
+ */
+static inline void loopdma_ring_reset(struct loopdma_ring *ring)
+{
+	ring->head = 0;
+	ring->rung = 0;
+	ring->tail = 0;
+}
 
 /**
  * loopdma_ring_init() - set up an empty ring
@@ -18,27 +54,15 @@
  * @dma: their bus address
  * @size: their number, a power of two
  */
-void loopdma_ring_init(struct loopdma_ring *ring, struct loopdma_hw_desc *desc,
-		       dma_addr_t dma, u32 size)
+static inline void
+loopdma_ring_init(struct loopdma_ring *ring, struct loopdma_hw_desc *desc,
+		  dma_addr_t dma, u32 size)
 {
 	ring->desc = desc;
 	ring->dma = dma;
 	ring->size = size;
 	loopdma_ring_reset(ring);
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_init);
-
-/**
- * loopdma_ring_reset() - counts as the device has them when it is enabled
- * @ring: ring
- */
-void loopdma_ring_reset(struct loopdma_ring *ring)
-{
-	ring->head = 0;
-	ring->rung = 0;
-	ring->tail = 0;
-}
-EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_reset);
 
 /**
  * loopdma_ring_used() - entries written and not yet seen retired
@@ -46,11 +70,10 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_reset);
  *
  * Return: their number, 0 to the size.
  */
-u32 loopdma_ring_used(const struct loopdma_ring *ring)
+static inline u32 loopdma_ring_used(const struct loopdma_ring *ring)
 {
 	return ring->head - ring->tail;
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_used);
 
 /**
  * loopdma_ring_space() - entries that can be written now
@@ -58,11 +81,10 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_used);
  *
  * Return: their number, 0 to the size.
  */
-u32 loopdma_ring_space(const struct loopdma_ring *ring)
+static inline u32 loopdma_ring_space(const struct loopdma_ring *ring)
 {
 	return ring->size - loopdma_ring_used(ring);
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_space);
 
 /**
  * loopdma_ring_slot() - entry of a count
@@ -71,12 +93,11 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_space);
  *
  * Return: the entry.
  */
-struct loopdma_hw_desc *loopdma_ring_slot(const struct loopdma_ring *ring,
-					  u32 count)
+static inline struct loopdma_hw_desc *
+loopdma_ring_slot(const struct loopdma_ring *ring, u32 count)
 {
 	return &ring->desc[count & (ring->size - 1)];
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_slot);
 
 /**
  * loopdma_ring_push() - take the next entry for writing
@@ -84,13 +105,13 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_slot);
  *
  * Return: the entry, or NULL if the ring is full.
  */
-struct loopdma_hw_desc *loopdma_ring_push(struct loopdma_ring *ring)
+static inline struct loopdma_hw_desc *
+loopdma_ring_push(struct loopdma_ring *ring)
 {
 	if (!loopdma_ring_space(ring))
 		return NULL;
 	return loopdma_ring_slot(ring, ring->head++);
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_push);
 
 /**
  * loopdma_ring_needs_doorbell() - has the device not been told everything?
@@ -98,11 +119,10 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_push);
  *
  * Return: true if entries were written since the last loopdma_ring_ring().
  */
-bool loopdma_ring_needs_doorbell(const struct loopdma_ring *ring)
+static inline bool loopdma_ring_needs_doorbell(const struct loopdma_ring *ring)
 {
 	return ring->head != ring->rung;
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_needs_doorbell);
 
 /**
  * loopdma_ring_ring() - note that the device is told of all entries
@@ -110,12 +130,11 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_needs_doorbell);
  *
  * Return: the value to write to the doorbell.
  */
-u32 loopdma_ring_ring(struct loopdma_ring *ring)
+static inline u32 loopdma_ring_ring(struct loopdma_ring *ring)
 {
 	ring->rung = ring->head;
 	return ring->rung;
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_ring);
 
 /**
  * loopdma_ring_retired() - entries retired since the last look
@@ -125,7 +144,8 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_ring);
  * Return: their number, or -EPROTO if @done is a count that the device cannot
  * have reached.
  */
-int loopdma_ring_retired(const struct loopdma_ring *ring, u32 done)
+static inline int
+loopdma_ring_retired(const struct loopdma_ring *ring, u32 done)
 {
 	u32 n = done - ring->tail;
 
@@ -133,18 +153,16 @@ int loopdma_ring_retired(const struct loopdma_ring *ring, u32 done)
 		return -EPROTO;
 	return n;
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_retired);
 
 /**
  * loopdma_ring_consume() - give retired entries back for writing
  * @ring: ring
  * @n: how many, no more than loopdma_ring_retired() said
  */
-void loopdma_ring_consume(struct loopdma_ring *ring, u32 n)
+static inline void loopdma_ring_consume(struct loopdma_ring *ring, u32 n)
 {
 	ring->tail += n;
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_consume);
 
 /**
  * loopdma_count_reached() - is a count at or behind another?
@@ -153,8 +171,9 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_ring_consume);
  *
  * Return: true if @done has reached @count.
  */
-bool loopdma_count_reached(u32 done, u32 count)
+static inline bool loopdma_count_reached(u32 done, u32 count)
 {
 	return (s32)(done - count) >= 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_count_reached);
+
+#endif /* LOOPDMA_RING_H */
