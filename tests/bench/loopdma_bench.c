@@ -81,6 +81,9 @@ static unsigned int samples = 10000;
 module_param(samples, uint, 0444);
 MODULE_PARM_DESC(samples, "Copies that a latency is judged by (default 10000)");
 
+/* How long the clock may take to be what it will be. */
+#define CLOCK_WAIT_MS	30000
+
 /* Generous: a guest may be emulated on a busy host. */
 #define BENCH_TIMEOUT	(60 * HZ)
 
@@ -456,6 +459,28 @@ bench_prep(struct bench *b, struct dma_chan *chan, size_t off, size_t len,
 static u64 bench_spun(const struct bench *b)
 {
 	return b->spinner ? READ_ONCE(b->spinner->count) : 0;
+}
+
+/*
+ * Before the clock is one for timers of high resolution, some seconds after the
+ * kernel has started, no idle time is told, and a moment is a tick.
+ */
+static int bench_wait_for_clock(void)
+{
+	unsigned int i;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		for (i = 0; get_cpu_idle_time_us(cpu, NULL) == U64_MAX; i++) {
+			if (i == CLOCK_WAIT_MS / 20) {
+				pr_err("CPU %d: no idle time after %u s: is it nohz=off, or a kernel without CONFIG_NO_HZ_COMMON?\n",
+				       cpu, CLOCK_WAIT_MS / 1000);
+				return -ETIMEDOUT;
+			}
+			msleep(20);
+		}
+	}
+	return 0;
 }
 
 static u64 bench_idle_us(void)
@@ -1715,7 +1740,9 @@ static int __init bench_init(void)
 	b = kzalloc(sizeof(*b), GFP_KERNEL);
 	if (!b)
 		return -ENOMEM;
-	err = bench_open(b);
+	err = bench_wait_for_clock();
+	if (!err)
+		err = bench_open(b);
 	if (err)
 		goto out;
 	err = bench_request_channels(b, 1);
