@@ -1147,6 +1147,46 @@ static void ring_full_polled(struct kunit *test)
 }
 
 /*
+ * Rule: whoever polls has descriptors again when the cookies are complete; what
+ * nobody is told of waits for no tasklet.
+ */
+static void polled_needs_no_tasklet(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_async_tx_descriptor *tx;
+	struct dma_chan *chan;
+	enum dma_status status;
+	unsigned int i, n;
+	u32 before;
+
+	ldk_set_ring_order(dut, 6);
+	chan = ldk_request(dut);
+	n = ldk_pool_size(chan);
+	before = ldk_descriptors(chan);
+	for (i = 0; i < n; i++) {
+		tx = dmaengine_prep_dma_memcpy(chan, dst->dma, src->dma, LEN,
+					       DMA_CTRL_ACK);
+		KUNIT_ASSERT_NOT_NULL(test, tx);
+		/* One that is not submitted: a full ring would interrupt. */
+		if (i)
+			dmaengine_submit(tx);
+	}
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == n - 1));
+
+	/* A tasklet that is scheduled in here cannot run in here. */
+	local_bh_disable();
+	status = dma_async_is_tx_complete(chan, chan->cookie, NULL, NULL);
+	tx = dmaengine_prep_dma_memcpy(chan, dst->dma, src->dma, LEN, DMA_CTRL_ACK);
+	local_bh_enable();
+
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)status);
+	KUNIT_EXPECT_NOT_NULL(test, tx);
+	ldk_expect_moved(dut, dst, src);
+}
+
+/*
  * Rule: prep gives NULL when there is nothing left to prepare with, and works
  * again later (provider.rst); nothing is lost on the way.
  */
@@ -1767,6 +1807,7 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(synchronize_waits_for_running),
 	KUNIT_CASE(ring_full),
 	KUNIT_CASE(ring_full_polled),
+	KUNIT_CASE(polled_needs_no_tasklet),
 	KUNIT_CASE(pool_exhausted),
 	KUNIT_CASE(terminate_returns_all),
 	KUNIT_CASE_PARAM_ATTR(ring_wraps, orders_gen_params,

@@ -58,6 +58,20 @@ static bool loopdma_desc_given_back(const struct loopdma_desc *d)
 }
 
 /*
+ * Is there nobody who waits for the end of a transaction, and nobody who could
+ * make another depend on it?  Then it need not wait for the tasklet, which one
+ * who polls would have to let run, to be used again.
+ */
+static bool loopdma_desc_is_over(struct loopdma_chan *lc,
+				 struct loopdma_desc *d)
+{
+	return !d->tx.callback && !d->tx.callback_result &&
+	       !dmaengine_desc_test_reuse(&d->tx) && !txd_next(&d->tx) &&
+	       (async_tx_test_ack(&d->tx) ||
+		dma_has_cap(DMA_PRIVATE, lc->chan.device->cap_mask));
+}
+
+/*
  * What a check has found.  One that did not get through has not shown that
  * anything is right.  After termination the client may have freed the memory.
  */
@@ -126,6 +140,8 @@ static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 	d->tx.cookie = 0;
 	if (loopdma_desc_given_back(d))
 		d->busy = false;
+	else if (loopdma_desc_is_over(lc, d))
+		loopdma_desc_put(lc, d);
 	else
 		loopdma_queue_add(&lc->finished, d);
 }
