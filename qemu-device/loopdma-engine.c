@@ -718,6 +718,8 @@ void loopdma_engines_init(LoopdmaState *s)
 
         ch->dev = s;
         ch->index = i;
+        /* For one that comes by migration; else it is set when enabled. */
+        ch->response = LOOPDMA_RESPONSE_FIRST_NS;
         ch->bh = qemu_bh_new_guarded(loopdma_bh, ch, guard);
         ch->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, loopdma_timer, ch);
         qemu_mutex_init(&ch->fifo.lock);
