@@ -505,6 +505,75 @@ static void callbacks_ring_at_once(struct kunit *test)
 	callbacks_ring(test, 0);
 }
 
+/* More than the tasklet does in a row. */
+#define GENERATIONS	20
+
+/**
+ * struct generations - copies of which each begins the next, and sees its end
+ * @b: memory
+ * @executed: descriptors that the device has executed before the first
+ * @called: how many are called back
+ */
+struct generations {
+	struct batch *b;
+	u32 executed;
+	unsigned int called;
+};
+
+static void begin_next(void *param)
+{
+	struct generations *g = param;
+	struct batch *b = g->b;
+	struct dma_async_tx_descriptor *tx;
+	unsigned int i;
+
+	WRITE_ONCE(g->called, g->called + 1);
+	if (g->called == b->n)
+		return;
+	tx = ldk_prep_copy(b->chan, b->dst[g->called], b->src);
+	if (!tx)
+		return;
+	tx->callback = begin_next;
+	tx->callback_param = g;
+	dmaengine_submit(tx);
+	dma_async_issue_pending(b->chan);
+	for (i = 0; i < USEC_PER_SEC; i++) {
+		if (ldk_descriptors(b->chan) - g->executed > g->called)
+			break;
+		udelay(1);
+	}
+}
+
+/*
+ * Rule: a channel that always has something to call back lets others have the
+ * CPU now and then, and comes back: no interrupt will tell of what is done.
+ */
+static void tasklet_comes_back(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct generations g = {
+		.b = batch_alloc(dut, chan, GENERATIONS),
+		.executed = ldk_descriptors(chan),
+	};
+	struct dma_async_tx_descriptor *tx;
+	unsigned int i;
+
+	if (dut->fake)
+		kunit_skip(test, "the callback waits for the device, which may need its CPU");
+
+	tx = ldk_prep_copy(chan, g.b->dst[0], g.b->src);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	tx->callback = begin_next;
+	tx->callback_param = &g;
+	dmaengine_submit(tx);
+	dma_async_issue_pending(chan);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(g.called) == GENERATIONS));
+	dmaengine_synchronize(chan);
+	for (i = 0; i < GENERATIONS; i++)
+		ldk_expect_moved(dut, g.b->dst[i], g.b->src);
+}
+
 static void hook_terminate(struct ldk_xfer *x)
 {
 	dmaengine_terminate_async(x->chan);
@@ -1784,6 +1853,7 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(submit_from_callback),
 	KUNIT_CASE(callbacks_ring_once),
 	KUNIT_CASE(callbacks_ring_at_once),
+	KUNIT_CASE(tasklet_comes_back),
 	KUNIT_CASE(terminate_from_callback),
 	KUNIT_CASE(callback_result_wins),
 	KUNIT_CASE(callback_plain),
