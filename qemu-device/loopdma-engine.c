@@ -207,6 +207,20 @@ void loopdma_kick(LoopdmaChannel *ch)
     }
 }
 
+/*
+ * A whole turn.  @at_once: bytes, to leave what is more alone; or 0.  Returns
+ * whether there was anything to do.
+ */
+static bool loopdma_turn(LoopdmaChannel *ch, uint32_t at_once)
+{
+    if (!loopdma_prepare(ch, at_once)) {
+        return false;
+    }
+    loopdma_copy(ch);
+    loopdma_retire(ch);
+    return true;
+}
+
 /* Is a channel of a higher class at work?  With the lock held. */
 static bool loopdma_is_outclassed(const LoopdmaChannel *ch)
 {
@@ -262,11 +276,7 @@ void loopdma_kick_at_once(LoopdmaChannel *ch)
         qatomic_set(&ch->outranked, false);
         s->will_flush = true;
     }
-    worked = loopdma_prepare(ch, s->at_once_bytes);
-    if (worked) {
-        loopdma_copy(ch);
-        loopdma_retire(ch);
-    }
+    worked = loopdma_turn(ch, s->at_once_bytes);
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         /* What is too much for us is for an engine. */
         ch->again |= !worked;
@@ -379,10 +389,8 @@ static void *loopdma_engine(void *opaque)
         qemu_mutex_unlock(&s->lock);
         if (ch->in_main) {
             loopdma_copy(ch);
-        } else if (loopdma_prepare(ch, 0)) {
-            loopdma_copy(ch);
-            loopdma_retire(ch);
-            worked = true;
+        } else {
+            worked = loopdma_turn(ch, 0);
         }
         qemu_mutex_lock(&s->lock);
         loopdma_end(ch, worked, true);
