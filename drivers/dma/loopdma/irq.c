@@ -67,8 +67,7 @@ static bool loopdma_desc_is_over(struct loopdma_chan *lc,
 {
 	return !d->tx.callback && !d->tx.callback_result &&
 	       !dmaengine_desc_test_reuse(&d->tx) && !txd_next(&d->tx) &&
-	       (async_tx_test_ack(&d->tx) ||
-		dma_has_cap(DMA_PRIVATE, lc->chan.device->cap_mask));
+	       loopdma_desc_acked(lc, d);
 }
 
 /*

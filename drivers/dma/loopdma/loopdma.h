@@ -619,6 +619,19 @@ to_loopdma_desc(struct dma_async_tx_descriptor *tx)
 	return container_of(tx, struct loopdma_desc, tx);
 }
 
+/*
+ * Can nobody make another transaction depend on it any more?  Until a client of
+ * async_tx acknowledges a descriptor it may, and then writes to its flags
+ * (provider.rst, "DMA_CTRL_ACK").  Clients of a slave or private channel do not
+ * know of that, and many never acknowledge.
+ */
+static inline bool loopdma_desc_acked(const struct loopdma_chan *lc,
+				      struct loopdma_desc *d)
+{
+	return async_tx_test_ack(&d->tx) ||
+	       dma_has_cap(DMA_PRIVATE, lc->chan.device->cap_mask);
+}
+
 static inline u32 loopdma_chan_read(struct loopdma_chan *lc, u32 reg)
 {
 	return lc->ld->ops->read(lc->ld, LOOPDMA_CH(lc->index, reg));

@@ -148,15 +148,11 @@ void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d)
  * @lc: channel, locked
  * @d: descriptor, in no queue, called back
  *
- * Until a client of async_tx acknowledges a descriptor it may make another one
- * depend on it, and then writes to its flags (provider.rst, "DMA_CTRL_ACK").
- * Clients of a slave or private channel do not know of that, and many never
- * acknowledge.
+ * That is as long as it is not acknowledged, see loopdma_desc_acked().
  */
 void loopdma_desc_end(struct loopdma_chan *lc, struct loopdma_desc *d)
 {
-	if (async_tx_test_ack(&d->tx) ||
-	    dma_has_cap(DMA_PRIVATE, lc->chan.device->cap_mask)) {
+	if (loopdma_desc_acked(lc, d)) {
 		loopdma_desc_put(lc, d);
 		return;
 	}
