@@ -281,21 +281,33 @@ def dmatest_guest(image, files, mode, iommu="strict", swiotlb=False):
             for mask, channels in masks))
 
 
+def files_with_dmatest(cell):
+    """The modules for a stock kernel, with the kernel's own dmatest."""
+    kdir = kernel.kdir(cell)
+    return guest.module_files(modules.build(kdir)[0]) | {
+        "dmatest.ko": modules.build_dmatest(kdir, kernel.dmatest(cell))}
+
+
+def cases_told(cell, outcome, *more):
+    """The cases that a guest has told of, and the run's own if it says more than they."""
+    cases = [*ktap_cases("\n".join(outcome.lines)), *more]
+    # A step that failed has made the job fail, and says more.
+    if outcome.reason and not (outcome.reason.startswith("job failed") and
+                               any(case.status == "FAIL" for case in cases)):
+        cases.append(Case("run", "FAIL", outcome.reason))
+    return [dataclasses.replace(case, name=f"{cell.name} {case.name}") for case in cases]
+
+
 def dmatest_lane():
     def numa(cell):
-        kdir = kernel.kdir(cell)
-        files = guest.module_files(modules.build(kdir)[0])
-        files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
+        files = files_with_dmatest(cell)
         outcome = guest.run(guest.Guest(
             kernel=kernel.image(cell), files=files, numa=True, job=NUMA_JOB,
             taint=TAINT_FIRMWARE_WORKAROUND, name=f"numa-{cell.name}"))
         return [verdict(f"{cell.name} memory near the device", outcome.reason)]
 
     def task(cell, mode, iommu, swiotlb):
-        kdir = kernel.kdir(cell)
-        top, _ = modules.build(kdir)
-        files = guest.module_files(top)
-        files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
+        files = files_with_dmatest(cell)
         name = f"{cell.name} {mode} iommu={iommu}{' swiotlb=force' if swiotlb else ''}"
         outcome = guest.run(dataclasses.replace(
             dmatest_guest(kernel.image(cell), files, mode, iommu, swiotlb),
@@ -398,13 +410,7 @@ def reload_lane():
 
 def raid_lane():
     def task(cell):
-        outcome = raid.run(cell)
-        cases = ktap_cases("\n".join(outcome.lines))
-        # A step that failed has made the job fail, and says more.
-        if outcome.reason and not (outcome.reason.startswith("job failed") and
-                                   any(case.status == "FAIL" for case in cases)):
-            cases.append(Case("run", "FAIL", outcome.reason))
-        return [dataclasses.replace(case, name=f"{cell.name} {case.name}") for case in cases]
+        return cases_told(cell, raid.run(cell))
 
     # It is md that differs from kernel to kernel, not the driver: one will do.
     cell = kernel.cells()[0]
@@ -468,21 +474,14 @@ def observe_guest(image, files):
 
 def observe_lane():
     def task(cell):
-        kdir = kernel.kdir(cell)
-        files = guest.module_files(modules.build(kdir)[0])
-        files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
+        files = files_with_dmatest(cell)
         outcome = guest.run(dataclasses.replace(
             observe_guest(kernel.image(cell), files), name=f"observe-{cell.name}"))
-        cases = ktap_cases("\n".join(outcome.lines))
         told = [line for line in outcome.lines if line.startswith("%% json ")]
         reason = next(filter(None, map(observed, told)), "")
         if not reason and not told:
             reason = "loopdmactl gave no JSON"
-        cases.append(verdict("what loopdmactl tells programs", reason))
-        if outcome.reason and not (outcome.reason.startswith("job failed") and
-                                   any(case.status == "FAIL" for case in cases)):
-            cases.append(Case("run", "FAIL", outcome.reason))
-        return [dataclasses.replace(case, name=f"{cell.name} {case.name}") for case in cases]
+        return cases_told(cell, outcome, verdict("what loopdmactl tells programs", reason))
 
     def suite():
         return kunit_cases("trace", *kunit.in_guest("trace"))
