@@ -952,7 +952,10 @@ static void bench_trip_callback(void *param,
 	complete(&trip->done);
 }
 
-/* A client that polls takes the CPU from the tasklet that gives memory back. */
+/*
+ * A driver to compare with may give memory back in a tasklet, from which a client
+ * that polls takes the CPU.
+ */
 static struct dma_async_tx_descriptor *
 bench_prep_patiently(struct bench *b, struct dma_chan *chan, size_t off,
 		     size_t size, unsigned long flags)
