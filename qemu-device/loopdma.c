@@ -1393,7 +1393,7 @@ static LOOPDMA_PROP_CONST Property loopdma_properties[] = {
     DEFINE_PROP_UINT16("device-id", LoopdmaState, device_id,
                        LOOPDMA_PCI_DEVICE_ID),
     DEFINE_PROP_UINT32("x-version", LoopdmaState, x_version,
-                       LOOPDMA_VERSION_1_2),
+                       LOOPDMA_VERSION_1_3),
     DEFINE_PROP_UINT32("x-id", LoopdmaState, x_id, LOOPDMA_ID_MAGIC),
     DEFINE_PROP_UINT32("x-caps-mask", LoopdmaState, x_caps_mask, 0),
     DEFINE_PROP_SIZE32("x-bar-size", LoopdmaState, x_bar_size,

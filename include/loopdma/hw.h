@@ -41,7 +41,7 @@
 #define LOOPDMA_VERSION			0x004	/* RO */
 #define LOOPDMA_VERSION_MAJOR		0xffff0000U
 #define LOOPDMA_VERSION_MINOR		0x0000ffffU
-#define LOOPDMA_VERSION_1_2		0x00010002U
+#define LOOPDMA_VERSION_1_3		0x00010003U
 
 #define LOOPDMA_CAPS			0x008	/* RO */
 #define LOOPDMA_CAPS_COPY		0x00000001U	/* COPY descriptors */
@@ -56,6 +56,7 @@
 #define LOOPDMA_CAPS_PERIPH		0x00000200U	/* CH_PERIPH, RATE, FIFO_DATA */
 #define LOOPDMA_CAPS_METADATA		0x00000400U	/* metadata of TX and RX */
 #define LOOPDMA_CAPS_PRIORITY		0x00000800U	/* CH_PRIORITY */
+#define LOOPDMA_CAPS_FAULTS		0x00001000U	/* TC_GONE, CH_TC_DELAY on */
 
 #define LOOPDMA_TOPOLOGY		0x010	/* RO */
 #define LOOPDMA_TOPOLOGY_CHANNELS	0x000000ffU	/* 1..32 */
@@ -94,6 +95,9 @@
 
 #define LOOPDMA_CNT_MMIO_READS		0x060	/* RO, CAPS_COUNTERS */
 #define LOOPDMA_CNT_INTERRUPTS		0x064	/* RO, CAPS_COUNTERS */
+
+#define LOOPDMA_TC_GONE			0x068	/* WO, CAPS_FAULTS */
+#define LOOPDMA_TC_GONE_MAGIC		0x454e4f47U	/* "GONE" */
 
 /* --- Channel registers --------------------------------------------------- */
 
@@ -155,6 +159,17 @@
 #define LOOPDMA_CH_TC_DROP_IRQ		0x90	/* RW, CAPS_TESTCTL: how many */
 #define LOOPDMA_CH_TC_LIE		0x94	/* RW, CAPS_TESTCTL: added to done once */
 
+#define LOOPDMA_CH_TC_DELAY		0x98	/* RW, CAPS_FAULTS: microseconds */
+#define LOOPDMA_CH_TC_DELAY_MAX		10000000
+#define LOOPDMA_CH_TC_REORDER		0x9c	/* RW, CAPS_FAULTS: window */
+#define LOOPDMA_CH_TC_REORDER_MAX	64
+#define LOOPDMA_CH_TC_SPURIOUS		0xa0	/* RW, CAPS_FAULTS: how many */
+#define LOOPDMA_CH_TC_SPURIOUS_NOW	0x80000000U	/* WO: and one now */
+#define LOOPDMA_CH_TC_EARLY		0xa4	/* RW, CAPS_FAULTS: how many */
+#define LOOPDMA_CH_TC_STUCK		0xa8	/* RW, CAPS_FAULTS: enum loopdma_hw_stuck */
+#define LOOPDMA_CH_TC_ADDR_BITS		0xac	/* RW, CAPS_FAULTS: 0: off */
+#define LOOPDMA_CH_TC_ADDR_BITS_MAX	64
+
 /**
  * enum loopdma_hw_state - states of a channel, CH_STATUS.STATE
  * @LOOPDMA_STATE_DISABLED: owns no memory; configuration may be written
@@ -188,6 +203,26 @@ enum loopdma_hw_chan_error {
 	LOOPDMA_CHERR_FETCH	= 3,
 	LOOPDMA_CHERR_WRITEBACK	= 4,
 	LOOPDMA_CHERR_ABORT	= 5,
+};
+
+/**
+ * enum loopdma_hw_stuck - what a channel does not do any more, CH_TC_STUCK
+ * @LOOPDMA_STUCK_NOT: nothing; what waited goes on, or ends
+ * @LOOPDMA_STUCK_WORK: it executes nothing, CH_ABORT has no effect
+ * @LOOPDMA_STUCK_STOP: nor is it DISABLED by CH_CONTROL.ENABLE = 0, it remains
+ *	STOPPING
+ * @LOOPDMA_STUCK_RESET: nor does CH_CONTROL.RESET end
+ * @LOOPDMA_STUCK_DEVICE: nor does CONTROL.RESET, only a reset of the function
+ *	or of the bus helps
+ *
+ * It touches no memory in any case.
+ */
+enum loopdma_hw_stuck {
+	LOOPDMA_STUCK_NOT	= 0,
+	LOOPDMA_STUCK_WORK	= 1,
+	LOOPDMA_STUCK_STOP	= 2,
+	LOOPDMA_STUCK_RESET	= 3,
+	LOOPDMA_STUCK_DEVICE	= 4,
 };
 
 /* --- Descriptor ---------------------------------------------------------- */

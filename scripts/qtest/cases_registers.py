@@ -60,9 +60,9 @@ def irq_mode(bench, mode, msix, msi):
 
 @case()
 def id_and_version(dev):
-    """ID is always the magic, VERSION 1.2."""
+    """ID is always the magic, VERSION 1.3."""
     expect(dev.read(HW.ID), HW.ID_MAGIC, "ID")
-    expect(dev.read(HW.VERSION), HW.VERSION_1_2, "VERSION")
+    expect(dev.read(HW.VERSION), HW.VERSION_1_3, "VERSION")
 
 
 @case("x-id=0x12345678,x-version=0x00020007,vendor-id=0x1b36,device-id=0x00ff")

@@ -216,7 +216,7 @@ static int loopdma_identify(struct device *dev, struct loopdma_dev *ld)
 	/* A minor version only adds, and what it adds has capability bits. */
 	val = ld->ops->read(ld, LOOPDMA_VERSION);
 	if (FIELD_GET(LOOPDMA_VERSION_MAJOR, val) !=
-	    FIELD_GET(LOOPDMA_VERSION_MAJOR, LOOPDMA_VERSION_1_2)) {
+	    FIELD_GET(LOOPDMA_VERSION_MAJOR, LOOPDMA_VERSION_1_3)) {
 		dev_err(dev, "hardware version %u.%u, this driver knows 1.x\n",
 			FIELD_GET(LOOPDMA_VERSION_MAJOR, val),
 			FIELD_GET(LOOPDMA_VERSION_MINOR, val));
