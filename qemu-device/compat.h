@@ -54,6 +54,8 @@
 
 #if LOOPDMA_QEMU_BEFORE(9, 0)
 #define bql_locked() qemu_mutex_iothread_locked()
+#define bql_lock() qemu_mutex_lock_iothread()
+#define bql_unlock() qemu_mutex_unlock_iothread()
 #endif
 
 #if LOOPDMA_QEMU_BEFORE(9, 2)

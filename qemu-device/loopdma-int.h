@@ -68,6 +68,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
  * holds the BQL may wait for an engine.  The engine leaves at the next chunk
  * edge once @cut is set.
  *
+ * Interrupts take the BQL.  Who holds it sends them in a bottom half, engines
+ * leave it to the messenger, a thread that nobody ever waits for.
+ *
  * An engine that is free takes a channel of the highest class that is ready.
  * If none is free, one that serves a lower class leaves behind the next chunk,
  * see @outranked.  In synchronous mode a bottom half waits for those of higher
@@ -410,6 +413,18 @@ typedef struct LoopdmaIommu {
 } LoopdmaIommu;
 
 /**
+ * LoopdmaMessenger - sends interrupts for the engines
+ * @wanted: there are some to send, or @dev is no more
+ * @dev: the device, or NULL when the thread is to end; under the BQL
+ *
+ * Belongs to its thread, which frees it.
+ */
+typedef struct LoopdmaMessenger {
+    QemuEvent wanted;
+    LoopdmaState *dev;
+} LoopdmaMessenger;
+
+/**
  * LoopdmaState - the device
  * @parent_obj: the PCI function
  * @bar: BAR 0, with MSI-X table and pending bits on top
@@ -424,7 +439,7 @@ typedef struct LoopdmaIommu {
  * @topology_changed: it has changed in this transaction
  * @iommus: the notifiers
  * @event_vector: EVENT_VECTOR
- * @irq_bh: sends what @irq_channels and @irq_event ask for
+ * @irq_bh: sends what @irq_channels and @irq_event ask for, as does @messenger
  *
  * @lock: protects the following, and the channels' fields that say so
  * @work: there may be work for an engine
@@ -443,6 +458,7 @@ typedef struct LoopdmaIommu {
  * @cnt_mmio_reads: CNT_MMIO_READS
  * @cnt_interrupts: CNT_INTERRUPTS
  *
+ * @messenger: sends interrupts for the engines, or NULL if there are none
  * @threads: the engines
  * @ch: the channels
  *
@@ -482,6 +498,7 @@ struct LoopdmaState {
     uint32_t cnt_mmio_reads;
     uint32_t cnt_interrupts;
 
+    LoopdmaMessenger *messenger;
     QemuThread *threads;
     LoopdmaChannel *ch;
 
@@ -551,6 +568,7 @@ void loopdma_flush_interrupts(LoopdmaState *s);
 
 bool loopdma_runnable(const LoopdmaChannel *ch);
 void loopdma_answered(LoopdmaChannel *ch);
+void loopdma_want_messages(LoopdmaState *s);
 void loopdma_kick(LoopdmaChannel *ch);
 void loopdma_kick_at_once(LoopdmaChannel *ch);
 void loopdma_set_priority(LoopdmaChannel *ch, uint8_t priority);

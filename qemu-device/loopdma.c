@@ -141,7 +141,7 @@ void loopdma_set_event(LoopdmaState *s, uint32_t bits)
         s->event |= bits;
         s->irq_event = true;
         if (!s->will_flush) {
-            qemu_bh_schedule(s->irq_bh);
+            loopdma_want_messages(s);
         }
     }
 }
