@@ -154,18 +154,31 @@ void loopdma_want_messages(LoopdmaState *s)
     }
 }
 
-/* Send the channel's interrupt if one is due. */
+/*
+ * Send the channel's interrupt if one is due, and with it what other channels
+ * have put off: the guest's CPU is interrupted in any case.
+ */
 static void loopdma_send_due(LoopdmaChannel *ch)
 {
-    if (ch->irq_due) {
-        ch->irq_due = false;
-        ch->dev->irq_channels |= 1U << ch->index;
-        if (!ch->dev->will_flush) {
-            if (!ch->asked) {
-                ch->asked = get_clock();
+    LoopdmaState *s = ch->dev;
+    unsigned i;
+
+    if (!ch->irq_due) {
+        return;
+    }
+    for (i = 0; i < s->channels; i++) {
+        LoopdmaChannel *due = &s->ch[i];
+
+        if (due->irq_due) {
+            due->irq_due = false;
+            s->irq_channels |= 1U << i;
+            if (!s->will_flush && !due->asked) {
+                due->asked = get_clock();
             }
-            loopdma_want_messages(ch->dev);
         }
+    }
+    if (!s->will_flush) {
+        loopdma_want_messages(s);
     }
 }
 
