@@ -1110,7 +1110,7 @@ static int bench_set_class(struct dma_chan *chan, u8 class)
 }
 
 /* Latency on the second channel, with a load on the first. */
-static int bench_latency_loaded(struct bench *b, u8 class)
+static int bench_latency_loaded(struct bench *b, size_t size, u8 class)
 {
 	struct bench_stream s;
 	int err, err_load;
@@ -1120,15 +1120,20 @@ static int bench_latency_loaded(struct bench *b, u8 class)
 		return err;
 	bench_stream_init(&s, b, LATENCY_LOAD, 0, 1);
 	bench_begin(&s, LATENCY_DEPTH, U32_MAX);
-	err = bench_latency(b, 1, SZ_4K, false, true, class);
+	err = bench_latency(b, 1, size, false, true, class);
 	bench_stop(&s);
 	err_load = bench_end(&s);
 	return err ?: err_load;
 }
 
-/* How long a small copy takes alone, beside its like, and beside a lower class. */
+/* What the virtual CPU copies itself, and what it leaves to the engines. */
+static const size_t bench_priority_sizes[] = { SZ_4K, SZ_64K };
+
+/* How long a copy takes alone, beside its like, and beside a lower class. */
 static int bench_mode_priority(struct bench *b)
 {
+	unsigned int i;
+	size_t size;
 	int err;
 
 	err = bench_request_channels(b, 2);
@@ -1137,11 +1142,16 @@ static int bench_mode_priority(struct bench *b)
 	err = bench_map(b, 2 * LATENCY_LOAD);
 	if (err)
 		return err;
-	err = bench_latency(b, 1, SZ_4K, false, false, 0);
-	if (!err)
-		err = bench_latency_loaded(b, 0);
-	if (!err)
-		err = bench_latency_loaded(b, 3);
+	for (i = 0; !err && i < ARRAY_SIZE(bench_priority_sizes); i++) {
+		size = bench_priority_sizes[i];
+		err = bench_set_class(b->chan[1], 0);
+		if (!err)
+			err = bench_latency(b, 1, size, false, false, 0);
+		if (!err)
+			err = bench_latency_loaded(b, size, 0);
+		if (!err)
+			err = bench_latency_loaded(b, size, 3);
+	}
 	bench_unmap(b, 2 * LATENCY_LOAD);
 	return err;
 }
