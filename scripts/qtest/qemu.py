@@ -252,8 +252,10 @@ class Machine:
             self.settle(1)
 
     def clock(self, ns):
-        """Lets so much time go by for the machine; returns what the time is then."""
-        return int(self.qtest.command(f"clock_step {ns}")[0])
+        """Lets so much time go by for the machine."""
+        # No time at all is refused since QEMU 8.
+        if ns:
+            self.qtest.command(f"clock_step {ns}")
 
     def next_timer(self):
         """Lets it go by until a timer is due, not at all if there is none."""
