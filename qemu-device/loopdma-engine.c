@@ -410,6 +410,7 @@ static void *loopdma_engine(void *opaque)
 
     rcu_register_thread();
     qemu_mutex_lock(&s->lock);
+    s->sleeping--;
     while ((ch = loopdma_next(s))) {
         bool worked = false;
 
@@ -825,6 +826,8 @@ void loopdma_engines_init(LoopdmaState *s)
     if (!s->sync) {
         loopdma_messenger_init(s);
         s->threads = g_new0(QemuThread, s->engines);
+        /* Who has not begun yet is as good as asleep: free, if somebody asks. */
+        s->sleeping = s->engines;
         for (i = 0; i < s->engines; i++) {
             g_autofree char *name = g_strdup_printf("loopdma-%u", i);
 

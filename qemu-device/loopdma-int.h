@@ -446,7 +446,7 @@ typedef struct LoopdmaMessenger {
  * @left: an engine has left a channel
  * @ready: channels for the next free engine, in turn, for each class
  * @nready: their number; written under @lock, read by a spinning engine
- * @sleeping: engines that wait for @work
+ * @sleeping: engines that wait for @work, or have not begun yet
  * @spinning: an engine looks at @nready
  * @quit: engines have to end; written under @lock, read by a spinning engine
  * @running: the VM runs
