@@ -826,7 +826,7 @@ void loopdma_engines_init(LoopdmaState *s)
     if (!s->sync) {
         loopdma_messenger_init(s);
         s->threads = g_new0(QemuThread, s->engines);
-        /* Who has not begun yet is as good as asleep: free, if somebody asks. */
+        /* Who has not begun yet is as good as asleep: free, if one asks. */
         s->sleeping = s->engines;
         for (i = 0; i < s->engines; i++) {
             g_autofree char *name = g_strdup_printf("loopdma-%u", i);
