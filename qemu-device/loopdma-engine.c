@@ -272,8 +272,7 @@ static bool loopdma_at_once(const LoopdmaChannel *ch)
      * Behind an IOMMU a fault may interrupt, in the middle of our own register
      * access.  Test controls count starts, and nothing must start twice.
      */
-    return ch->dev->at_once_bytes && !ch->in_main && !ch->tc_hold &&
-           !(ch->tc_fail & LOOPDMA_CH_TC_FAIL_AFTER) &&
+    return ch->dev->at_once_bytes && !ch->in_main && !ch->tc_active &&
            ch->tail - ch->retired <= LOOPDMA_BATCH &&
            !loopdma_is_outclassed(ch);
 }

@@ -579,6 +579,7 @@ static bool loopdma_tc_start(LoopdmaChannel *ch, LoopdmaOp *op)
             op->limit = ch->tc_fail_bytes;
         }
     }
+    loopdma_update_test_controls(ch);
     return true;
 }
 
@@ -756,7 +757,7 @@ bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once)
         tail = ch->tail;
         aborting = ch->aborting;
         abort_to = ch->abort_to;
-        controlled = ch->tc_hold || (ch->tc_fail & LOOPDMA_CH_TC_FAIL_AFTER);
+        controlled = ch->tc_active;
     }
 
     if (aborting && first == abort_to) {

@@ -294,6 +294,7 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @tc_fail_bytes: CH_TC_FAIL_BYTES
  * @tc_drop_irq: CH_TC_DROP_IRQ
  * @tc_lie: CH_TC_LIE
+ * @tc_active: one of those is in force that a turn has to look at
  * @cnt_doorbells: counter, as are @cnt_descriptors, @cnt_bytes and
  *     @cnt_interrupts
  *
@@ -365,6 +366,7 @@ struct LoopdmaChannel {
     uint32_t tc_fail_bytes;
     uint32_t tc_drop_irq;
     uint32_t tc_lie;
+    bool tc_active;
     uint32_t cnt_doorbells;
     uint32_t cnt_descriptors;
     uint64_t cnt_bytes;
@@ -559,6 +561,7 @@ static inline unsigned loopdma_opcode(const LoopdmaOp *op)
 
 /* --- loopdma.c: registers, interrupts, PCI --- */
 
+void loopdma_guest_error(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 uint32_t loopdma_channel_caps(const LoopdmaChannel *ch);
 bool loopdma_config_good(const LoopdmaChannel *ch);
 void loopdma_set_event(LoopdmaState *s, uint32_t bits);
@@ -606,6 +609,13 @@ bool loopdma_take_word(LoopdmaChannel *ch, uint32_t *val);
 bool loopdma_give_word(LoopdmaChannel *ch, uint32_t val);
 bool loopdma_meta_good(const LoopdmaMeta *meta);
 bool loopdma_fifo_good(const LoopdmaFifo *fifo);
+
+/* --- loopdma-testctl.c: faults on demand --- */
+
+bool loopdma_is_test_control(hwaddr addr);
+void loopdma_write_test_control(LoopdmaChannel *ch, hwaddr addr, uint32_t val);
+void loopdma_update_test_controls(LoopdmaChannel *ch);
+void loopdma_clear_test_controls(LoopdmaChannel *ch);
 
 /* --- loopdma-parity.c: the arithmetic of XOR and PQ --- */
 

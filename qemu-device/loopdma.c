@@ -26,7 +26,11 @@
 /* The most messages that the MSI capability can ask for. */
 #define LOOPDMA_MSI_MAX 32
 
-static void G_GNUC_PRINTF(1, 2) loopdma_guest_error(const char *fmt, ...)
+/**
+ * loopdma_guest_error: the guest has done something that it should not
+ * @fmt: what, as for printf()
+ */
+void loopdma_guest_error(const char *fmt, ...)
 {
     g_autofree char *text = NULL;
     va_list ap;
@@ -306,13 +310,8 @@ static void loopdma_reset_channel(LoopdmaChannel *ch)
     loopdma_set_rate(ch, 0);
     loopdma_set_periph(ch, 0);
     loopdma_set_priority(ch, 0);
+    loopdma_clear_test_controls(ch);
     WITH_QEMU_LOCK_GUARD(&s->lock) {
-        ch->tc_hold = 0;
-        ch->tc_credits = 0;
-        ch->tc_fail = 0;
-        ch->tc_fail_bytes = 0;
-        ch->tc_drop_irq = 0;
-        ch->tc_lie = 0;
         ch->cnt_doorbells = 0;
         ch->cnt_descriptors = 0;
         ch->cnt_bytes = 0;
@@ -463,11 +462,6 @@ static bool loopdma_is_counter(hwaddr addr)
     addr %= LOOPDMA_CH_STRIDE;
     return addr >= LOOPDMA_CH_CNT_DOORBELLS &&
            addr <= LOOPDMA_CH_CNT_INTERRUPTS;
-}
-
-static bool loopdma_is_test_control(hwaddr addr)
-{
-    return addr >= LOOPDMA_CH_TC_HOLD && addr <= LOOPDMA_CH_TC_LIE;
 }
 
 /* With the lock held, as is the next. */
@@ -681,57 +675,6 @@ static void loopdma_write_config(LoopdmaChannel *ch, hwaddr addr, uint32_t val)
         ch->comp = deposit64(ch->comp, 32, 32, val);
         break;
     }
-}
-
-static void loopdma_write_test_control(LoopdmaChannel *ch, hwaddr addr,
-                                       uint32_t val)
-{
-    const uint32_t fail = LOOPDMA_CH_TC_FAIL_AFTER | LOOPDMA_CH_TC_FAIL_STATUS;
-
-    if (!(ch->dev->caps & LOOPDMA_CAPS_TESTCTL)) {
-        return;
-    }
-
-    WITH_QEMU_LOCK_GUARD(&ch->dev->lock) {
-        switch (addr) {
-        case LOOPDMA_CH_TC_HOLD:
-            if (val > 1) {
-                loopdma_guest_error("TC_HOLD: neither 0 nor 1");
-            }
-            ch->tc_hold = val & 1;
-            if (!ch->tc_hold) {
-                ch->tc_credits = 0;
-            }
-            break;
-        case LOOPDMA_CH_TC_STEP:
-            if (ch->tc_hold) {
-                ch->tc_credits += val;
-            }
-            break;
-        case LOOPDMA_CH_TC_FAIL:
-            if (val & ~fail) {
-                loopdma_guest_error("TC_FAIL: reserved bits");
-            }
-            ch->tc_fail = val & fail;
-            break;
-        case LOOPDMA_CH_TC_FAIL_BYTES:
-            ch->tc_fail_bytes = val;
-            break;
-        case LOOPDMA_CH_TC_DROP_IRQ:
-            ch->tc_drop_irq = val;
-            break;
-        case LOOPDMA_CH_TC_LIE:
-            ch->tc_lie = val;
-            break;
-        default:
-            loopdma_guest_error("write to unknown channel register 0x%"
-                                HWADDR_PRIx, addr);
-            return;
-        }
-        /* A turn in progress has not seen that yet. */
-        qatomic_set(&ch->cut, true);
-    }
-    loopdma_kick(ch);
 }
 
 /* Those bits of @val that are not reserved. */
@@ -989,6 +932,9 @@ static int loopdma_post_load(void *opaque, int version_id)
             error_report("loopdma: channel %u: bad %s in the migration stream",
                          i, bad);
             return -EINVAL;
+        }
+        WITH_QEMU_LOCK_GUARD(&s->lock) {
+            loopdma_update_test_controls(ch);
         }
         loopdma_choose_context(ch);
         ch->published = ch->retired;
