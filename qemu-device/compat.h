@@ -39,10 +39,12 @@
 #endif
 
 #if LOOPDMA_QEMU_BEFORE(10, 0)
+#include "sysemu/reset.h"
 #include "sysemu/runstate.h"
 #include "sysemu/qtest.h"
 #include "sysemu/cpu-timers.h"
 #else
+#include "system/reset.h"
 #include "system/runstate.h"
 #include "system/qtest.h"
 #if LOOPDMA_QEMU_BEFORE(10, 1)

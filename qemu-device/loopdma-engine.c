@@ -781,7 +781,7 @@ void loopdma_choose_context(LoopdmaChannel *ch)
                   pci_device_iommu_address_space(pci) != &address_space_memory;
 }
 
-/* The peripheral of a channel that waited for its time requests a burst. */
+/* The time has come for what the channel waited for. */
 static void loopdma_timer(void *opaque)
 {
     loopdma_kick(opaque);
@@ -812,6 +812,7 @@ void loopdma_engines_init(LoopdmaState *s)
         ch->index = i;
         /* For one that comes by migration; else it is set when enabled. */
         ch->response = LOOPDMA_RESPONSE_FIRST_NS;
+        ch->reach = loopdma_last_address(s);
         ch->bh = qemu_bh_new_guarded(loopdma_bh, ch, guard);
         ch->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, loopdma_timer, ch);
         qemu_mutex_init(&ch->fifo.lock);

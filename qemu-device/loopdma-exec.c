@@ -22,8 +22,8 @@
 /*
  * Resolve a bus address to host memory, and take a reference to it.
  *
- * Returns NULL if the address is not that of RAM which may be accessed so.
- * Else *len is cut down to what is contiguous.
+ * Returns NULL if the address is above @last, or not that of RAM which may be
+ * accessed so.  Else *len is cut down to what is contiguous.
  *
  * This is not address_space_map(): that function hands out a bounce buffer for
  * everything that is not directly accessible, faults of an IOMMU included,
@@ -31,11 +31,10 @@
  * and to map then would be a race with changes of the memory map; so do both
  * with one translation.
  */
-static void *loopdma_map(LoopdmaState *s, uint64_t addr, hwaddr *len,
-                         bool is_write)
+static void *loopdma_map(LoopdmaState *s, uint64_t addr, uint64_t last,
+                         hwaddr *len, bool is_write)
 {
     const MemTxAttrs attrs = { .memory = true };
-    const uint64_t last = loopdma_last_address(s);
     MemoryRegion *mr;
     hwaddr offset;
 
@@ -78,7 +77,8 @@ static size_t loopdma_read(LoopdmaState *s, uint64_t addr, void *buf,
     /* What is read may not go on at address 0. */
     while (done < len && addr + done >= addr) {
         hwaddr n = len - done;
-        void *p = loopdma_map(s, addr + done, &n, false);
+        void *p = loopdma_map(s, addr + done, loopdma_last_address(s), &n,
+                              false);
 
         if (!p) {
             break;
@@ -95,7 +95,7 @@ static bool loopdma_write(LoopdmaState *s, uint64_t addr, const void *buf,
 {
     while (len) {
         hwaddr n = len;
-        void *p = loopdma_map(s, addr, &n, true);
+        void *p = loopdma_map(s, addr, loopdma_last_address(s), &n, true);
 
         if (!p) {
             return false;
@@ -124,7 +124,8 @@ static bool loopdma_publish(LoopdmaChannel *ch, const uint32_t *done,
                             const uint64_t *progress, uint32_t *arm)
 {
     hwaddr len = LOOPDMA_COMP_SIZE;
-    uint8_t *p = loopdma_map(ch->dev, ch->comp, &len, true);
+    uint8_t *p = loopdma_map(ch->dev, ch->comp, loopdma_last_address(ch->dev),
+                             &len, true);
     hwaddr written = 0;
 
     if (!p) {
@@ -556,12 +557,72 @@ static uint8_t loopdma_fetch_sources(LoopdmaChannel *ch, LoopdmaOp *op,
 }
 
 /*
- * The next descriptor is about to start.  Returns false if it may not, because
- * the channel is held and has no credit.
+ * What the test controls say to a turn.  @max: descriptors that it may take in;
+ * @counted: each is asked for with loopdma_tc_start(); @delay: CH_TC_DELAY;
+ * @reorder: the last is executed first; @early: the descriptor that has just
+ * started is to be retired as if it were executed.
  */
-static bool loopdma_tc_start(LoopdmaChannel *ch, LoopdmaOp *op)
+typedef struct LoopdmaControls {
+    unsigned max;
+    bool counted;
+    uint32_t delay;
+    bool reorder;
+    bool early;
+} LoopdmaControls;
+
+/* With the lock held.  Returns false if the channel is stuck. */
+static bool loopdma_tc_look(const LoopdmaChannel *ch, LoopdmaControls *tc)
+{
+    tc->delay = ch->tc_delay;
+    tc->counted = ch->tc_hold || ch->tc_delay || ch->tc_early ||
+                  (ch->tc_fail & LOOPDMA_CH_TC_FAIL_AFTER);
+    tc->reorder = !tc->counted && ch->tc_reorder > 1;
+    if (tc->counted) {
+        /* Start none that might be put off. */
+        tc->max = 1;
+    } else if (tc->reorder) {
+        tc->max = MIN(tc->max, ch->tc_reorder);
+    }
+    return !ch->tc_stuck;
+}
+
+/* Has the descriptor with this count waited for so many microseconds? */
+static bool loopdma_tc_waited(LoopdmaChannel *ch, uint32_t count,
+                              uint32_t delay)
+{
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+    LoopdmaWait *wait = &ch->wait;
+    int64_t due;
+
+    if (!wait->begun || wait->count != count) {
+        wait->begun = true;
+        wait->count = count;
+        wait->since = now;
+    }
+    /* A migration stream may bring one that is still to come. */
+    wait->since = MIN(wait->since, now);
+    due = wait->since + (int64_t)delay * SCALE_US;
+    if (due > now) {
+        trace_loopdma_delay(ch->index, count, due - now);
+        loopdma_wake_at(ch, due);
+        return false;
+    }
+    return true;
+}
+
+/*
+ * The descriptor with this count is about to start.  Returns false if it may
+ * not, because it has not waited for long enough, or the channel is held and
+ * has no credit.
+ */
+static bool loopdma_tc_start(LoopdmaChannel *ch, LoopdmaOp *op, uint32_t count,
+                             LoopdmaControls *tc)
 {
     uint32_t after;
+
+    if (tc->delay && !loopdma_tc_waited(ch, count, tc->delay)) {
+        return false;
+    }
 
     QEMU_LOCK_GUARD(&ch->dev->lock);
     if (ch->tc_hold) {
@@ -579,6 +640,10 @@ static bool loopdma_tc_start(LoopdmaChannel *ch, LoopdmaOp *op)
             op->limit = ch->tc_fail_bytes;
         }
     }
+    if (ch->tc_early) {
+        ch->tc_early--;
+        tc->early = !op->fail;
+    }
     loopdma_update_test_controls(ch);
     return true;
 }
@@ -592,7 +657,8 @@ static bool loopdma_map_side(LoopdmaChannel *ch, LoopdmaOp *op, uint64_t base,
     uint64_t addr = base + op->end;
 
     /* A buffer may not go on at address 0. */
-    *p = addr >= base ? loopdma_map(ch->dev, addr, len, is_write) : NULL;
+    *p = addr >= base ? loopdma_map(ch->dev, addr, ch->reach, len, is_write)
+                      : NULL;
     if (!*p) {
         op->status = is_write ? LOOPDMA_ST_WRITE : LOOPDMA_ST_READ;
         op->fault = addr;
@@ -707,6 +773,23 @@ static void loopdma_resolve(LoopdmaChannel *ch, LoopdmaOp *op)
     }
 }
 
+/* Let go of what was resolved for @op, the last one. */
+static void loopdma_unresolve(LoopdmaChannel *ch, const LoopdmaOp *op)
+{
+    loopdma_unmap_segments(ch, &ch->seg[op->seg], ch->nsegs - op->seg);
+    ch->nsegs = op->seg;
+}
+
+/* Have @op end as if all of it had been moved. */
+static void loopdma_pretend(LoopdmaOp *op)
+{
+    op->moved = op->len;
+    op->end = op->len;
+    op->final = true;
+    op->executed = true;
+    op->status = LOOPDMA_ST_OK;
+}
+
 /* Copy in descriptors from @count on; returns how many, 0 if none is there. */
 static unsigned loopdma_fetch(LoopdmaChannel *ch, uint32_t count, unsigned max,
                               struct loopdma_hw_desc *desc)
@@ -730,6 +813,24 @@ static uint64_t loopdma_left(const LoopdmaOp *op)
            (loopdma_is_parity(op) ? loopdma_nsources(op) : 1);
 }
 
+static bool loopdma_is_movable(const LoopdmaOp *op)
+{
+    return (loopdma_opcode(op) == LOOPDMA_OP_COPY ||
+            loopdma_opcode(op) == LOOPDMA_OP_FILL) &&
+           !(op->ctrl & LOOPDMA_CTRL_CHAIN) && !op->moved;
+}
+
+/*
+ * May @op be executed before the ops that precede it, which move @bytes?  Since
+ * a run is not cut it has the length of a turn at the most.
+ */
+static bool loopdma_may_overtake(const LoopdmaChannel *ch, const LoopdmaOp *op,
+                                 uint64_t bytes)
+{
+    return loopdma_is_movable(&ch->op[0]) && loopdma_is_movable(op) &&
+           bytes + loopdma_left(op) <= LOOPDMA_TURN_BYTES;
+}
+
 /**
  * loopdma_prepare: the first step of a turn
  * @ch: a channel of which the caller owns the turn
@@ -740,11 +841,12 @@ static uint64_t loopdma_left(const LoopdmaOp *op)
 bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once)
 {
     struct loopdma_hw_desc desc[LOOPDMA_BATCH];
+    LoopdmaControls tc = { .max = LOOPDMA_BATCH };
     LoopdmaState *s = ch->dev;
     unsigned max, n, fetched = 0, used = 0;
     uint32_t first, tail, abort_to;
     uint64_t bytes = 0;
-    bool aborting, controlled;
+    bool aborting;
     bool skip = ch->skip;
 
     WITH_QEMU_LOCK_GUARD(&s->lock) {
@@ -757,7 +859,9 @@ bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once)
         tail = ch->tail;
         aborting = ch->aborting;
         abort_to = ch->abort_to;
-        controlled = ch->tc_active;
+        if (unlikely(ch->tc_active) && !loopdma_tc_look(ch, &tc)) {
+            return false;
+        }
     }
 
     if (aborting && first == abort_to) {
@@ -768,8 +872,7 @@ bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once)
         ch->began = get_clock();
     }
     loopdma_unpace(ch);
-    /* Test controls count starts; so start none that might be put off. */
-    max = MIN(controlled ? 1 : LOOPDMA_BATCH, tail - first);
+    max = MIN(tc.max, tail - first);
     ch->held = false;
     ch->nsegs = 0;
 
@@ -780,7 +883,8 @@ bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once)
 
         if (n || !ch->carried) {
             *op = (LoopdmaOp) { };
-            if (controlled && !aborted && !skip && !loopdma_tc_start(ch, op)) {
+            if (tc.counted && !aborted && !skip &&
+                !loopdma_tc_start(ch, op, first + n, &tc)) {
                 break;
             }
             if (used == fetched) {
@@ -811,11 +915,20 @@ bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once)
             op->fault = 0;
         }
 
-        if (status == LOOPDMA_ST_OK) {
+        if (tc.reorder && n && !loopdma_may_overtake(ch, op, bytes)) {
+            break;
+        }
+        if (status == LOOPDMA_ST_OK && tc.early) {
+            loopdma_pretend(op);
+        } else if (status == LOOPDMA_ST_OK) {
             if (at_once && loopdma_left(op) > at_once - bytes) {
                 break;
             }
             loopdma_resolve(ch, op);
+            if (tc.reorder && n && !op->final) {
+                loopdma_unresolve(ch, op);
+                break;
+            }
         } else {
             op->executed = !aborted && !skip;
             op->final = true;
@@ -836,6 +949,7 @@ bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once)
 
     trace_loopdma_prepare(ch->index, first, n, bytes);
     ch->nops = n;
+    ch->backwards = tc.reorder && n > 1;
     ch->prepared = n || aborting;
     return ch->prepared;
 }
@@ -950,6 +1064,26 @@ static bool loopdma_copy_op(LoopdmaChannel *ch, LoopdmaOp *op)
     return true;
 }
 
+/*
+ * Move all of a run, the last first.  It is not cut: what is executed ahead of
+ * others could not be told from what is not.
+ */
+static void loopdma_copy_backwards(LoopdmaChannel *ch)
+{
+    unsigned i = ch->nops;
+
+    while (i--) {
+        LoopdmaOp *op = &ch->op[i];
+        LoopdmaSegment *seg = &ch->seg[op->seg];
+        uint32_t before = op->moved;
+
+        while (op->moved < op->end) {
+            loopdma_copy_chunk(op, &seg);
+        }
+        ch->bytes += op->moved - before;
+    }
+}
+
 /**
  * loopdma_copy: the second step of a turn
  * @ch: a prepared channel
@@ -962,6 +1096,10 @@ void loopdma_copy(LoopdmaChannel *ch)
     bool more = true;
     unsigned i;
 
+    if (unlikely(ch->backwards)) {
+        loopdma_copy_backwards(ch);
+        return;
+    }
     for (i = 0; more && i < ch->nops; i++) {
         LoopdmaOp *op = &ch->op[i];
         uint32_t before = op->moved;
@@ -990,6 +1128,7 @@ void loopdma_discard(LoopdmaChannel *ch)
     ch->prepared = false;
     ch->carried = false;
     ch->held = false;
+    ch->wait.begun = false;
 }
 
 /* What was not completed has found nothing, and received no metadata. */

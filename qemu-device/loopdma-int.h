@@ -44,6 +44,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
 /* Classes of CH_PRIORITY. */
 #define LOOPDMA_CLASSES (LOOPDMA_CH_PRIORITY_CLASS + 1)
 
+/* What an interrupt for nothing leaves the handler of the one before. */
+#define LOOPDMA_REPEAT_NS (100 * SCALE_US)
+
 /* Buffers of a descriptor: sources, and P and Q to be read and written. */
 #define LOOPDMA_MAX_BUFFERS (LOOPDMA_MAX_SOURCES + 4)
 
@@ -212,14 +215,25 @@ typedef struct LoopdmaMark {
  * @since: when it requested the last, in nanoseconds of QEMU_CLOCK_VIRTUAL
  * @fraction: what of a nanosecond that was later, in units of 2^-32
  * @bytes: bytes of that burst; the next follows when these have had their time
- * @armed: the channel's timer is set to when the next is requested
  */
 typedef struct LoopdmaPace {
     int64_t since;
     uint32_t fraction;
     uint32_t bytes;
-    bool armed;
 } LoopdmaPace;
+
+/**
+ * LoopdmaWait - a descriptor that CH_TC_DELAY keeps from starting
+ * @begun: there is one
+ * @count: its count
+ * @since: when it became the next to start, in nanoseconds of
+ *     QEMU_CLOCK_VIRTUAL
+ */
+typedef struct LoopdmaWait {
+    bool begun;
+    uint32_t count;
+    int64_t since;
+} LoopdmaWait;
 
 /**
  * LoopdmaFifo - the receive FIFO of a channel
@@ -253,7 +267,7 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @dev: the device
  * @index: its number
  * @bh: its bottom half, guarded against re-entrancy
- * @timer: kicks it when its peripheral requests a burst
+ * @timer: kicks it when the time has come for what it waits for
  * @fifo: its receive FIFO
  *
  * Registers that only change while the channel is disabled, under the BQL;
@@ -265,6 +279,7 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @vector: interrupt vector
  * @in_main: prepare and retire run in the main loop
  * @enabled: CH_CONTROL.ENABLE, which no turn looks at
+ * @resetting: CH_CONTROL.RESET, which does not end, no turn looks at it
  *
  * Protected by LoopdmaState.lock:
  *
@@ -294,6 +309,12 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @tc_fail_bytes: CH_TC_FAIL_BYTES
  * @tc_drop_irq: CH_TC_DROP_IRQ
  * @tc_lie: CH_TC_LIE
+ * @tc_delay: CH_TC_DELAY
+ * @tc_reorder: CH_TC_REORDER
+ * @tc_spurious: CH_TC_SPURIOUS
+ * @tc_early: CH_TC_EARLY
+ * @tc_stuck: enum loopdma_hw_stuck, CH_TC_STUCK
+ * @tc_addr_bits: CH_TC_ADDR_BITS
  * @tc_active: one of those is in force that a turn has to look at
  * @cnt_doorbells: counter, as are @cnt_descriptors, @cnt_bytes and
  *     @cnt_interrupts
@@ -308,6 +329,7 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  *
  * Belong to whoever owns the turn, and to who holds the BQL while nobody does:
  *
+ * @reach: the highest bus address of data
  * @skip: the transaction in progress is being skipped
  * @raised: has interrupted since it was enabled, or is about to
  * @token: the arm word when it last did
@@ -320,6 +342,9 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  * @source: bytes that the pattern source has given, the next one's position
  * @sink: bytes that the pattern sink has taken
  * @requests: when bursts are requested
+ * @wait: the descriptor that has to wait before it starts
+ * @armed: @timer is set
+ * @backwards: the last of @op is executed first
  * @nops: number of valid @op
  * @nsegs: number of valid @seg
  * @op: ops of the turn, in order
@@ -341,6 +366,7 @@ struct LoopdmaChannel {
     uint32_t vector;
     bool in_main;
     bool enabled;
+    bool resetting;
 
     LoopdmaSched sched;
     bool again;
@@ -366,6 +392,12 @@ struct LoopdmaChannel {
     uint32_t tc_fail_bytes;
     uint32_t tc_drop_irq;
     uint32_t tc_lie;
+    uint32_t tc_delay;
+    uint32_t tc_reorder;
+    uint32_t tc_spurious;
+    uint32_t tc_early;
+    uint32_t tc_stuck;
+    uint32_t tc_addr_bits;
     bool tc_active;
     uint32_t cnt_doorbells;
     uint32_t cnt_descriptors;
@@ -376,6 +408,7 @@ struct LoopdmaChannel {
     bool outranked;
     uint32_t rate;
 
+    uint64_t reach;
     bool skip;
     bool raised;
     uint32_t token;
@@ -388,6 +421,9 @@ struct LoopdmaChannel {
     uint32_t source;
     uint32_t sink;
     LoopdmaPace requests;
+    LoopdmaWait wait;
+    bool armed;
+    bool backwards;
     unsigned nops;
     unsigned nsegs;
     LoopdmaOp op[LOOPDMA_BATCH];
@@ -442,6 +478,9 @@ typedef struct LoopdmaMessenger {
  * @iommus: the notifiers
  * @event_vector: EVENT_VECTOR
  * @irq_bh: sends what @irq_channels and @irq_event ask for, as does @messenger
+ * @repeat_timer: sends what @repeat asks for, but under INTx
+ * @resetting: CONTROL.RESET, which does not end
+ * @gone: the function has been removed by surprise
  *
  * @lock: protects the following, and the channels' fields that say so
  * @work: there may be work for an engine
@@ -457,6 +496,7 @@ typedef struct LoopdmaMessenger {
  * @irq_channels: channels that have an interrupt to send
  * @irq_event: so have events
  * @will_flush: who holds the BQL will send them before letting go of it
+ * @repeat: channels that have sent an interrupt which one for nothing follows
  * @cnt_mmio_reads: CNT_MMIO_READS
  * @cnt_interrupts: CNT_INTERRUPTS
  *
@@ -482,6 +522,9 @@ struct LoopdmaState {
     QLIST_HEAD(, LoopdmaIommu) iommus;
     uint32_t event_vector;
     QEMUBH *irq_bh;
+    QEMUTimer *repeat_timer;
+    bool resetting;
+    bool gone;
 
     QemuMutex lock;
     QemuCond work;
@@ -497,6 +540,7 @@ struct LoopdmaState {
     uint32_t irq_channels;
     bool irq_event;
     bool will_flush;
+    uint32_t repeat;
     uint32_t cnt_mmio_reads;
     uint32_t cnt_interrupts;
 
@@ -566,6 +610,12 @@ uint32_t loopdma_channel_caps(const LoopdmaChannel *ch);
 bool loopdma_config_good(const LoopdmaChannel *ch);
 void loopdma_set_event(LoopdmaState *s, uint32_t bits);
 void loopdma_flush_interrupts(LoopdmaState *s);
+void loopdma_send_spurious(LoopdmaState *s, uint32_t channels);
+void loopdma_set_state(LoopdmaChannel *ch, enum loopdma_hw_state state);
+void loopdma_reset_channel(LoopdmaChannel *ch);
+void loopdma_reset_device(LoopdmaState *s);
+uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr);
+LoopdmaChannel *loopdma_channel_at(LoopdmaState *s, hwaddr addr);
 
 /* --- loopdma-engine.c: who does what when --- */
 
@@ -601,6 +651,7 @@ uint64_t loopdma_burst_bytes(const LoopdmaOp *op);
 bool loopdma_copy_burst(LoopdmaChannel *ch, LoopdmaOp *op,
                         LoopdmaSegment **seg);
 void loopdma_fifo_clear(LoopdmaChannel *ch);
+void loopdma_wake_at(LoopdmaChannel *ch, int64_t when);
 void loopdma_unpace(LoopdmaChannel *ch);
 bool loopdma_has_periph(const LoopdmaChannel *ch);
 void loopdma_set_periph(LoopdmaChannel *ch, uint32_t val);
@@ -613,9 +664,18 @@ bool loopdma_fifo_good(const LoopdmaFifo *fifo);
 /* --- loopdma-testctl.c: faults on demand --- */
 
 bool loopdma_is_test_control(hwaddr addr);
+bool loopdma_has_test_control(const LoopdmaState *s, hwaddr addr);
 void loopdma_write_test_control(LoopdmaChannel *ch, hwaddr addr, uint32_t val);
 void loopdma_update_test_controls(LoopdmaChannel *ch);
 void loopdma_clear_test_controls(LoopdmaChannel *ch);
+bool loopdma_test_controls_good(const LoopdmaChannel *ch);
+bool loopdma_faults_good(const LoopdmaState *s);
+void loopdma_load_test_controls(LoopdmaState *s);
+void loopdma_guest_reset_channel(LoopdmaChannel *ch);
+void loopdma_guest_reset_device(LoopdmaState *s);
+void loopdma_guest_gone(LoopdmaState *s, uint32_t val);
+void loopdma_test_controls_init(LoopdmaState *s);
+void loopdma_test_controls_exit(LoopdmaState *s);
 
 /* --- loopdma-parity.c: the arithmetic of XOR and PQ --- */
 

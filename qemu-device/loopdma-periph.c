@@ -269,6 +269,17 @@ static void loopdma_burst_pattern(LoopdmaChannel *ch, LoopdmaOp *op,
 
 /* --- Pace ---------------------------------------------------------------- */
 
+/**
+ * loopdma_wake_at: kick the channel later
+ * @ch: a channel of which the caller owns the turn
+ * @when: in nanoseconds of QEMU_CLOCK_VIRTUAL
+ */
+void loopdma_wake_at(LoopdmaChannel *ch, int64_t when)
+{
+    ch->armed = true;
+    timer_mod(ch->timer, when);
+}
+
 /* When is the next burst requested?  By the rate that is in force now. */
 static LoopdmaPace loopdma_next_request(const LoopdmaChannel *ch, uint32_t rate)
 {
@@ -294,8 +305,7 @@ static bool loopdma_requested(LoopdmaChannel *ch, uint32_t rate, uint32_t n,
     ch->requests.since = MIN(ch->requests.since, now);
     *next = loopdma_next_request(ch, rate);
     if (next->since > now) {
-        ch->requests.armed = true;
-        timer_mod(ch->timer, next->since);
+        loopdma_wake_at(ch, next->since);
         return false;
     }
     if (next->since < now - LOOPDMA_CATCH_UP_NS) {
@@ -312,8 +322,8 @@ static bool loopdma_requested(LoopdmaChannel *ch, uint32_t rate, uint32_t n,
  */
 void loopdma_unpace(LoopdmaChannel *ch)
 {
-    if (ch->requests.armed) {
-        ch->requests.armed = false;
+    if (ch->armed) {
+        ch->armed = false;
         timer_del(ch->timer);
     }
 }

@@ -79,6 +79,73 @@ static void loopdma_update_intx(LoopdmaState *s)
     pci_set_irq(PCI_DEVICE(s), level && !loopdma_messages(s));
 }
 
+/* Two messages at once would be one interrupt for the guest. */
+static void loopdma_repeat_later(LoopdmaState *s)
+{
+    timer_mod_anticipate(s->repeat_timer,
+                         qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) +
+                         LOOPDMA_REPEAT_NS);
+}
+
+/**
+ * loopdma_send_spurious: send interrupts for nothing
+ * @s: the device
+ * @channels: whose
+ *
+ * With the BQL held.
+ */
+void loopdma_send_spurious(LoopdmaState *s, uint32_t channels)
+{
+    bool messages = loopdma_messages(s);
+    uint32_t vector[LOOPDMA_MAX_CHANNELS];
+    unsigned i;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        for (i = 0; i < s->channels; i++) {
+            vector[i] = s->ch[i].vector;
+            if (messages && vector[i] > s->channels) {
+                /* Only a channel that is enabled is known to have one. */
+                channels &= ~(1U << i);
+            }
+            s->ch[i].cnt_interrupts += extract32(channels, i, 1);
+        }
+        s->cnt_interrupts += ctpop32(channels);
+        if (!messages) {
+            s->int_status |= channels;
+        }
+    }
+
+    trace_loopdma_spurious(channels);
+    if (messages) {
+        for (i = 0; i < s->channels; i++) {
+            if (channels & (1U << i)) {
+                loopdma_send(s, vector[i]);
+            }
+        }
+    } else {
+        loopdma_update_intx(s);
+    }
+}
+
+/* Returns which of @channels have an interrupt to be followed by another. */
+static uint32_t loopdma_take_repeats(LoopdmaState *s, uint32_t channels)
+{
+    QEMU_LOCK_GUARD(&s->lock);
+    channels &= s->repeat;
+    s->repeat &= ~channels;
+    return channels;
+}
+
+static void loopdma_repeat(void *opaque)
+{
+    LoopdmaState *s = opaque;
+
+    /* Under INTx the driver's acknowledgement is waited for. */
+    if (loopdma_messages(s)) {
+        loopdma_send_spurious(s, loopdma_take_repeats(s, UINT32_MAX));
+    }
+}
+
 /**
  * loopdma_flush_interrupts: send what channels and events have asked for
  * @s: the device
@@ -89,7 +156,7 @@ void loopdma_flush_interrupts(LoopdmaState *s)
 {
     bool messages = loopdma_messages(s);
     uint32_t vector[LOOPDMA_MAX_CHANNELS];
-    uint32_t channels;
+    uint32_t channels, repeat;
     bool event;
     unsigned i;
 
@@ -109,11 +176,19 @@ void loopdma_flush_interrupts(LoopdmaState *s)
             s->ch[i].cnt_interrupts += extract32(channels, i, 1);
             /* A message may go to our own registers and change this. */
             vector[i] = s->ch[i].vector;
+            if (unlikely(s->ch[i].tc_spurious) && extract32(channels, i, 1)) {
+                s->ch[i].tc_spurious--;
+                s->repeat |= 1U << i;
+            }
         }
         s->cnt_interrupts += ctpop32(channels) + event;
+        repeat = s->repeat;
     }
 
     if (messages) {
+        if (repeat) {
+            loopdma_repeat_later(s);
+        }
         for (i = 0; i < s->channels; i++) {
             if (channels & (1U << i)) {
                 loopdma_send(s, vector[i]);
@@ -223,7 +298,12 @@ bool loopdma_config_good(const LoopdmaChannel *ch)
            ch->vector <= s->channels;
 }
 
-static void loopdma_set_state(LoopdmaChannel *ch, enum loopdma_hw_state state)
+/**
+ * loopdma_set_state: a channel changes its state, not by an error
+ * @ch: a channel that nobody works on
+ * @state: the new one
+ */
+void loopdma_set_state(LoopdmaChannel *ch, enum loopdma_hw_state state)
 {
     QEMU_LOCK_GUARD(&ch->dev->lock);
     trace_loopdma_state(ch->index, state);
@@ -259,8 +339,9 @@ static void loopdma_enable(LoopdmaChannel *ch)
  * After this the device touches no memory of the channel, and an interrupt that
  * it was to raise has been.  What an engine handed back to the main loop is
  * retired, unless @retire is false: the bus may be under reset as well.
+ * @stuck: the channel does not admit it if it was running.
  */
-static void loopdma_disable(LoopdmaChannel *ch, bool retire)
+static void loopdma_disable(LoopdmaChannel *ch, bool retire, bool stuck)
 {
     loopdma_pause(ch);
     if (ch->prepared && retire) {
@@ -268,7 +349,8 @@ static void loopdma_disable(LoopdmaChannel *ch, bool retire)
     }
     loopdma_discard(ch);
     ch->enabled = false;
-    loopdma_set_state(ch, LOOPDMA_STATE_DISABLED);
+    loopdma_set_state(ch, stuck && ch->state == LOOPDMA_STATE_RUNNING
+                          ? LOOPDMA_STATE_STOPPING : LOOPDMA_STATE_DISABLED);
     loopdma_resume(ch);
     loopdma_fifo_clear(ch);
     if (retire) {
@@ -296,12 +378,17 @@ static void loopdma_set_paused(LoopdmaChannel *ch, bool paused)
     loopdma_flush_interrupts(ch->dev);
 }
 
-static void loopdma_reset_channel(LoopdmaChannel *ch)
+/**
+ * loopdma_reset_channel: reset a channel, whatever it is stuck at
+ * @ch: the channel
+ */
+void loopdma_reset_channel(LoopdmaChannel *ch)
 {
     LoopdmaState *s = ch->dev;
 
-    loopdma_disable(ch, false);
+    loopdma_disable(ch, false, false);
 
+    ch->resetting = false;
     ch->ring = 0;
     ch->comp = 0;
     ch->ring_log2 = 0;
@@ -319,15 +406,21 @@ static void loopdma_reset_channel(LoopdmaChannel *ch)
         ch->irq_due = false;
         s->irq_channels &= ~(1U << ch->index);
         s->int_status &= ~(1U << ch->index);
+        s->repeat &= ~(1U << ch->index);
     }
     loopdma_update_intx(s);
 }
 
-static void loopdma_reset_device(LoopdmaState *s)
+/**
+ * loopdma_reset_device: reset the device, whatever its channels are stuck at
+ * @s: the device
+ */
+void loopdma_reset_device(LoopdmaState *s)
 {
     unsigned i;
 
     trace_loopdma_reset();
+    s->resetting = false;
     for (i = 0; i < s->channels; i++) {
         loopdma_reset_channel(&s->ch[i]);
     }
@@ -425,15 +518,22 @@ static void loopdma_control(LoopdmaChannel *ch, uint32_t val)
         loopdma_guest_error("channel %u: reserved bits in CONTROL 0x%" PRIx32,
                             ch->index, val);
     }
+    if (ch->resetting || ch->dev->resetting) {
+        loopdma_guest_error("channel %u: CONTROL written amid a reset",
+                            ch->index);
+        return;
+    }
     if (pause && !enable && !ch->enabled) {
         loopdma_guest_error("channel %u: paused while disabled", ch->index);
     }
     if (reset) {
-        loopdma_reset_channel(ch);
+        loopdma_guest_reset_channel(ch);
+    } else if (enable && ch->state == LOOPDMA_STATE_STOPPING) {
+        loopdma_guest_error("channel %u: enabled while it stops", ch->index);
     } else if (enable && !ch->enabled) {
         loopdma_enable(ch);
     } else if (!enable && ch->enabled) {
-        loopdma_disable(ch, true);
+        loopdma_disable(ch, true, ch->tc_stuck >= LOOPDMA_STUCK_STOP);
     } else if (ch->enabled && pause != ch->paused) {
         loopdma_set_paused(ch, pause);
     }
@@ -464,14 +564,20 @@ static bool loopdma_is_counter(hwaddr addr)
            addr <= LOOPDMA_CH_CNT_INTERRUPTS;
 }
 
-/* With the lock held, as is the next. */
-static uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr)
+/**
+ * loopdma_read_channel: read a channel register but for CH_FIFO_DATA
+ * @ch: the channel
+ * @addr: the register
+ *
+ * With the lock held.
+ */
+uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr)
 {
     const LoopdmaState *s = ch->dev;
 
     if ((loopdma_is_counter(LOOPDMA_CH_BASE + addr) &&
          !(s->caps & LOOPDMA_CAPS_COUNTERS)) ||
-        (loopdma_is_test_control(addr) && !(s->caps & LOOPDMA_CAPS_TESTCTL))) {
+        (loopdma_is_test_control(addr) && !loopdma_has_test_control(s, addr))) {
         return 0;
     }
 
@@ -480,6 +586,7 @@ static uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr)
         return loopdma_channel_caps(ch);
     case LOOPDMA_CH_CONTROL:
         return (ch->enabled ? LOOPDMA_CH_CONTROL_ENABLE : 0) |
+               (ch->resetting ? LOOPDMA_CH_CONTROL_RESET : 0) |
                (ch->paused ? LOOPDMA_CH_CONTROL_PAUSE : 0);
     case LOOPDMA_CH_STATUS:
         return ch->state | ch->error << 8 |
@@ -525,6 +632,18 @@ static uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr)
         return ch->tc_drop_irq;
     case LOOPDMA_CH_TC_LIE:
         return ch->tc_lie;
+    case LOOPDMA_CH_TC_DELAY:
+        return ch->tc_delay;
+    case LOOPDMA_CH_TC_REORDER:
+        return ch->tc_reorder;
+    case LOOPDMA_CH_TC_SPURIOUS:
+        return ch->tc_spurious;
+    case LOOPDMA_CH_TC_EARLY:
+        return ch->tc_early;
+    case LOOPDMA_CH_TC_STUCK:
+        return ch->tc_stuck;
+    case LOOPDMA_CH_TC_ADDR_BITS:
+        return ch->tc_addr_bits;
     case LOOPDMA_CH_DOORBELL:
     case LOOPDMA_CH_ABORT:
     case LOOPDMA_CH_TC_STEP:
@@ -535,6 +654,7 @@ static uint32_t loopdma_read_channel(const LoopdmaChannel *ch, hwaddr addr)
     return 0;
 }
 
+/* With the lock held. */
 static uint32_t loopdma_read_device(const LoopdmaState *s, hwaddr addr)
 {
     bool loopback = s->caps & LOOPDMA_CAPS_LOOPBACK;
@@ -574,7 +694,9 @@ static uint32_t loopdma_read_device(const LoopdmaState *s, hwaddr addr)
     case LOOPDMA_CNT_INTERRUPTS:
         return s->caps & LOOPDMA_CAPS_COUNTERS ? s->cnt_interrupts : 0;
     case LOOPDMA_CONTROL:
+        return s->resetting ? LOOPDMA_CONTROL_RESET : 0;
     case LOOPDMA_RAISE:
+    case LOOPDMA_TC_GONE:
         return 0;
     }
     loopdma_guest_error("read of unknown register 0x%" HWADDR_PRIx, addr);
@@ -593,7 +715,12 @@ static uint32_t loopdma_read_data(LoopdmaChannel *ch)
     return val;
 }
 
-static LoopdmaChannel *loopdma_channel_at(LoopdmaState *s, hwaddr addr)
+/**
+ * loopdma_channel_at: the channel that a register belongs to, or NULL
+ * @s: the device
+ * @addr: the register's offset in the BAR
+ */
+LoopdmaChannel *loopdma_channel_at(LoopdmaState *s, hwaddr addr)
 {
     uint64_t index = (addr - LOOPDMA_CH_BASE) / LOOPDMA_CH_STRIDE;
 
@@ -622,6 +749,10 @@ static uint64_t loopdma_mmio_read(void *opaque, hwaddr addr, unsigned size)
     uint32_t val = 0;
     bool is_data;
 
+    if (s->gone) {
+        trace_loopdma_read(addr, UINT32_MAX);
+        return UINT64_MAX;
+    }
     if (!loopdma_access_good(s, addr, size)) {
         return 0;
     }
@@ -769,13 +900,15 @@ static uint32_t loopdma_w1c(const char *name, uint32_t val, uint32_t valid)
 
 static void loopdma_write_device(LoopdmaState *s, hwaddr addr, uint32_t val)
 {
+    uint32_t again;
+
     switch (addr) {
     case LOOPDMA_CONTROL:
         if (val & ~LOOPDMA_CONTROL_RESET) {
             loopdma_guest_error("CONTROL: reserved bits in 0x%" PRIx32, val);
         }
         if (val & LOOPDMA_CONTROL_RESET) {
-            loopdma_reset_device(s);
+            loopdma_guest_reset_device(s);
         }
         break;
     case LOOPDMA_INT_STATUS:
@@ -784,6 +917,10 @@ static void loopdma_write_device(LoopdmaState *s, hwaddr addr, uint32_t val)
                                           MAKE_64BIT_MASK(0, s->channels));
         }
         loopdma_update_intx(s);
+        again = loopdma_take_repeats(s, val);
+        if (again) {
+            loopdma_send_spurious(s, again);
+        }
         break;
     case LOOPDMA_EVENT:
         WITH_QEMU_LOCK_GUARD(&s->lock) {
@@ -802,6 +939,9 @@ static void loopdma_write_device(LoopdmaState *s, hwaddr addr, uint32_t val)
     case LOOPDMA_RAISE:
         loopdma_raise(s, val);
         break;
+    case LOOPDMA_TC_GONE:
+        loopdma_guest_gone(s, val);
+        break;
     default:
         loopdma_guest_error("write to read-only or unknown register 0x%"
                             HWADDR_PRIx, addr);
@@ -814,7 +954,7 @@ static void loopdma_mmio_write(void *opaque, hwaddr addr, uint64_t val,
     LoopdmaState *s = opaque;
     LoopdmaChannel *ch;
 
-    if (!loopdma_access_good(s, addr, size)) {
+    if (s->gone || !loopdma_access_good(s, addr, size)) {
         return;
     }
     ch = loopdma_channel_at(s, addr);
@@ -866,6 +1006,9 @@ static const char *loopdma_channel_bad(const LoopdmaChannel *ch)
             return "state";
         }
         break;
+    case LOOPDMA_STATE_STOPPING:
+        return ch->enabled || ch->error || ch->carried || ch->paused ||
+               ch->tc_stuck < LOOPDMA_STUCK_STOP ? "state" : NULL;
     default:
         return "state";
     }
@@ -903,7 +1046,8 @@ static int loopdma_post_load(void *opaque, int version_id)
     LoopdmaState *s = opaque;
     unsigned i;
 
-    if ((s->int_status | s->irq_channels) & ~MAKE_64BIT_MASK(0, s->channels) ||
+    if ((s->int_status | s->irq_channels | s->repeat) &
+        ~MAKE_64BIT_MASK(0, s->channels) ||
         s->event & ~(LOOPDMA_EVENT_CHANNEL_ERROR | LOOPDMA_EVENT_RAISED)) {
         error_report("loopdma: bad interrupt status in the migration stream");
         return -EINVAL;
@@ -925,7 +1069,7 @@ static int loopdma_post_load(void *opaque, int version_id)
             ch->vector > s->channels) {
             bad = "vector";
         }
-        if (!bad && ch->tc_hold > 1) {
+        if (!bad && !loopdma_test_controls_good(ch)) {
             bad = "test controls";
         }
         if (bad) {
@@ -933,13 +1077,15 @@ static int loopdma_post_load(void *opaque, int version_id)
                          i, bad);
             return -EINVAL;
         }
-        WITH_QEMU_LOCK_GUARD(&s->lock) {
-            loopdma_update_test_controls(ch);
-        }
         loopdma_choose_context(ch);
         ch->published = ch->retired;
         ch->op[0].executed = true;
     }
+    if (!loopdma_faults_good(s)) {
+        error_report("loopdma: bad reset or removal in the migration stream");
+        return -EINVAL;
+    }
+    loopdma_load_test_controls(s);
     return 0;
 }
 
@@ -1026,6 +1172,18 @@ static const VMStateDescription vmstate_loopdma_pace = {
     }
 };
 
+static const VMStateDescription vmstate_loopdma_wait = {
+    .name = "loopdma/wait",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_BOOL(begun, LoopdmaWait),
+        VMSTATE_UINT32(count, LoopdmaWait),
+        VMSTATE_INT64(since, LoopdmaWait),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 static const VMStateDescription vmstate_loopdma_channel = {
     .name = "loopdma/channel",
     .version_id = 1,
@@ -1049,6 +1207,15 @@ static const VMStateDescription vmstate_loopdma_channel = {
         VMSTATE_UINT32(tc_fail_bytes, LoopdmaChannel),
         VMSTATE_UINT32(tc_drop_irq, LoopdmaChannel),
         VMSTATE_UINT32(tc_lie, LoopdmaChannel),
+        VMSTATE_UINT32(tc_delay, LoopdmaChannel),
+        VMSTATE_UINT32(tc_reorder, LoopdmaChannel),
+        VMSTATE_UINT32(tc_spurious, LoopdmaChannel),
+        VMSTATE_UINT32(tc_early, LoopdmaChannel),
+        VMSTATE_UINT32(tc_stuck, LoopdmaChannel),
+        VMSTATE_UINT32(tc_addr_bits, LoopdmaChannel),
+        VMSTATE_BOOL(resetting, LoopdmaChannel),
+        VMSTATE_STRUCT(wait, LoopdmaChannel, 1, vmstate_loopdma_wait,
+                       LoopdmaWait),
         VMSTATE_UINT32(cnt_doorbells, LoopdmaChannel),
         VMSTATE_UINT32(cnt_descriptors, LoopdmaChannel),
         VMSTATE_UINT64(cnt_bytes, LoopdmaChannel),
@@ -1098,6 +1265,9 @@ static const VMStateDescription vmstate_loopdma = {
         VMSTATE_UINT32(event_vector, LoopdmaState),
         VMSTATE_UINT32(irq_channels, LoopdmaState),
         VMSTATE_BOOL(irq_event, LoopdmaState),
+        VMSTATE_UINT32(repeat, LoopdmaState),
+        VMSTATE_BOOL(resetting, LoopdmaState),
+        VMSTATE_BOOL(gone, LoopdmaState),
         VMSTATE_UINT32(cnt_mmio_reads, LoopdmaState),
         VMSTATE_UINT32(cnt_interrupts, LoopdmaState),
         VMSTATE_STRUCT_VARRAY_POINTER_UINT32(ch, LoopdmaState, channels,
@@ -1113,6 +1283,10 @@ static void loopdma_vm_state_change(void *opaque, bool running, RunState state)
 
     if (running) {
         loopdma_start_all(s);
+        if (s->repeat) {
+            /* For what a migration stream holds. */
+            loopdma_repeat_later(s);
+        }
     } else {
         loopdma_stop_all(s);
     }
@@ -1186,11 +1360,14 @@ static void loopdma_configure(LoopdmaState *s)
                    LOOPDMA_CAPS_METADATA;
     }
     if (s->test_controls) {
-        s->caps |= LOOPDMA_CAPS_TESTCTL;
+        s->caps |= LOOPDMA_CAPS_TESTCTL | LOOPDMA_CAPS_FAULTS;
     }
     s->caps &= ~s->x_caps_mask;
     if (!(s->caps & LOOPDMA_CAPS_LOOPBACK)) {
         s->caps &= ~(LOOPDMA_CAPS_PERIPH | LOOPDMA_CAPS_METADATA);
+    }
+    if (!(s->caps & LOOPDMA_CAPS_TESTCTL)) {
+        s->caps &= ~LOOPDMA_CAPS_FAULTS;
     }
 
     /* Threads would make a deterministic machine less so. */
@@ -1272,7 +1449,9 @@ static void loopdma_realize(PCIDevice *pci, Error **errp)
 
     s->irq_bh = qemu_bh_new_guarded(loopdma_irq_bh, s,
                                     &dev->mem_reentrancy_guard);
+    s->repeat_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, loopdma_repeat, s);
     loopdma_engines_init(s);
+    loopdma_test_controls_init(s);
     s->vmstate_handler =
         qdev_add_vm_change_state_handler(dev, loopdma_vm_state_change, s);
 }
@@ -1282,7 +1461,9 @@ static void loopdma_exit(PCIDevice *pci)
     LoopdmaState *s = LOOPDMA(pci);
 
     qemu_del_vm_change_state_handler(s->vmstate_handler);
+    loopdma_test_controls_exit(s);
     loopdma_engines_exit(s);
+    timer_free(s->repeat_timer);
     qemu_bh_delete(s->irq_bh);
     loopdma_uninit_messages(s);
     if (pci->exp.exp_cap) {
@@ -1290,9 +1471,18 @@ static void loopdma_exit(PCIDevice *pci)
     }
 }
 
+static uint32_t loopdma_config_read(PCIDevice *pci, uint32_t addr, int len)
+{
+    return LOOPDMA(pci)->gone ? MAKE_64BIT_MASK(0, 8 * len)
+                              : pci_default_read_config(pci, addr, len);
+}
+
 static void loopdma_config_write(PCIDevice *pci, uint32_t addr, uint32_t val,
                                  int len)
 {
+    if (LOOPDMA(pci)->gone) {
+        return;
+    }
     pci_default_write_config(pci, addr, val, len);
     if (pci->exp.exp_cap) {
         pcie_cap_flr_write_config(pci, addr, val, len);
@@ -1357,6 +1547,7 @@ static void loopdma_class_init(ObjectClass *klass,
 
     k->realize = loopdma_realize;
     k->exit = loopdma_exit;
+    k->config_read = loopdma_config_read;
     k->config_write = loopdma_config_write;
     k->vendor_id = LOOPDMA_PCI_VENDOR_ID;
     k->device_id = LOOPDMA_PCI_DEVICE_ID;

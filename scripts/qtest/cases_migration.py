@@ -58,11 +58,16 @@ def registers_kept(bench):
         ch = Channel(dev, index)
         for i, name in enumerate(hw.CH_CONFIG + hw.CH_TEST[1:]):
             ch.set(getattr(HW, name), 0x01010101 * i + index & 0xffffff)
+        for i, name in enumerate(hw.CH_FAULTS):
+            ch.set(getattr(HW, name), 10 * i + index)
+        ch.set(HW.CH_TC_STUCK, index)
         ch.set(HW.CH_PRIORITY, 3 - index)
         ch.set(HW.CH_PERIPH, 0x1101 + 0x100 * index)
         ch.set(HW.CH_RATE, 0x12345678 + index)
     ch = Channel(dev, 2)
     ch.set(HW.CH_TC_LIE, 0)
+    ch.set(HW.CH_TC_STUCK, 0)
+    ch.set(HW.CH_TC_DELAY, 0)
     ch.enable().run(nop(INT), nop())
     dev.write(HW.EVENT_VECTOR, 3)
     dev.write(HW.RAISE, 0)
@@ -402,6 +407,11 @@ DAMAGE = {
     "periph_reserved": ("ch[0].periph", 2), "periph_ones": ("ch[1].periph", ONES),
     "burst": ("ch[0].requests.bytes", 4097),
     "received": ("ch[1].fifo.received", 4095), "meta_of_none": ("ch[0].meta[0].len", 1),
+    "delay": ("ch[0].tc_delay", 10000001), "reorder": ("ch[1].tc_reorder", 65),
+    "spurious": ("ch[0].tc_spurious", 0x80000000), "stuck": ("ch[1].tc_stuck", 5),
+    "addr_bits": ("ch[1].tc_addr_bits", 65), "resetting": ("ch[0].resetting", 1),
+    "resetting_disabled": ("ch[1].resetting", 1), "device_resetting": ("resetting", 1),
+    "gone": ("gone", 1), "repeat": ("repeat", 4),
 }
 
 

@@ -79,7 +79,8 @@ def limits(dev):
     """TOPOLOGY and the limits say how the device was configured."""
     expect(dev.read(HW.CAPS), HW.CAPS_COPY | HW.CAPS_LOOPBACK | HW.CAPS_COUNTERS |
            HW.CAPS_TESTCTL | HW.CAPS_FILL | HW.CAPS_XOR | HW.CAPS_PQ | HW.CAPS_PAUSE |
-           HW.CAPS_PROGRESS | HW.CAPS_PERIPH | HW.CAPS_METADATA | HW.CAPS_PRIORITY, "CAPS")
+           HW.CAPS_PROGRESS | HW.CAPS_PERIPH | HW.CAPS_METADATA | HW.CAPS_PRIORITY |
+           HW.CAPS_FAULTS, "CAPS")
     # Synchronous execution: no engines of its own.
     expect(dev.read(HW.TOPOLOGY), 5, "TOPOLOGY")
     expect(dev.read(HW.RING_LIMITS), 10 << 8 | 1, "RING_LIMITS")
@@ -208,7 +209,9 @@ def test_controls_kept(dev):
     """RW: test controls return what was written, and are each channel's own."""
     ch, other = Channel(dev, 2), Channel(dev, 3)
     values = {"CH_TC_HOLD": 1, "CH_TC_FAIL": 0x00061234, "CH_TC_FAIL_BYTES": 0xfedcba98,
-              "CH_TC_DROP_IRQ": 0x89abcdef, "CH_TC_LIE": 0x76543210}
+              "CH_TC_DROP_IRQ": 0x89abcdef, "CH_TC_LIE": 0x76543210, "CH_TC_DELAY": 0x123456,
+              "CH_TC_REORDER": 33, "CH_TC_SPURIOUS": 0x7edcba98, "CH_TC_EARLY": 0x13579bdf,
+              "CH_TC_STUCK": 3, "CH_TC_ADDR_BITS": 47}
     for name, value in values.items():
         ch.set(getattr(HW, name), value)
     for name, value in values.items():
@@ -219,9 +222,10 @@ def test_controls_kept(dev):
 @case("test-controls=off")
 def test_controls_absent(dev):
     """Without CAPS.TESTCTL the registers read 0 and ignore writes."""
-    require(not dev.read(HW.CAPS) & HW.CAPS_TESTCTL, "CAPS.TESTCTL is set")
+    require(not dev.read(HW.CAPS) & (HW.CAPS_TESTCTL | HW.CAPS_FAULTS),
+            "CAPS.TESTCTL or FAULTS is set")
     ch = Channel(dev, 0).enable()
-    for name in hw.CH_TEST + ["CH_TC_STEP"]:
+    for name in hw.CH_TEST + hw.CH_FAULTS + ["CH_TC_STEP"]:
         ch.set(getattr(HW, name), 1)
         expect(ch.get(getattr(HW, name)), 0, name)
     ch.works()
