@@ -1,17 +1,23 @@
 /*
  * loopdma: test controls, which are faults on demand
  *
- * Their registers.  What a turn does about them is in loopdma-exec.c.
+ * Their registers, and the properties by which the host has them, too.  What a
+ * turn does about them is in loopdma-exec.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
 #include "qemu/lockable.h"
+#include "qapi/error.h"
+#include "qapi/visitor.h"
 #include "trace/trace-hw_misc.h"
 #include "loopdma-int.h"
 
-/* The test controls of a channel, in the order of their registers. */
+/*
+ * The test controls of a channel, in the order of their registers: the name of
+ * the property, without the channel, and the largest value.
+ */
 static const struct {
     const char *name;
     uint32_t max;
@@ -445,21 +451,128 @@ void loopdma_load_test_controls(LoopdmaState *s)
     loopdma_show_msix(s);
 }
 
-/* --- Beginning and end ---------------------------------------------------- */
+/* --- Properties ----------------------------------------------------------- */
+
+/* May the host use this property, which needs a capability? */
+static bool loopdma_host_may(const LoopdmaState *s, const char *name,
+                             uint32_t capability, Error **errp)
+{
+    if (s->caps & capability) {
+        return true;
+    }
+    if (!s->test_controls) {
+        error_setg(errp, "loopdma: %s needs a device with test-controls=on",
+                   name);
+    } else {
+        error_setg(errp, "loopdma: %s needs the bits 0x%x of CAPS, which "
+                   "x-caps-mask takes out", name,
+                   capability | LOOPDMA_CAPS_TESTCTL);
+    }
+    return false;
+}
+
+/* @opaque: offset of the register in the BAR. */
+static void loopdma_get_control(Object *obj, Visitor *v, const char *name,
+                                void *opaque, Error **errp)
+{
+    LoopdmaState *s = LOOPDMA(obj);
+    hwaddr addr = GPOINTER_TO_UINT(opaque) % LOOPDMA_CH_STRIDE;
+    LoopdmaChannel *ch = loopdma_channel_at(s, GPOINTER_TO_UINT(opaque));
+    uint32_t val;
+
+    if (!loopdma_host_may(s, name, loopdma_control_capability(addr), errp)) {
+        return;
+    }
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        val = loopdma_read_channel(ch, addr);
+    }
+    visit_type_uint32(v, name, &val, errp);
+}
+
+static void loopdma_set_control(Object *obj, Visitor *v, const char *name,
+                                void *opaque, Error **errp)
+{
+    LoopdmaState *s = LOOPDMA(obj);
+    hwaddr addr = GPOINTER_TO_UINT(opaque) % LOOPDMA_CH_STRIDE;
+    LoopdmaChannel *ch = loopdma_channel_at(s, GPOINTER_TO_UINT(opaque));
+    uint32_t max = loopdma_controls[loopdma_control_index(addr)].max;
+    uint32_t val;
+
+    if (!loopdma_host_may(s, name, loopdma_control_capability(addr), errp) ||
+        !visit_type_uint32(v, name, &val, errp)) {
+        return;
+    }
+    if (val > max) {
+        error_setg(errp, "loopdma: %s=%" PRIu32 " is not a number from 0 to %"
+                   PRIu32, name, val, max);
+    } else if (s->gone) {
+        error_setg(errp, "loopdma: %s of a function that is gone: set gone to "
+                   "false first", name);
+    } else {
+        loopdma_set_test_control(ch, addr, val);
+    }
+}
+
+static bool loopdma_get_gone(Object *obj, Error **errp)
+{
+    LoopdmaState *s = LOOPDMA(obj);
+
+    return loopdma_host_may(s, "gone", LOOPDMA_CAPS_FAULTS, errp) && s->gone;
+}
+
+static void loopdma_set_gone_property(Object *obj, bool gone, Error **errp)
+{
+    LoopdmaState *s = LOOPDMA(obj);
+
+    if (loopdma_host_may(s, "gone", LOOPDMA_CAPS_FAULTS, errp)) {
+        loopdma_set_gone(s, gone);
+    }
+}
+
+static char *loopdma_control_name(unsigned channel, unsigned index)
+{
+    return g_strdup_printf("%s[%u]", loopdma_controls[index].name, channel);
+}
 
 /**
- * loopdma_test_controls_init: make what they need
- * @s: the device
+ * loopdma_test_controls_init: let the host have them
+ * @s: the device, which has its channels
+ *
+ * The properties are there without test controls as well, and say so.
  */
 void loopdma_test_controls_init(LoopdmaState *s)
 {
+    unsigned i, j;
+
     QEMU_BUILD_BUG_ON(LOOPDMA_CH_TC_HOLD + 4 * ARRAY_SIZE(loopdma_controls) !=
                       LOOPDMA_CH_TC_ADDR_BITS + 4);
+    for (i = 0; i < s->channels; i++) {
+        for (j = 0; j < ARRAY_SIZE(loopdma_controls); j++) {
+            uint32_t addr = LOOPDMA_CH(i, LOOPDMA_CH_TC_HOLD + 4 * j);
+            g_autofree char *name = loopdma_control_name(i, j);
+
+            object_property_add(OBJECT(s), name, "uint32", loopdma_get_control,
+                                loopdma_set_control, NULL,
+                                GUINT_TO_POINTER(addr));
+        }
+    }
+    object_property_add_bool(OBJECT(s), "gone", loopdma_get_gone,
+                             loopdma_set_gone_property);
     qemu_register_reset(loopdma_machine_reset, s);
 }
 
 /* Undo loopdma_test_controls_init(). */
 void loopdma_test_controls_exit(LoopdmaState *s)
 {
+    unsigned i, j;
+
     qemu_unregister_reset(loopdma_machine_reset, s);
+    object_property_del(OBJECT(s), "gone");
+    for (i = 0; i < s->channels; i++) {
+        for (j = 0; j < ARRAY_SIZE(loopdma_controls); j++) {
+            g_autofree char *name = loopdma_control_name(i, j);
+
+            object_property_del(OBJECT(s), name);
+        }
+    }
 }

@@ -16,6 +16,15 @@ WORK, STOP, RESET, DEVICE = range(1, 5)
 STOPPING = HW.STATE_STOPPING
 
 
+def by_register(ch, level):
+    ch.set(HW.CH_TC_STUCK, level)
+
+
+def by_host(ch, level):
+    ch.m.qmp.command("qom-set", path="/machine/peripheral/dma",
+                     property=f"stuck[{ch.index}]", value=level)
+
+
 def stuck_at(dev, level, index=0):
     """A channel that is, with descriptors to execute."""
     ch = Channel(dev, index).enable()
@@ -249,18 +258,19 @@ def reset_function(dev, reset, wait):
     good_as_new(ch)
 
 
-@each({name: (wait,) for name, wait in WAITS.items()})
-def ends_later(dev, wait):
-    """When 0 is written what waits goes on, or ends."""
+@each({f"{by.__name__}.{name}": (by, wait)
+       for by in (by_register, by_host) for name, wait in WAITS.items()})
+def ends_later(dev, by, wait):
+    """When 0 is written, by the driver or the host, what waits goes on, or ends."""
     ch = Channel(dev, 0).enable()
-    ch.set(HW.CH_TC_STUCK, DEVICE)
+    by(ch, DEVICE)
     ch.submit(nop())
     wait(dev, ch)
     before = ch.get(HW.CH_STATUS), ch.get(HW.CH_CONTROL), dev.read(HW.CONTROL)
     dev.m.settle()
     expect((ch.get(HW.CH_STATUS), ch.get(HW.CH_CONTROL), dev.read(HW.CONTROL)), before,
            "CH_STATUS, CH_CONTROL, CONTROL")
-    ch.set(HW.CH_TC_STUCK, 0)
+    by(ch, 0)
     if ch.state() == HW.STATE_RUNNING:
         ch.wait()
     else:
