@@ -10,13 +10,16 @@ from qtest.cases_testcontrol import fail
 from qtest.dma import (CHAIN, DONE, INT, Channel, Result, copy, descriptor, fill, nop, pattern,
                        refused, rx, tx)
 from qtest.hw import HW
+from qtest.iommu import ARGUMENTS
 from qtest.parity import pq, source_list, xor, xor_check
 from qtest.qemu import MIB, expect, require
 from qtest.suite import ASYNC, ATONCE, SYNC, bare, bare_each, case, each
 
 US = 1000
 MS = 1000 * US
-MODES = {"sync": SYNC, "async": ASYNC, "atonce": ATONCE}
+# With the arguments of the machine; behind an IOMMU only the copying is done in engines.
+MODES = {"sync": (SYNC, ()), "async": (ASYNC, ()), "atonce": (ATONCE, ()),
+         "iommu": (ASYNC, ARGUMENTS)}
 ALL = {"CH_TC_DELAY": 500, "CH_TC_REORDER": 5, "CH_TC_SPURIOUS": 7, "CH_TC_EARLY": 3,
        "CH_TC_ADDR_BITS": 20}
 
@@ -130,9 +133,9 @@ class Late:
 
 
 @bare_each(MODES)
-def delay(bench, mode):
+def delay(bench, mode, extra):
     """A descriptor starts when it has been the next to start for so many microseconds."""
-    dev = bench.device("engines=1", mode)
+    dev = bench.device("engines=1", mode, extra=extra)
     late, other = Late(dev, mode), Channel(dev, 1).enable()
     ch = late.ch
     data = pattern(100)
@@ -184,9 +187,9 @@ def delay_longest(dev):
 
 
 @bare_each(MODES)
-def delay_abort(bench, mode):
+def delay_abort(bench, mode, extra):
     """What waits can be aborted; what is aborted or skipped does not wait."""
-    dev = bench.device("engines=1", mode)
+    dev = bench.device("engines=1", mode, extra=extra)
     late = Late(dev, mode)
     ch = late.ch
     ch.submit(nop(), nop(), descriptor(CHAIN), nop(CHAIN), nop(), nop())
@@ -325,9 +328,9 @@ class Cells:
 
 
 @bare_each(MODES)
-def reorder(bench, mode):
+def reorder(bench, mode, extra):
     """Of the descriptors that are there, a window at a time, the last comes first."""
-    dev = bench.device("engines=1", mode)
+    dev = bench.device("engines=1", mode, extra=extra)
     ch = Channel(dev, 0, log2=6).enable()
     ch.set(HW.CH_TC_REORDER, 3)
     cells = Cells(ch, 3)
@@ -435,34 +438,34 @@ def reorder_not(dev, name, value):
     cells.expect(1 if name == "CH_TC_EARLY" else 2)
 
 
-@bare_each({"abort": ("abort",), "disable": ("disable",), "pause": ("pause",)})
-def reorder_cut(bench, how):
+@bare_each({f"{name}.{how}": (*MODES[name], how) for name in ("async", "iommu")
+            for how in ("abort", "disable", "pause")})
+def reorder_cut(bench, mode, extra, how):
     """A cut comes before or behind what is executed in another order: none of it twice."""
-    dev = bench.device("engines=2", ASYNC)
+    dev = bench.device("engines=2", mode, extra=extra)
     ch = Channel(dev, 0, log2=8).enable()
     ch.set(HW.CH_TC_REORDER, 16)
-    data = pattern(60000)
-    src, dst = dev.m.buffer(data), dev.m.alloc(60000)
-    for _ in range(20):
-        dev.m.write(dst, bytes(60000))
+    size = 60000
+    src, dst = dev.m.alloc(100 * size), dev.m.alloc(100 * size)
+    cuts = {"abort": lambda: ch.write_line(HW.CH_ABORT, ch.head),
+            "pause": lambda: ch.write_line(HW.CH_CONTROL, HW.CH_CONTROL_ENABLE |
+                                           HW.CH_CONTROL_PAUSE),
+            "disable": lambda: ch.write_line(HW.CH_CONTROL, 0)}
+    for n in range(60):
         before, count = ch.get(HW.CH_CNT_BYTES_LO), ch.get(HW.CH_CNT_DESCRIPTORS)
-        first = ch.post(*[copy(src, dst, 60000)] * 100)
-        dev.m.qtest.batch([ch.write_line(HW.CH_DOORBELL, ch.head)])
-        if how == "abort":
-            ch.set(HW.CH_ABORT, ch.head)
-        elif how == "pause":
-            ch.pause()
-            with dev.m.untouched("while paused"):
-                pass
-            ch.go_on()
-        else:
+        first = ch.post(*(copy(src + at * size, dst + at * size, size) for at in range(100)))
+        # From before an engine has woken up to when it is in the middle of it.
+        dev.m.qtest.batch([ch.write_line(HW.CH_DOORBELL, ch.head), *["inb 0x80"] * n,
+                           cuts[how]()])
+        if how == "disable":
             ch.disable()
-        if how != "disable":
+        else:
+            ch.go_on()
             ch.wait()
-            require(all(ch.result(first + n) in (DONE, refused(HW.ST_ABORTED, 60000))
-                        for n in range(100)), "an outcome that cannot be")
+            require(all(ch.result(first + at) in (DONE, refused(HW.ST_ABORTED, size))
+                        for at in range(100)), "an outcome that cannot be")
         done = ch.get(HW.CH_CNT_DESCRIPTORS) - count
-        expect(ch.get(HW.CH_CNT_BYTES_LO) - before & 0xffffffff, 60000 * done, "bytes moved")
+        expect(ch.get(HW.CH_CNT_BYTES_LO) - before & 0xffffffff, size * done, "bytes moved")
         if how == "disable":
             ch.enable()
 
@@ -470,9 +473,9 @@ def reorder_cut(bench, how):
 # --- CH_TC_EARLY --------------------------------------------------------------
 
 @bare_each(MODES)
-def early(bench, mode):
+def early(bench, mode, extra):
     """The next n are retired with OK and residue 0, and nothing is moved."""
-    dev = bench.device("engines=1", mode)
+    dev = bench.device("engines=1", mode, extra=extra)
     ch = Channel(dev, 0).enable()
     data = pattern(5000)
     src, dst = dev.m.buffer(data), dev.m.buffer(bytes(5000))
@@ -550,9 +553,9 @@ def spurious_message(dev, vector):
 
 
 @bare_each(MODES)
-def spurious(bench, mode):
+def spurious(bench, mode, extra):
     """Each of the next n interrupts is followed by one for nothing; counts down."""
-    dev = bench.device("engines=1", mode)
+    dev = bench.device("engines=1", mode, extra=extra)
     dev.use_msix()
     ch = Channel(dev, 2, vector=5).enable()
     ch.set(HW.CH_TC_SPURIOUS, 2)
@@ -712,9 +715,9 @@ def across(dev, data):
 
 
 @bare_each(MODES)
-def addr_bits(bench, mode):
+def addr_bits(bench, mode, extra):
     """Data cannot be reached at 2^n and above; what lies below is moved."""
-    dev = bench.device("engines=1", mode)
+    dev = bench.device("engines=1", mode, extra=extra)
     ch = Channel(dev, 0).enable()
     ch.set(HW.CH_TC_ADDR_BITS, 25)
     data = pattern(1000)

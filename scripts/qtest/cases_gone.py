@@ -2,6 +2,7 @@
 """Surprise removal, and the test controls in the hands of the host."""
 
 from qtest import hw
+from qtest.cases_faults import MODES
 from qtest.cases_machine import PORT, Port
 from qtest.cases_migration import begin, migrate
 from qtest.cases_reset import after_reset, good_as_new
@@ -12,7 +13,6 @@ from qtest.pci import CAP_EXPRESS, CAP_MSIX, COMMAND
 from qtest.qemu import MIB, expect, require
 from qtest.suite import ASYNC, ATONCE, SYNC, bare, bare_each, case, each
 
-MODES = {"sync": SYNC, "async": ASYNC, "atonce": ATONCE}
 PATH = "/machine/peripheral/dma"
 ONES = 0xffffffff
 
@@ -139,11 +139,12 @@ def stuck(dev):
     dev.write(HW.CONTROL, HW.CONTROL_RESET)
 
 
-@bare_each({f"{name}.{busy.__name__}.{way}": (mode, busy, WAYS[way]) for name, mode in MODES.items()
-            for busy in (copying, small, waiting, stuck) for way in WAYS})
-def in_flight(bench, mode, busy, way):
+@bare_each({f"{name}.{busy.__name__}.{way}": (*mode, busy, WAYS[way])
+            for name, mode in MODES.items() for busy in (copying, small, waiting, stuck)
+            for way in WAYS})
+def in_flight(bench, mode, extra, busy, way):
     """Whatever it does, no memory is touched and no interrupt sent any more."""
-    dev = bench.device("engines=2", mode)
+    dev = bench.device("engines=2", mode, extra=extra)
     dev.use_msix()
     for _ in range(3):
         busy(dev)
@@ -327,9 +328,9 @@ def control_while_gone(dev):
 
 
 @bare_each(MODES)
-def session(bench, mode):
+def session(bench, mode, extra):
     """The host uses them on a channel at work."""
-    dev = bench.device("engines=1", mode)
+    dev = bench.device("engines=1", mode, extra=extra)
     dev.use_msix()
     ch = Channel(dev, 0).enable()
     data = pattern(1000)

@@ -2,6 +2,7 @@
 """CH_TC_STUCK: channels that do not do what they are told."""
 
 from qtest import hw, migration
+from qtest.cases_faults import MODES
 from qtest.cases_loopback import Pair
 from qtest.cases_migration import MEMORY, begin, migrate, receive
 from qtest.cases_reset import (after_reset, channel_reset, device_reset, function_reset,
@@ -11,7 +12,6 @@ from qtest.hw import HW
 from qtest.qemu import MIB, expect, require
 from qtest.suite import ASYNC, ATONCE, SYNC, bare, bare_each, case, each
 
-MODES = {"sync": SYNC, "async": ASYNC, "atonce": ATONCE}
 WORK, STOP, RESET, DEVICE = range(1, 5)
 STOPPING = HW.STATE_STOPPING
 
@@ -57,11 +57,11 @@ def values(dev):
             expect(ch.get(HW.CH_TC_STUCK), level, "CH_TC_STUCK")
 
 
-@bare_each({f"{name}.{level}": (mode, level) for name, mode in MODES.items()
+@bare_each({f"{name}.{level}": (*mode, level) for name, mode in MODES.items()
             for level in range(WORK, DEVICE + 1)})
-def work(bench, mode, level):
+def work(bench, mode, extra, level):
     """It executes nothing, nor does an abort have an effect; at 0 what has waited goes on."""
-    dev = bench.device("engines=1", mode)
+    dev = bench.device("engines=1", mode, extra=extra)
     other = Channel(dev, 1).enable()
     ch = stuck_at(dev, level)
     still(ch, HW.STATE_RUNNING, HW.CH_CONTROL_ENABLE)
@@ -95,10 +95,10 @@ def work_in_progress(dev):
     pair.received(dst, 8000)
 
 
-@bare
-def work_while_copying(bench):
+@bare_each({name: MODES[name] for name in ("async", "iommu")})
+def work_while_copying(bench, mode, extra):
     """Once the level is written the device touches no memory, whatever it was doing."""
-    dev = bench.device("engines=2,max-len=4M", ASYNC)
+    dev = bench.device("engines=2,max-len=4M", mode, extra=extra)
     ch = Channel(dev, 0, log2=8).enable()
     src, dst = dev.m.buffer(pattern(4 * MIB)), dev.m.alloc(4 * MIB)
     for n in range(20):
