@@ -1441,6 +1441,11 @@ static void loopdma_realize(PCIDevice *pci, Error **errp)
             return;
         }
         pcie_cap_flr_init(pci);
+        if (pcie_aer_init(pci, PCI_ERR_VER, PCI_CONFIG_SPACE_SIZE,
+                          PCI_ERR_SIZEOF, errp) < 0) {
+            pcie_cap_exit(pci);
+            return;
+        }
     }
     if (!loopdma_init_messages(s, errp)) {
         loopdma_uninit_messages(s);
@@ -1467,6 +1472,7 @@ static void loopdma_exit(PCIDevice *pci)
     qemu_bh_delete(s->irq_bh);
     loopdma_uninit_messages(s);
     if (pci->exp.exp_cap) {
+        pcie_aer_exit(pci);
         pcie_cap_exit(pci);
     }
 }
@@ -1486,6 +1492,7 @@ static void loopdma_config_write(PCIDevice *pci, uint32_t addr, uint32_t val,
     pci_default_write_config(pci, addr, val, len);
     if (pci->exp.exp_cap) {
         pcie_cap_flr_write_config(pci, addr, val, len);
+        pcie_aer_write_config(pci, addr, val, len);
     }
     /* The kind of interrupt may be another now. */
     loopdma_update_intx(LOOPDMA(pci));
