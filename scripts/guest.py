@@ -38,7 +38,8 @@ HANG = 600
 # --- what a kernel log must not contain ---------------------------------------
 
 # The driver's own, of a device that does not do what it should.
-DRIVER = r"loopdma .*(restarting it|does not (start|stop)|not freed|no end of reset)"
+DRIVER = (r"loopdma .*(restarting it|does not (start|stop)|not freed|no end of reset|"
+          r"no progress|resetting the function|function not reset|gone from the bus)")
 
 COMPLAINTS = re.compile(
     r"BUG:|BUG |WARNING:|KASAN:|UBSAN:|DMA-API:|INFO: (possible|task|rcu|suspicious|"

@@ -603,7 +603,8 @@ def kernel_configured():
 
 COUNTERS = ("clock_ns", "transfers", "bytes", "errors_read", "errors_write", "errors_data",
             "errors_aborted", "errors_other", "terminated", "interrupts", "rescued",
-            "recoveries", "doorbells", "depth", "depth_ns", "busy_ns")
+            "stalls", "recoveries", "channel_resets", "device_resets", "doorbells", "depth",
+            "depth_ns", "busy_ns")
 
 
 def fake_sys(top, channels, **values):

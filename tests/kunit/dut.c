@@ -41,6 +41,11 @@ static unsigned int seed;
 module_param(seed, uint, 0644);
 MODULE_PARM_DESC(seed, "Seed of the data patterns (default 0: random)");
 
+static unsigned int rounds = 10;
+module_param(rounds, uint, 0644);
+MODULE_PARM_DESC(rounds,
+		 "How often cases do that look for races (default 10)");
+
 /* --- The device ------------------------------------------------------------- */
 
 /**
@@ -51,6 +56,16 @@ MODULE_PARM_DESC(seed, "Seed of the data patterns (default 0: random)");
 unsigned long ldk_timeout(void)
 {
 	return 10 * HZ * max(timeout_scale, 1U);
+}
+
+/**
+ * ldk_rounds() - how often to try what may go wrong only now and then
+ *
+ * Return: number, at least 1.
+ */
+unsigned int ldk_rounds(void)
+{
+	return max(rounds, 1U);
 }
 
 static bool ldk_is_live(struct dma_chan *chan, void *param)
@@ -96,7 +111,8 @@ static struct loopdma_dev *ldk_setup_fake(struct loopdma_fake *fake)
 	for (i = 0; i < ld->lim.channels; i++)
 		ld->chan[i].vector = i;
 	loopdma_fake_attach(fake, ld);
-	ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, ld->lim.channels);
+	ld->event_vector = ld->lim.channels;
+	ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, ld->event_vector);
 	err = loopdma_register(ld);
 	if (err)
 		goto err_detach;
@@ -218,6 +234,64 @@ void ldk_remove(struct ldk_dut *dut)
 	dut->gone = true;
 }
 
+/**
+ * ldk_patience() - how soon the driver is to lose patience
+ * @dut: device; all others feel it, too, until the end of the case
+ * @watchdog_ms: period of the watchdog
+ * @stuck_ms: time without progress; 0: never
+ */
+void ldk_patience(struct ldk_dut *dut, u32 watchdog_ms, u32 stuck_ms)
+{
+	if (!dut->impatient) {
+		dut->watchdog_ms = loopdma_watchdog_ms;
+		dut->stuck_ms = loopdma_stuck_ms;
+		dut->impatient = true;
+	}
+	WRITE_ONCE(loopdma_watchdog_ms, watchdog_ms);
+	WRITE_ONCE(loopdma_stuck_ms, stuck_ms);
+}
+
+/**
+ * ldk_reset() - reset the function behind the driver's back
+ * @dut: device
+ *
+ * Return: 0, or the error of the PCI core.
+ */
+int ldk_reset(struct ldk_dut *dut)
+{
+	if (!dut->fake)
+		return pci_reset_function(to_pci_dev(dut->dev));
+	loopdma_fake_reset(dut->fake);
+	return 0;
+}
+
+/**
+ * ldk_halt() - what comes before a reset
+ * @dut: device
+ */
+void ldk_halt(struct ldk_dut *dut)
+{
+	loopdma_halt(dut->ld);
+}
+
+/**
+ * ldk_unhalt() - what comes behind it
+ * @dut: device
+ */
+void ldk_unhalt(struct ldk_dut *dut)
+{
+	loopdma_restart(dut->ld);
+}
+
+/**
+ * ldk_settle() - let the driver look after the device, if it wants to
+ * @dut: device
+ */
+void ldk_settle(struct ldk_dut *dut)
+{
+	flush_delayed_work(&dut->ld->recover);
+}
+
 static void ldk_bind_anew(void *data)
 {
 	struct device *dev = data;
@@ -268,6 +342,10 @@ static void ldk_close(struct ldk_dut *dut)
 
 	while (dut->nheld)
 		ldk_release(dut, dut->held[dut->nheld - 1]);
+	if (dut->impatient) {
+		WRITE_ONCE(loopdma_watchdog_ms, dut->watchdog_ms);
+		WRITE_ONCE(loopdma_stuck_ms, dut->stuck_ms);
+	}
 	if (dut->gone)
 		return;
 
@@ -514,6 +592,8 @@ void ldk_release(struct ldk_dut *dut, struct dma_chan *chan)
 		ldk_fail(chan, 0, DMA_TRANS_NOERROR, 0);
 		ldk_drop_irq(chan, 0);
 		ldk_lie(chan, 0);
+		if (dut->ld->lim.caps & LOOPDMA_CAPS_FAULTS)
+			ldk_stuck(chan, LOOPDMA_STUCK_NOT);
 	}
 	ldk_forget(dut, chan);
 	dma_release_channel(chan);
@@ -599,6 +679,16 @@ void ldk_drop_irq(struct dma_chan *chan, u32 n)
 void ldk_lie(struct dma_chan *chan, u32 n)
 {
 	ldk_write(chan, LOOPDMA_CH_TC_LIE, n);
+}
+
+/**
+ * ldk_stuck() - let the channel do nothing
+ * @chan: channel
+ * @level: enum loopdma_hw_stuck, what it does not do any more
+ */
+void ldk_stuck(struct dma_chan *chan, u32 level)
+{
+	ldk_write(chan, LOOPDMA_CH_TC_STUCK, level);
 }
 
 /**
@@ -714,6 +804,25 @@ u64 ldk_recoveries(struct dma_chan *chan)
 	val = lc->stats.recoveries;
 	spin_unlock_irqrestore(&lc->lock, flags);
 	return val;
+}
+
+/**
+ * ldk_repairs() - what the driver had to do for the channel
+ * @chan: channel
+ *
+ * Return: counts since the driver was bound.
+ */
+struct ldk_repairs ldk_repairs(struct dma_chan *chan)
+{
+	struct loopdma_stats stats;
+
+	loopdma_stats_read(to_loopdma_chan(chan), &stats);
+	return (struct ldk_repairs) {
+		.stalls = stats.stalls,
+		.recoveries = stats.recoveries,
+		.channel_resets = stats.channel_resets,
+		.device_resets = stats.device_resets,
+	};
 }
 
 /**

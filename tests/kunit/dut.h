@@ -45,6 +45,9 @@
  * @ring_order: setting of @ld when the case began
  * @rescued: sum over the channels when the case began
  * @recoveries: sum over the channels when the case began
+ * @impatient: the case has changed the limits of the driver's watchdog
+ * @watchdog_ms: what it was before
+ * @stuck_ms: the same
  * @seed: of the next pattern
  * @stamp: number of callbacks so far, which gives their order
  */
@@ -61,6 +64,9 @@ struct ldk_dut {
 	u8 ring_order;
 	u64 rescued;
 	u64 recoveries;
+	bool impatient;
+	u32 watchdog_ms;
+	u32 stuck_ms;
 	u32 seed;
 	atomic_t stamp;
 };
@@ -120,6 +126,20 @@ struct ldk_xfer {
 	void *priv;
 };
 
+/**
+ * struct ldk_repairs - what the driver has done to keep a channel going
+ * @stalls: transactions without progress that were given up
+ * @recoveries: restarts
+ * @channel_resets: resets of the channel
+ * @device_resets: resets of the function because of the channel
+ */
+struct ldk_repairs {
+	u32 stalls;
+	u32 recoveries;
+	u32 channel_resets;
+	u32 device_resets;
+};
+
 /* --- The device ------------------------------------------------------------- */
 
 int ldk_init(struct kunit *test);
@@ -129,6 +149,11 @@ struct ldk_dut *ldk_create_fake(struct kunit *test, const char *name,
 int ldk_probe_fake(struct kunit *test, const char *name,
 		   const struct loopdma_fake_config *cfg);
 void ldk_remove(struct ldk_dut *dut);
+void ldk_patience(struct ldk_dut *dut, u32 watchdog_ms, u32 stuck_ms);
+int ldk_reset(struct ldk_dut *dut);
+void ldk_halt(struct ldk_dut *dut);
+void ldk_unhalt(struct ldk_dut *dut);
+void ldk_settle(struct ldk_dut *dut);
 void ldk_reboot(struct ldk_dut *dut);
 bool ldk_shutdown(struct ldk_dut *dut);
 void ldk_set_ring_order(struct ldk_dut *dut, unsigned int order);
@@ -138,6 +163,7 @@ u32 ldk_fifo_depth(const struct ldk_dut *dut);
 u32 ldk_fifo_burst(const struct ldk_dut *dut);
 bool ldk_live(const struct ldk_dut *dut);
 unsigned long ldk_timeout(void);
+unsigned int ldk_rounds(void);
 
 /* --- Channels ---------------------------------------------------------------- */
 
@@ -161,6 +187,7 @@ void ldk_fail(struct dma_chan *chan, u32 after, enum dmaengine_tx_result result,
 	      u32 bytes);
 void ldk_drop_irq(struct dma_chan *chan, u32 n);
 void ldk_lie(struct dma_chan *chan, u32 n);
+void ldk_stuck(struct dma_chan *chan, u32 level);
 void ldk_break(struct dma_chan *chan);
 void ldk_raise(struct dma_chan *chan);
 u32 ldk_doorbells(struct dma_chan *chan);
@@ -170,6 +197,7 @@ u32 ldk_interrupts(struct dma_chan *chan);
 u32 ldk_reg_reads(struct ldk_dut *dut);
 u64 ldk_rescued(struct dma_chan *chan);
 u64 ldk_recoveries(struct dma_chan *chan);
+struct ldk_repairs ldk_repairs(struct dma_chan *chan);
 bool ldk_lock_held(struct dma_chan *chan);
 struct dma_chan_percpu ldk_counts(struct dma_chan *chan);
 unsigned int ldk_ring_size(struct dma_chan *chan);

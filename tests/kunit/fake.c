@@ -121,10 +121,12 @@ struct fake_fifo {
  * @fail_bytes: TC_FAIL_BYTES
  * @drop_irq: TC_DROP_IRQ
  * @lie: TC_LIE
+ * @stuck: TC_STUCK
  * @cnt_doorbells: counter
  * @cnt_descriptors: counter
  * @cnt_interrupts: counter
  * @cnt_bytes: counter
+ * @worn_out: scripted: no reset makes it work
  * @refuse_enable: scripted: enabling ends in a CONFIG error
  * @garble: scripted: @garble_status and @garble_residue replace the outcome of
  *	the next descriptor
@@ -181,12 +183,14 @@ struct fake_chan {
 	u32 fail_bytes;
 	u32 drop_irq;
 	u32 lie;
+	u32 stuck;
 
 	u32 cnt_doorbells;
 	u32 cnt_descriptors;
 	u32 cnt_interrupts;
 	u64 cnt_bytes;
 
+	bool worn_out;
 	bool refuse_enable;
 	bool garble;
 	u32 garble_status;
@@ -207,6 +211,9 @@ struct fake_chan {
  * @frozen: registers work, but nothing runs
  * @stop_polls: reads of CH_STATUS after a stop that tell STOPPING
  * @pause_polls: reads of CH_STATUS after CH_CONTROL.PAUSE that do not tell PAUSED
+ * @reset_err: what a reset of the function returns
+ * @refused: resets that ended so
+ * @resets: resets of the function
  * @bad_start: first bus address of a range that cannot be accessed
  * @bad_len: its length
  * @pending: messages to be delivered, bit per vector
@@ -235,6 +242,9 @@ struct loopdma_fake {
 	bool frozen;
 	u32 stop_polls;
 	u32 pause_polls;
+	int reset_err;
+	u32 refused;
+	u32 resets;
 	u64 bad_start;
 	size_t bad_len;
 	u64 pending;
@@ -258,7 +268,7 @@ const struct loopdma_fake_config loopdma_fake_default = {
 		LOOPDMA_CAPS_FILL | LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ |
 		LOOPDMA_CAPS_PAUSE | LOOPDMA_CAPS_PROGRESS |
 		LOOPDMA_CAPS_PERIPH | LOOPDMA_CAPS_METADATA |
-		LOOPDMA_CAPS_PRIORITY,
+		LOOPDMA_CAPS_PRIORITY | LOOPDMA_CAPS_FAULTS,
 	.channels = 8,
 	.ring_min = 1,
 	.ring_max = 10,
@@ -1193,7 +1203,8 @@ static void fake_chan_abort(struct loopdma_fake *fake, struct fake_chan *fc)
 /* One chunk of work of a channel; false if there is nothing it can do. */
 static bool fake_chan_run(struct loopdma_fake *fake, struct fake_chan *fc)
 {
-	if (fc->state != LOOPDMA_STATE_RUNNING || fc->paused)
+	if (fc->state != LOOPDMA_STATE_RUNNING || fc->paused || fc->stuck ||
+	    fc->worn_out)
 		return false;
 	if (fc->aborting) {
 		fake_chan_abort(fake, fc);
@@ -1316,6 +1327,17 @@ static void fake_chan_enable(struct loopdma_fake *fake, struct fake_chan *fc)
 	fc->state = LOOPDMA_STATE_RUNNING;
 }
 
+/* Reads of CH_STATUS after a stop that tell STOPPING. */
+static u32 fake_chan_stop_polls(struct loopdma_fake *fake,
+				struct fake_chan *fc)
+{
+	if (fc->stuck >= LOOPDMA_STUCK_RESET)
+		return LOOPDMA_FAKE_NEVER;
+	if (fc->stuck == LOOPDMA_STUCK_STOP)
+		return LOOPDMA_FAKE_UNTIL_RESET;
+	return fake->stop_polls;
+}
+
 static void fake_chan_disable(struct loopdma_fake *fake, struct fake_chan *fc)
 {
 	fc->started = false;
@@ -1326,7 +1348,7 @@ static void fake_chan_disable(struct loopdma_fake *fake, struct fake_chan *fc)
 	fc->fifo.first = fc->fifo.last;
 	fc->error = LOOPDMA_CHERR_NONE;
 	fake->channel_errors &= ~BIT(fake_index(fake, fc));
-	fc->polls = fake->stop_polls;
+	fc->polls = fake_chan_stop_polls(fake, fc);
 	fc->state = fc->polls ? LOOPDMA_STATE_STOPPING : LOOPDMA_STATE_DISABLED;
 }
 
@@ -1336,8 +1358,11 @@ static void fake_chan_reset(struct loopdma_fake *fake, struct fake_chan *fc)
 
 	fake_chan_disable(fake, fc);
 	if (state == LOOPDMA_STATE_DISABLED ||
-	    fake->stop_polls == LOOPDMA_FAKE_UNTIL_RESET)
+	    fc->polls == LOOPDMA_FAKE_UNTIL_RESET)
 		fc->state = LOOPDMA_STATE_DISABLED;
+	/* A reset that ends clears the level. */
+	if (fc->stuck < LOOPDMA_STUCK_RESET)
+		fc->stuck = LOOPDMA_STUCK_NOT;
 	fc->ring_lo = 0;
 	fc->ring_hi = 0;
 	fc->ring_order = 0;
@@ -1366,16 +1391,37 @@ static void fake_chan_reset(struct loopdma_fake *fake, struct fake_chan *fc)
 
 static void fake_reset(struct loopdma_fake *fake)
 {
+	struct fake_chan *fc;
 	u32 i;
 
-	for (i = 0; i < fake->nchan; i++)
-		fake_chan_reset(fake, &fake->chan[i]);
+	for (i = 0; i < fake->nchan; i++) {
+		fc = &fake->chan[i];
+		if (fc->stuck == LOOPDMA_STUCK_RESET)
+			fc->stuck = LOOPDMA_STUCK_NOT;
+		fake_chan_reset(fake, fc);
+	}
 	fake->pending = 0;
 	fake->event = 0;
 	fake->event_vector = 0;
 	fake->channel_errors = 0;
 	fake->cnt_reads = 0;
 	fake->cnt_interrupts = 0;
+}
+
+/* FLR, in which everything has ended when it is complete. */
+static void fake_function_reset(struct loopdma_fake *fake)
+{
+	struct fake_chan *fc;
+	u32 i;
+
+	for (i = 0; i < fake->nchan; i++)
+		fake->chan[i].stuck = LOOPDMA_STUCK_NOT;
+	fake_reset(fake);
+	for (i = 0; i < fake->nchan; i++) {
+		fc = &fake->chan[i];
+		fc->polls = 0;
+		fc->state = LOOPDMA_STATE_DISABLED;
+	}
 }
 
 static bool fake_stopping(struct fake_chan *fc)
@@ -1445,6 +1491,7 @@ static u32 fake_chan_read(struct loopdma_fake *fake, struct fake_chan *fc,
 {
 	bool counters = fake->cfg.caps & LOOPDMA_CAPS_COUNTERS;
 	bool testctl = fake->cfg.caps & LOOPDMA_CAPS_TESTCTL;
+	bool faults = fake->cfg.caps & LOOPDMA_CAPS_FAULTS;
 
 	switch (reg) {
 	case LOOPDMA_CH_CAPS:
@@ -1504,6 +1551,8 @@ static u32 fake_chan_read(struct loopdma_fake *fake, struct fake_chan *fc,
 		return testctl ? fc->drop_irq : 0;
 	case LOOPDMA_CH_TC_LIE:
 		return testctl ? fc->lie : 0;
+	case LOOPDMA_CH_TC_STUCK:
+		return faults ? fc->stuck : 0;
 	default:
 		fake_guest_error(fake);
 		return 0;
@@ -1699,6 +1748,23 @@ static void fake_chan_testctl(struct loopdma_fake *fake, struct fake_chan *fc,
 	}
 }
 
+/* Of the controls that came with FAULTS only those that the driver has to notice. */
+static void fake_chan_stuck(struct loopdma_fake *fake, struct fake_chan *fc,
+			    u32 val)
+{
+	if (!(fake->cfg.caps & LOOPDMA_CAPS_FAULTS))
+		return;
+	if (val > LOOPDMA_STUCK_DEVICE) {
+		fake_guest_error(fake);
+		return;
+	}
+	fc->stuck = val;
+	/* What the level does not hold any more ends. */
+	if (fc->state == LOOPDMA_STATE_STOPPING)
+		fc->polls = fake_chan_stop_polls(fake, fc);
+	fake_kick(fake);
+}
+
 static void fake_chan_write(struct loopdma_fake *fake, struct fake_chan *fc,
 			    u32 reg, u32 val)
 {
@@ -1736,6 +1802,9 @@ static void fake_chan_write(struct loopdma_fake *fake, struct fake_chan *fc,
 	case LOOPDMA_CH_TC_HOLD ... LOOPDMA_CH_TC_LIE:
 		fake_chan_testctl(fake, fc, reg, val);
 		break;
+	case LOOPDMA_CH_TC_STUCK:
+		fake_chan_stuck(fake, fc, val);
+		break;
 	default:
 		fake_guest_error(fake);
 	}
@@ -1761,6 +1830,14 @@ static void fake_dev_write(struct loopdma_fake *fake, u32 reg, u32 val)
 			fake_guest_error(fake);
 		else
 			fake_message(fake, val);
+		break;
+	case LOOPDMA_TC_GONE:
+		if (!(fake->cfg.caps & LOOPDMA_CAPS_FAULTS))
+			break;
+		if (val == LOOPDMA_TC_GONE_MAGIC)
+			fake->unplugged = true;
+		else
+			fake_guest_error(fake);
 		break;
 	default:
 		fake_guest_error(fake);
@@ -1823,9 +1900,26 @@ static void fake_op_write(struct loopdma_dev *ld, u32 reg, u32 val)
 	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
+static int fake_op_reset(struct loopdma_dev *ld)
+{
+	struct loopdma_fake *fake = ld->priv;
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	err = fake->reset_err;
+	if (err)
+		fake->refused++;
+	spin_unlock_irqrestore(&fake->lock, flags);
+	if (!err)
+		loopdma_fake_reset(fake);
+	return err;
+}
+
 const struct loopdma_hw_ops loopdma_fake_ops = {
 	.read = fake_op_read,
 	.write = fake_op_write,
+	.reset = fake_op_reset,
 };
 
 /* --- For the suites ---------------------------------------------------------- */
@@ -1970,6 +2064,75 @@ void loopdma_fake_unplug(struct loopdma_fake *fake)
 }
 
 /**
+ * loopdma_fake_reset() - reset the function
+ * @fake: device
+ *
+ * As the PCI core does, which tells the driver before and afterwards.
+ *
+ * Context: may sleep.
+ */
+void loopdma_fake_reset(struct loopdma_fake *fake)
+{
+	unsigned long flags;
+
+	loopdma_halt(fake->ld);
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->resets++;
+	if (!fake->unplugged)
+		fake_function_reset(fake);
+	spin_unlock_irqrestore(&fake->lock, flags);
+	loopdma_restart(fake->ld);
+}
+
+/**
+ * loopdma_fake_reset_err() - let a reset of the function fail for the driver
+ * @fake: device
+ * @err: what it returns; 0: it works again
+ */
+void loopdma_fake_reset_err(struct loopdma_fake *fake, int err)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->reset_err = err;
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_refused() - how often a reset of the function has failed
+ * @fake: device
+ *
+ * Return: count since it was made.
+ */
+u32 loopdma_fake_refused(struct loopdma_fake *fake)
+{
+	unsigned long flags;
+	u32 val;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	val = fake->refused;
+	spin_unlock_irqrestore(&fake->lock, flags);
+	return val;
+}
+
+/**
+ * loopdma_fake_resets() - how often the function was reset
+ * @fake: device
+ *
+ * Return: count since it was made.
+ */
+u32 loopdma_fake_resets(struct loopdma_fake *fake)
+{
+	unsigned long flags;
+	u32 val;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	val = fake->resets;
+	spin_unlock_irqrestore(&fake->lock, flags);
+	return val;
+}
+
+/**
  * loopdma_fake_stop_polls() - how long a channel takes to stop
  * @fake: device
  * @polls: reads of its status that do not tell DISABLED yet,
@@ -2028,6 +2191,22 @@ void loopdma_fake_run(struct loopdma_fake *fake)
 {
 	while (fake_run(fake))
 		;
+}
+
+/**
+ * loopdma_fake_wear_out() - let a channel execute nothing, whatever is tried
+ * @fake: device
+ * @index: channel
+ * @worn: do nothing, or work again
+ */
+void loopdma_fake_wear_out(struct loopdma_fake *fake, u32 index, bool worn)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->chan[index].worn_out = worn;
+	spin_unlock_irqrestore(&fake->lock, flags);
+	fake_kick(fake);
 }
 
 /**

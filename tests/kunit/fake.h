@@ -78,10 +78,15 @@ u32 loopdma_fake_guest_errors(struct loopdma_fake *fake);
 
 /* Scripted faults, beyond what the LOOPDMA_CH_TC_* registers can do. */
 void loopdma_fake_unplug(struct loopdma_fake *fake);
+void loopdma_fake_reset(struct loopdma_fake *fake);
+void loopdma_fake_reset_err(struct loopdma_fake *fake, int err);
+u32 loopdma_fake_refused(struct loopdma_fake *fake);
+u32 loopdma_fake_resets(struct loopdma_fake *fake);
 void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls);
 void loopdma_fake_pause_polls(struct loopdma_fake *fake, u32 polls);
 void loopdma_fake_freeze(struct loopdma_fake *fake, bool freeze);
 void loopdma_fake_run(struct loopdma_fake *fake);
+void loopdma_fake_wear_out(struct loopdma_fake *fake, u32 index, bool worn);
 void loopdma_fake_refuse_enable(struct loopdma_fake *fake, u32 index,
 				bool refuse);
 void loopdma_fake_bad_range(struct loopdma_fake *fake, dma_addr_t start,

@@ -436,7 +436,8 @@ static void printed(struct kunit *test)
 	static const char * const names[] = {
 		"clock_ns", "transfers", "bytes", "errors_read", "errors_write",
 		"errors_data", "errors_aborted", "errors_other", "terminated",
-		"interrupts", "rescued", "recoveries", "doorbells", "depth",
+		"interrupts", "rescued", "stalls", "recoveries",
+		"channel_resets", "device_resets", "doorbells", "depth",
 		"depth_ns", "busy_ns",
 	};
 	struct seq_file *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);

@@ -30,34 +30,42 @@
 static int loopdma_chan_wait_disabled(struct loopdma_chan *lc)
 {
 	u32 st;
+	int err;
 
 	/* All ones: the function is gone from the bus, and DMA with it. */
-	return read_poll_timeout(loopdma_chan_read, st,
-				 st == U32_MAX ||
-				 FIELD_GET(LOOPDMA_CH_STATUS_STATE, st) ==
-				 LOOPDMA_STATE_DISABLED,
-				 10, LOOPDMA_STOP_TIMEOUT_US, false,
-				 lc, LOOPDMA_CH_STATUS);
+	err = read_poll_timeout(loopdma_chan_read, st,
+				st == U32_MAX ||
+				FIELD_GET(LOOPDMA_CH_STATUS_STATE, st) ==
+				LOOPDMA_STATE_DISABLED,
+				10, LOOPDMA_STOP_TIMEOUT_US, false,
+				lc, LOOPDMA_CH_STATUS);
+	if (st == U32_MAX)
+		loopdma_lose(lc->ld);
+	return err;
 }
 
 /**
  * loopdma_chan_stop() - stop the hardware channel and wait until it has
  * @lc: channel
+ * @reset: reset it, too; without that only if it does not stop otherwise
  *
  * Context: may sleep.
  * Return: 0: the device does not touch the channel's memory any more; or
  * -ETIMEDOUT: it may still do so.
  */
-static int loopdma_chan_stop(struct loopdma_chan *lc)
+static int loopdma_chan_stop(struct loopdma_chan *lc, bool reset)
 {
 	u32 val;
 	int err;
 
 	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, 0);
 	err = loopdma_chan_wait_disabled(lc);
-	if (!err)
+	if (!err && (!reset || READ_ONCE(lc->ld->lost)))
 		return 0;
 
+	spin_lock_irq(&lc->lock);
+	lc->stats.channel_resets++;
+	spin_unlock_irq(&lc->lock);
 	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_RESET);
 	err = read_poll_timeout(loopdma_chan_read, val,
 				val == U32_MAX ||
@@ -68,7 +76,7 @@ static int loopdma_chan_stop(struct loopdma_chan *lc)
 		err = loopdma_chan_wait_disabled(lc);
 	if (err)
 		dev_err(lc->ld->dev,
-			"channel %u does not stop; reset the function\n",
+			"channel %u does not stop\n",
 			lc->index);
 	return err;
 }
@@ -108,8 +116,12 @@ static int loopdma_chan_start(struct loopdma_chan *lc)
 	memset(lc->comp, 0, sizeof(*lc->comp));
 	lc->arm = 0;
 	lc->aborting = false;
+	lc->abort_to = 0;
 	lc->paused = false;
 	lc->watch_late = false;
+	lc->watch_tail = 0;
+	lc->watch_progress = 0;
+	lc->watch_still = 0;
 
 	loopdma_chan_write(lc, LOOPDMA_CH_RING_LO, lower_32_bits(lc->ring.dma));
 	loopdma_chan_write(lc, LOOPDMA_CH_RING_HI, upper_32_bits(lc->ring.dma));
@@ -125,9 +137,46 @@ static int loopdma_chan_start(struct loopdma_chan *lc)
 	if (FIELD_GET(LOOPDMA_CH_STATUS_STATE, st) == LOOPDMA_STATE_RUNNING)
 		return 0;
 
-	dev_err(lc->ld->dev, "channel %u does not start: status %#010x\n",
-		lc->index, st);
+	if (st == U32_MAX)
+		loopdma_lose(lc->ld);
+	else
+		dev_err(lc->ld->dev,
+			"channel %u does not start: status %#010x\n",
+			lc->index, st);
 	return -EIO;
+}
+
+/* A stopped channel works again, or is dead if it does not start.  Any context. */
+static void loopdma_chan_bring_back(struct loopdma_chan *lc, int err)
+{
+	lockdep_assert_held(&lc->lock);
+
+	lc->stats.recoveries++;
+	if (lc->doubtful)
+		loopdma_chan_end_ring(lc);
+	else
+		loopdma_chan_put_back(lc);
+	lc->doubtful = false;
+	if (READ_ONCE(lc->ld->lost))
+		err = -ENODEV;
+	if (!err)
+		err = loopdma_chan_start(lc);
+	lc->state = err ? LOOPDMA_CHAN_DEAD : LOOPDMA_CHAN_ON;
+	if (err)
+		loopdma_chan_end_all(lc, true);
+	else
+		loopdma_chan_push(lc);
+}
+
+/* Nothing less than a reset of the function helps.  Any context. */
+static void loopdma_chan_ask_reset(struct loopdma_chan *lc)
+{
+	lockdep_assert_held(&lc->lock);
+
+	lc->remedy = LOOPDMA_REMEDY_NONE;
+	lc->needs_reset = true;
+	lc->stats.device_resets++;
+	loopdma_ask_reset(lc->ld);
 }
 
 static void loopdma_chan_recover(struct work_struct *work)
@@ -138,24 +187,75 @@ static void loopdma_chan_recover(struct work_struct *work)
 
 	/*
 	 * The driver's idea of the ring may be wrong by now, so nothing less
-	 * than a stop makes it safe to end what is in it.
+	 * than a stop makes it safe to end what is in it.  What has ignored an
+	 * abort may not work after a mere stop.
 	 */
-	err = loopdma_chan_stop(lc);
+	err = loopdma_chan_stop(lc, !READ_ONCE(lc->doubtful));
 
 	spin_lock_irq(&lc->lock);
 	if (lc->state == LOOPDMA_CHAN_RECOVERING) {
-		lc->stats.recoveries++;
-		loopdma_chan_end_ring(lc);
-		if (!err)
-			err = loopdma_chan_start(lc);
-		lc->state = err ? LOOPDMA_CHAN_DEAD : LOOPDMA_CHAN_ON;
-		if (err)
-			loopdma_chan_end_all(lc, true);
+		if (lc->remedy == LOOPDMA_REMEDY_NONE)
+			loopdma_chan_bring_back(lc, -EIO);
+		else if (err)
+			loopdma_chan_ask_reset(lc);
 		else
-			loopdma_chan_push(lc);
+			loopdma_chan_bring_back(lc, 0);
 	}
 	spin_unlock_irq(&lc->lock);
 	tasklet_schedule(&lc->tasklet);
+}
+
+/**
+ * loopdma_chan_halt() - the hardware channel is going to be reset with its device
+ * @lc: channel
+ *
+ * On return nothing is started any more until loopdma_chan_restart(), and neither
+ * timer nor recovery runs.  Clients may go on to submit.  The device may still
+ * touch the channel's memory.
+ *
+ * Context: may sleep.
+ */
+void loopdma_chan_halt(struct loopdma_chan *lc)
+{
+	mutex_lock(&lc->setup);
+	if (!lc->quiet) {
+		spin_lock_irq(&lc->lock);
+		/* Whatever it died of, it has another chance then. */
+		lc->state = LOOPDMA_CHAN_RECOVERING;
+		lc->paused = false;
+		spin_unlock_irq(&lc->lock);
+
+		timer_delete_sync(&lc->watchdog);
+		cancel_work_sync(&lc->recover);
+	}
+	mutex_unlock(&lc->setup);
+}
+
+/**
+ * loopdma_chan_restart() - the device was reset; the channel goes on
+ * @lc: channel, after loopdma_chan_halt()
+ *
+ * Context: may sleep.
+ */
+void loopdma_chan_restart(struct loopdma_chan *lc)
+{
+	int err;
+
+	mutex_lock(&lc->setup);
+	if (!lc->quiet) {
+		/* At once, unless the reset was none. */
+		err = loopdma_chan_stop(lc, false);
+
+		spin_lock_irq(&lc->lock);
+		if (lc->state == LOOPDMA_CHAN_RECOVERING)
+			loopdma_chan_bring_back(lc, err);
+		spin_unlock_irq(&lc->lock);
+		tasklet_schedule(&lc->tasklet);
+	}
+	spin_lock_irq(&lc->lock);
+	lc->needs_reset = false;
+	spin_unlock_irq(&lc->lock);
+	mutex_unlock(&lc->setup);
 }
 
 /**
@@ -260,7 +360,7 @@ void loopdma_chan_quiet(struct loopdma_chan *lc)
 
 	timer_delete_sync(&lc->watchdog);
 	cancel_work_sync(&lc->recover);
-	lc->stuck = loopdma_chan_stop(lc);
+	lc->stuck = loopdma_chan_stop(lc, false);
 	lc->quiet = true;
 }
 
@@ -321,15 +421,21 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 	lc->chan.completed_cookie = DMA_MIN_COOKIE;
 	lc->nerrors = 0;
 	lc->stuck = false;
+	lc->remedy = LOOPDMA_REMEDY_ABORT;
+	lc->doubtful = false;
 
 	spin_lock_irq(&lc->lock);
 	/*
 	 * Not -ENODEV, on which the core takes the device off its list and
 	 * then does so once more when it is released.
 	 */
-	err = lc->ld->gone ? -ENXIO : loopdma_chan_start(lc);
+	if (lc->ld->gone || READ_ONCE(lc->ld->lost))
+		err = -ENXIO;
+	else if (!lc->ld->halted)
+		err = loopdma_chan_start(lc);
 	if (!err)
-		lc->state = LOOPDMA_CHAN_ON;
+		lc->state = lc->ld->halted ? LOOPDMA_CHAN_RECOVERING :
+					     LOOPDMA_CHAN_ON;
 	spin_unlock_irq(&lc->lock);
 
 	lc->quiet = err == -ENXIO;
@@ -626,6 +732,23 @@ void loopdma_chan_push(struct loopdma_chan *lc)
 	loopdma_watch(lc);
 }
 
+/*
+ * The transaction that is being put into the ring gets no further entries there.
+ * It has some: who empties the ring fills it again under the same hold of the
+ * lock.
+ */
+static void loopdma_chan_cut_off(struct loopdma_chan *lc)
+{
+	struct loopdma_desc *d;
+
+	if (!lc->pushing)
+		return;
+	d = loopdma_queue_pop(&lc->issued);
+	d->end = lc->ring.head;
+	loopdma_queue_add(&lc->active, d);
+	lc->pushing = false;
+}
+
 /**
  * loopdma_chan_abort() - end everything that is not complete
  * @lc: channel, locked
@@ -643,17 +766,8 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 	lockdep_assert_held(&lc->lock);
 
 	loopdma_stats_clock(lc);
-	if (lc->pushing) {
-		/*
-		 * Its entries so far go the way of the others in the ring.  There
-		 * are some: who empties the ring fills it again under the same
-		 * hold of the lock.
-		 */
-		d = loopdma_queue_pop(&lc->issued);
-		d->end = lc->ring.head;
-		loopdma_queue_add(&lc->active, d);
-		lc->pushing = false;
-	}
+	/* Its entries so far go the way of the others in the ring. */
+	loopdma_chan_cut_off(lc);
 	lc->loop = NULL;
 	for (d = lc->active.first; d; d = d->next) {
 		ended += !d->aborted;
@@ -819,7 +933,94 @@ void loopdma_chan_fail(struct loopdma_chan *lc, const char *why)
 		return;
 	lc->state = LOOPDMA_CHAN_RECOVERING;
 	lc->paused = false;
-	dev_err_ratelimited(lc->ld->dev, "channel %u: %s; restarting it\n",
-			    lc->index, why);
+	lc->doubtful = true;
+	/* Of a device that is gone once is enough. */
+	if (!READ_ONCE(lc->ld->lost))
+		dev_err_ratelimited(lc->ld->dev,
+				    "channel %u: %s; restarting it\n",
+				    lc->index, why);
 	schedule_work(&lc->recover);
+}
+
+/**
+ * loopdma_chan_abort_oldest() - have the device give up what it is at
+ * @lc: channel, locked, state ON, with something in the ring
+ *
+ * Its client is told as soon as the device has acknowledged; the transactions
+ * behind it are executed.
+ *
+ * Context: any; waits as loopdma_chan_pause().
+ * Return: true; false if the device does not answer, or was told to abort
+ * already.
+ */
+bool loopdma_chan_abort_oldest(struct loopdma_chan *lc)
+{
+	lockdep_assert_held(&lc->lock);
+
+	/* Without, the count could pass what is written, which is an error. */
+	if (!(lc->ld->lim.caps & LOOPDMA_CAPS_PAUSE) || lc->aborting ||
+	    loopdma_chan_pause(lc))
+		return false;
+	if (loopdma_chan_done(lc) == lc->ring.tail) {
+		if (!lc->active.first)
+			loopdma_chan_cut_off(lc);
+		lc->aborting = true;
+		lc->abort_to = lc->active.first->end;
+		loopdma_chan_write(lc, LOOPDMA_CH_ABORT, lc->abort_to);
+	}
+	loopdma_chan_resume(lc);
+	return true;
+}
+
+/* What is in the ring is in order, but the channel is not.  Any context. */
+static void loopdma_chan_give_up(struct loopdma_chan *lc)
+{
+	lc->state = LOOPDMA_CHAN_RECOVERING;
+	lc->paused = false;
+}
+
+/**
+ * loopdma_chan_stalled() - there was no progress for too long
+ * @lc: channel, locked, state ON, with something in the ring
+ *
+ * Does what is next to be tried.  Called again if that did not help.
+ *
+ * Context: any; waits as loopdma_chan_pause().
+ */
+void loopdma_chan_stalled(struct loopdma_chan *lc)
+{
+	struct device *dev = lc->ld->dev;
+
+	lockdep_assert_held(&lc->lock);
+
+	/* An abort that is ignored belongs to the same stall. */
+	if (lc->remedy == LOOPDMA_REMEDY_ABORT || !lc->aborting)
+		lc->stats.stalls++;
+	switch (lc->remedy) {
+	case LOOPDMA_REMEDY_ABORT:
+		lc->remedy = LOOPDMA_REMEDY_RESTART;
+		if (loopdma_chan_abort_oldest(lc)) {
+			dev_err_ratelimited(dev, "channel %u: no progress; aborting a transaction\n",
+					    lc->index);
+			break;
+		}
+		fallthrough;
+	case LOOPDMA_REMEDY_RESTART:
+		dev_err_ratelimited(dev, "channel %u: no progress; resetting it\n",
+				    lc->index);
+		lc->remedy = LOOPDMA_REMEDY_DEVICE;
+		loopdma_chan_give_up(lc);
+		schedule_work(&lc->recover);
+		break;
+	case LOOPDMA_REMEDY_DEVICE:
+		loopdma_chan_give_up(lc);
+		loopdma_chan_ask_reset(lc);
+		break;
+	case LOOPDMA_REMEDY_NONE:
+		dev_err_ratelimited(dev, "channel %u: no progress; giving it up\n",
+				    lc->index);
+		loopdma_chan_give_up(lc);
+		schedule_work(&lc->recover);
+		break;
+	}
 }

@@ -43,13 +43,17 @@ MODULE_PARM_DESC(ring_size,
 		 "Descriptors per ring, a power of two from 2 to 65536 (default 1024)");
 
 /*
- * Frees devices that the core has let go of.  A queue of our own, so that the
- * module cannot be unloaded before it is done.
+ * Frees devices that the core has let go of, and resets those that need it.  A
+ * queue of our own, so that the module cannot be unloaded before it is done; and
+ * frozen while the system sleeps, so that nothing is reset that is not awake.
  */
 static struct workqueue_struct *loopdma_wq;
 
 /* Numbers of pairs of channels, unique among all devices that there are. */
 static DEFINE_IDA(loopdma_loops);
+
+/* After how long a reset is tried again that could not be done. */
+#define LOOPDMA_RESET_AGAIN	(HZ / 10)
 
 /**
  * loopdma_core_init() - once per module, before the first device
@@ -59,7 +63,7 @@ static DEFINE_IDA(loopdma_loops);
  */
 int __init loopdma_core_init(void)
 {
-	loopdma_wq = alloc_workqueue("loopdma", 0, 0);
+	loopdma_wq = alloc_workqueue("loopdma", WQ_FREEZABLE, 0);
 	return loopdma_wq ? 0 : -ENOMEM;
 }
 
@@ -172,6 +176,146 @@ static int loopdma_reset(struct loopdma_dev *ld)
 				 ld, LOOPDMA_CONTROL);
 }
 
+/**
+ * loopdma_halt() - the function is going to be reset
+ * @ld: device, registered
+ *
+ * On return the driver starts nothing any more, until loopdma_restart().  Clients
+ * need not know: prep and submit work, and what is issued waits.  To be followed
+ * by loopdma_restart(), whatever comes of the reset.
+ *
+ * Context: may sleep.
+ */
+void loopdma_halt(struct loopdma_dev *ld)
+{
+	u32 i;
+
+	/* Before the channels: one that is set up from here on does not start. */
+	WRITE_ONCE(ld->halted, true);
+	for (i = 0; i < ld->lim.channels; i++)
+		loopdma_chan_halt(&ld->chan[i]);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_halt);
+
+/**
+ * loopdma_restart() - the function was reset
+ * @ld: device, after loopdma_halt()
+ *
+ * The channels belong to the same clients as before.  The transaction that each
+ * was at ends as aborted; those behind it have their turn.
+ *
+ * Context: may sleep.
+ */
+void loopdma_restart(struct loopdma_dev *ld)
+{
+	u32 i;
+
+	WRITE_ONCE(ld->halted, false);
+	/* A link that was down may be up again, or the reset was the end. */
+	WRITE_ONCE(ld->lost, false);
+	if (!loopdma_is_lost(ld))
+		ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, ld->event_vector);
+	for (i = 0; i < ld->lim.channels; i++)
+		loopdma_chan_restart(&ld->chan[i]);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_restart);
+
+/**
+ * loopdma_lose() - the function is gone from the bus
+ * @ld: device
+ *
+ * Everything that is in flight ends, and nothing more is accepted.  While it is
+ * being reset, or sleeps, a function that does not answer is none that is gone;
+ * what follows asks again.
+ *
+ * Context: any, also with a channel's lock held.
+ */
+void loopdma_lose(struct loopdma_dev *ld)
+{
+	if (READ_ONCE(ld->halted) || xchg(&ld->lost, true))
+		return;
+	dev_err(ld->dev, "gone from the bus\n");
+	mod_delayed_work(loopdma_wq, &ld->recover, 0);
+}
+
+/**
+ * loopdma_is_lost() - is the function gone from the bus?
+ * @ld: device
+ *
+ * Reads a register, and does what is to be done if it is.
+ *
+ * Context: any, also with a channel's lock held; while the registers are there.
+ * Return: true if it is.
+ */
+bool loopdma_is_lost(struct loopdma_dev *ld)
+{
+	if (ld->ops->read(ld, LOOPDMA_ID) == U32_MAX)
+		loopdma_lose(ld);
+	return READ_ONCE(ld->lost);
+}
+
+/**
+ * loopdma_ask_reset() - have the function reset
+ * @ld: device, a channel of which has needs_reset
+ *
+ * Context: any, also with a channel's lock held.
+ */
+void loopdma_ask_reset(struct loopdma_dev *ld)
+{
+	dev_err(ld->dev, "resetting the function\n");
+	queue_delayed_work(loopdma_wq, &ld->recover, 0);
+}
+
+/* Channels fail, one after the other, as they find that there is no device. */
+static void loopdma_fail_all(struct loopdma_dev *ld)
+{
+	struct loopdma_chan *lc;
+	u32 i;
+
+	for (i = 0; i < ld->lim.channels; i++) {
+		lc = &ld->chan[i];
+		spin_lock_irq(&lc->lock);
+		loopdma_chan_fail(lc, "gone");
+		spin_unlock_irq(&lc->lock);
+	}
+}
+
+/* Somebody else may have reset the function meanwhile. */
+static bool loopdma_needs_reset(struct loopdma_dev *ld)
+{
+	bool needed = false;
+	u32 i;
+
+	for (i = 0; i < ld->lim.channels; i++)
+		needed |= READ_ONCE(ld->chan[i].needs_reset);
+	return needed;
+}
+
+static void loopdma_recover(struct work_struct *work)
+{
+	struct loopdma_dev *ld = container_of(to_delayed_work(work),
+					      struct loopdma_dev, recover);
+	int err;
+
+	if (READ_ONCE(ld->lost)) {
+		loopdma_fail_all(ld);
+		return;
+	}
+	if (!loopdma_needs_reset(ld))
+		return;
+	err = ld->ops->reset(ld);
+	if (err == -EAGAIN) {
+		queue_delayed_work(loopdma_wq, &ld->recover,
+				   LOOPDMA_RESET_AGAIN);
+	} else if (err) {
+		dev_err(ld->dev, "function not reset: %d; trying its own reset\n",
+			err);
+		loopdma_halt(ld);
+		loopdma_reset(ld);
+		loopdma_restart(ld);
+	}
+}
+
 static void loopdma_read_limits(struct loopdma_dev *ld,
 				struct loopdma_limits *lim)
 {
@@ -273,6 +417,7 @@ struct loopdma_dev *loopdma_create(struct device *dev,
 	ld->priv = priv;
 	ld->lim = probe.lim;
 	INIT_WORK(&ld->free_work, loopdma_free_work);
+	INIT_DELAYED_WORK(&ld->recover, loopdma_recover);
 	err = loopdma_name_loops(ld);
 	if (err) {
 		loopdma_free(ld);
@@ -343,6 +488,8 @@ void loopdma_shutdown(struct loopdma_dev *ld)
 		loopdma_chan_quiet(lc);
 		mutex_unlock(&lc->setup);
 	}
+	/* No channel is left that could ask for it. */
+	cancel_delayed_work_sync(&ld->recover);
 	/* Also takes back an interrupt that is still asserted. */
 	if (loopdma_reset(ld)) {
 		dev_err(ld->dev, "no end of reset at removal\n");

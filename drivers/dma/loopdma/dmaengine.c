@@ -26,6 +26,9 @@
 /* How long synchronize waits for an abort before it restarts the channel. */
 #define LOOPDMA_ABORT_TIMEOUT	(2 * HZ)
 
+/* How long before it asks whether there still is a device. */
+#define LOOPDMA_ABORT_PATIENCE	max(HZ / 50, 1)
+
 static int loopdma_alloc_chan_resources(struct dma_chan *chan)
 {
 	return loopdma_chan_alloc(to_loopdma_chan(chan));
@@ -1101,24 +1104,37 @@ static bool loopdma_abort_done(struct loopdma_chan *lc, bool *off)
 }
 
 /*
+ * The device takes its time.  Has it been taken away, or is it time to restart the
+ * channel?  A recovery, also one of the device, comes to an end by itself.
+ */
+static void loopdma_abort_overdue(struct loopdma_chan *lc, bool enough)
+{
+	spin_lock_irq(&lc->lock);
+	/* The registers are there as long as a channel is ON. */
+	if (lc->state == LOOPDMA_CHAN_ON &&
+	    (loopdma_is_lost(lc->ld) || enough))
+		loopdma_chan_fail(lc, "abort not acknowledged");
+	spin_unlock_irq(&lc->lock);
+}
+
+/*
  * On return the device does not touch memory of what was terminated, and its
  * callbacks have run.  May sleep.
  */
 static void loopdma_synchronize(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long patience = jiffies + LOOPDMA_ABORT_PATIENCE;
 	unsigned long deadline = jiffies + LOOPDMA_ABORT_TIMEOUT;
 	bool off;
 
 	while (!loopdma_abort_done(lc, &off)) {
-		if (time_after(jiffies, deadline)) {
-			spin_lock_irq(&lc->lock);
-			loopdma_chan_fail(lc, "abort not acknowledged");
-			spin_unlock_irq(&lc->lock);
-			flush_work(&lc->recover);
-			break;
+		if (time_before_eq(jiffies, patience)) {
+			usleep_range(20, 50);
+			continue;
 		}
-		usleep_range(20, 50);
+		loopdma_abort_overdue(lc, time_after(jiffies, deadline));
+		usleep_range(1000, 2000);
 	}
 	if (off) {
 		/* Who takes it down holds this until the device has stopped. */

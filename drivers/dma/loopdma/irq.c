@@ -17,10 +17,17 @@
 #include "loopdma.h"
 #include "trace.h"
 
-static unsigned int watchdog_ms = 500;
-module_param(watchdog_ms, uint, 0644);
+VISIBLE_IF_KUNIT unsigned int loopdma_watchdog_ms = 500;
+EXPORT_SYMBOL_IF_KUNIT(loopdma_watchdog_ms);
+module_param_named(watchdog_ms, loopdma_watchdog_ms, uint, 0644);
 MODULE_PARM_DESC(watchdog_ms,
 		 "Period of the search for lost interrupts, ms (default 500)");
+
+VISIBLE_IF_KUNIT unsigned int loopdma_stuck_ms = 5000;
+EXPORT_SYMBOL_IF_KUNIT(loopdma_stuck_ms);
+module_param_named(stuck_ms, loopdma_stuck_ms, uint, 0644);
+MODULE_PARM_DESC(stuck_ms,
+		 "Time without progress after which a transfer between memory is given up, ms (default 5000; 0: never)");
 
 /* Rounds of the tasklet before it lets other softirqs have the CPU. */
 #define LOOPDMA_TASKLET_ROUNDS	8
@@ -28,7 +35,13 @@ MODULE_PARM_DESC(watchdog_ms,
 /* Periods that are called back in a round. */
 #define LOOPDMA_TASKLET_PERIODS	16
 
-static u32 loopdma_chan_done(const struct loopdma_chan *lc)
+/**
+ * loopdma_chan_done() - descriptors that the device says it has retired
+ * @lc: channel
+ *
+ * Return: the count, not checked.
+ */
+u32 loopdma_chan_done(const struct loopdma_chan *lc)
 {
 	return le32_to_cpu(READ_ONCE(lc->comp->done));
 }
@@ -346,6 +359,45 @@ void loopdma_chan_end_ring(struct loopdma_chan *lc)
 }
 
 /**
+ * loopdma_chan_put_back() - queue again what a stopped channel has not begun
+ * @lc: channel, locked; the device does not touch its memory any more, and what
+ *	it wrote to the ring is to be trusted
+ *
+ * The transaction that the device was at ends as aborted, with its residue.  It
+ * had not begun any of those behind it: a descriptor starts when the one before
+ * it is retired (hardware.rst, "Order").  They have their turn, in order, when
+ * the channel is restarted.
+ */
+void loopdma_chan_put_back(struct loopdma_chan *lc)
+{
+	struct loopdma_queue rest = { };
+	struct loopdma_desc *d, *oldest;
+
+	lockdep_assert_held(&lc->lock);
+
+	loopdma_stats_clock(lc);
+	loopdma_chan_retire_n(lc, loopdma_ring_used(&lc->ring));
+
+	oldest = loopdma_chan_oldest(lc);
+	if (lc->pushing) {
+		lc->pushing = false;
+		loopdma_queue_add(&lc->active, loopdma_queue_pop(&lc->issued));
+	}
+	while ((d = loopdma_queue_pop(&lc->active))) {
+		if (d == oldest || d->aborted) {
+			loopdma_desc_cut_short(d);
+			loopdma_desc_finish(lc, d);
+		} else {
+			loopdma_queue_add(&rest, d);
+		}
+	}
+	loopdma_queue_splice(&rest, &lc->issued);
+	loopdma_queue_splice(&lc->issued, &rest);
+	loopdma_ring_reset(&lc->ring);
+	lc->aborting = false;
+}
+
+/**
  * loopdma_chan_end_all() - end everything submitted to a stopped channel
  * @lc: channel, locked; the device does not touch its memory any more
  * @notify: call back, with the result ABORTED
@@ -488,6 +540,12 @@ static void loopdma_tasklet(struct tasklet_struct *t)
 		tasklet_schedule(&lc->tasklet);
 }
 
+/* In milliseconds. */
+static u32 loopdma_watch_period(void)
+{
+	return max(READ_ONCE(loopdma_watchdog_ms), 1U);
+}
+
 /**
  * loopdma_watch() - have the watchdog look after what is in the ring
  * @lc: channel, locked, state ON
@@ -496,7 +554,7 @@ void loopdma_watch(struct loopdma_chan *lc)
 {
 	if (!timer_pending(&lc->watchdog))
 		mod_timer(&lc->watchdog, jiffies +
-			  msecs_to_jiffies(max(READ_ONCE(watchdog_ms), 1U)));
+			  msecs_to_jiffies(loopdma_watch_period()));
 }
 
 /* Is there an entry among the next n that was to interrupt? */
@@ -516,17 +574,8 @@ static bool loopdma_chan_interrupt_due(const struct loopdma_chan *lc, u32 n)
  * interrupt, or never asked for one.  The former are counted: the count says
  * that something is wrong with the device or the platform.
  */
-static void loopdma_watchdog(struct timer_list *t)
+static void loopdma_watch_interrupts(struct loopdma_chan *lc, int n)
 {
-	struct loopdma_chan *lc = container_of(t, struct loopdma_chan, watchdog);
-	unsigned long flags;
-	int n;
-
-	spin_lock_irqsave(&lc->lock, flags);
-	if (lc->state != LOOPDMA_CHAN_ON)
-		goto out;
-
-	n = loopdma_ring_retired(&lc->ring, loopdma_chan_done(lc));
 	if (n && lc->watch_late && lc->watch_tail == lc->ring.tail) {
 		if (n > 0 && loopdma_chan_interrupt_due(lc, n)) {
 			lc->stats.rescued++;
@@ -537,8 +586,108 @@ static void loopdma_watchdog(struct timer_list *t)
 		tasklet_schedule(&lc->tasklet);
 	}
 	lc->watch_late = n;
+}
+
+/*
+ * Does a channel of a higher class have work?  The classes are strict, so this one
+ * may have to wait for as long as it has.
+ */
+static bool loopdma_chan_outranked(const struct loopdma_chan *lc)
+{
+	const struct loopdma_chan *other;
+	u32 i;
+
+	for (i = 0; i < lc->ld->lim.channels; i++) {
+		other = &lc->ld->chan[i];
+		/* A hint is enough, and not worth the lock of the other. */
+		if (data_race(other->priority > lc->priority &&
+			      other->state == LOOPDMA_CHAN_ON &&
+			      loopdma_ring_used(&other->ring)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Would a channel that works have made progress?  What has to do with the
+ * peripheral may wait for it for ever, what is paused for its client, and what
+ * is of a low class for others; an abort waits for nobody.
+ */
+static bool loopdma_chan_should_move(struct loopdma_chan *lc)
+{
+	const struct loopdma_desc *d = loopdma_chan_oldest(lc);
+
+	if (!d || lc->paused || loopdma_chan_outranked(lc))
+		return false;
+	return lc->aborting ||
+	       (d->op != LOOPDMA_OP_TX && d->op != LOOPDMA_OP_RX);
+}
+
+/*
+ * The register of a channel that does nothing tells of what no interrupt has, or
+ * of a reset that the driver has not been told of.
+ */
+static void loopdma_watch_state(struct loopdma_chan *lc)
+{
+	u32 st = loopdma_chan_read(lc, LOOPDMA_CH_STATUS);
+
+	if (st == U32_MAX) {
+		loopdma_lose(lc->ld);
+		loopdma_chan_fail(lc, "gone");
+	} else if (FIELD_GET(LOOPDMA_CH_STATUS_STATE, st) !=
+		   LOOPDMA_STATE_RUNNING) {
+		loopdma_chan_fail(lc, "not running any more");
+	}
+}
+
+/*
+ * A channel without progress for a whole period is looked at more closely; one
+ * that should have made some for too long is stuck.  Time is counted in looks of
+ * the watchdog, not by the clock, which goes on when the CPU is not there to look.
+ */
+static void loopdma_watch_progress(struct loopdma_chan *lc, bool moved)
+{
+	u32 limit = READ_ONCE(loopdma_stuck_ms);
+
+	if (moved) {
+		/* An abort that is acknowledged is not yet any work done. */
+		if (lc->ring.tail != lc->abort_to)
+			lc->remedy = LOOPDMA_REMEDY_ABORT;
+		lc->watch_still = 0;
+		return;
+	}
+	loopdma_watch_state(lc);
+	if (lc->state != LOOPDMA_CHAN_ON)
+		return;
+	if (!limit || !loopdma_chan_should_move(lc)) {
+		lc->watch_still = 0;
+		return;
+	}
+	lc->watch_still = min(lc->watch_still + loopdma_watch_period(), limit);
+	if (lc->watch_still == limit)
+		loopdma_chan_stalled(lc);
+}
+
+static void loopdma_watchdog(struct timer_list *t)
+{
+	struct loopdma_chan *lc = container_of(t, struct loopdma_chan, watchdog);
+	unsigned long flags;
+	u64 progress;
+	int n;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	if (lc->state != LOOPDMA_CHAN_ON)
+		goto out;
+
+	n = loopdma_ring_retired(&lc->ring, loopdma_chan_done(lc));
+	progress = loopdma_chan_progress(lc);
+	loopdma_watch_interrupts(lc, n);
+	loopdma_watch_progress(lc, n || progress != lc->watch_progress ||
+			       lc->watch_tail != lc->ring.tail ||
+			       !loopdma_ring_used(&lc->ring));
+	lc->watch_progress = progress;
 	lc->watch_tail = lc->ring.tail;
-	if (loopdma_ring_used(&lc->ring))
+	if (lc->state == LOOPDMA_CHAN_ON && loopdma_ring_used(&lc->ring))
 		loopdma_watch(lc);
 out:
 	spin_unlock_irqrestore(&lc->lock, flags);

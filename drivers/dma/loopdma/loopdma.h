@@ -29,6 +29,7 @@
 #include <linux/timer.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include <kunit/visibility.h>
 
 #include <loopdma/hw.h>
 #include "ring.h"
@@ -353,13 +354,17 @@ static inline struct loopdma_desc *loopdma_queue_pop(struct loopdma_queue *q)
  * @read: read the 32-bit register at this offset of the BAR
  * @write: write it; orders all earlier stores to coherent memory before it,
  *	as writel() does
+ * @reset: reset the function, with loopdma_halt() before and loopdma_restart()
+ *	behind it; may sleep.  -EAGAIN: not now, because somebody else has to do
+ *	with the device; any other error: there is no such reset
  *
  * Nothing above this table touches MMIO, so that the whole driver also runs
- * over a simulated device.  Both are called from any context.
+ * over a simulated device.  The first two are called from any context.
  */
 struct loopdma_hw_ops {
 	u32 (*read)(struct loopdma_dev *ld, u32 reg);
 	void (*write)(struct loopdma_dev *ld, u32 reg, u32 val);
+	int (*reset)(struct loopdma_dev *ld);
 };
 
 /* --- Channel and device ----------------------------------------------------- */
@@ -377,15 +382,31 @@ struct loopdma_hw_ops {
  * enum loopdma_chan_state - what the driver does with a channel
  * @LOOPDMA_CHAN_OFF: not allocated to a client, or the device is gone
  * @LOOPDMA_CHAN_ON: works
- * @LOOPDMA_CHAN_RECOVERING: failed; descriptors are queued but not started
- *	until the recovery work has restarted the hardware channel
- * @LOOPDMA_CHAN_DEAD: did not answer a reset; refuses work
+ * @LOOPDMA_CHAN_RECOVERING: failed, or its device is being reset; descriptors
+ *	are queued but not started until the hardware channel is restarted
+ * @LOOPDMA_CHAN_DEAD: did not answer a reset, or is gone; refuses work
  */
 enum loopdma_chan_state {
 	LOOPDMA_CHAN_OFF,
 	LOOPDMA_CHAN_ON,
 	LOOPDMA_CHAN_RECOVERING,
 	LOOPDMA_CHAN_DEAD,
+};
+
+/**
+ * enum loopdma_remedy - what is tried next with a channel that makes no progress
+ * @LOOPDMA_REMEDY_ABORT: the transaction that it is at is aborted
+ * @LOOPDMA_REMEDY_RESTART: the hardware channel is stopped, reset and restarted
+ * @LOOPDMA_REMEDY_DEVICE: the function is reset
+ * @LOOPDMA_REMEDY_NONE: it is given up
+ *
+ * From the mildest on; progress makes it the mildest again.
+ */
+enum loopdma_remedy {
+	LOOPDMA_REMEDY_ABORT,
+	LOOPDMA_REMEDY_RESTART,
+	LOOPDMA_REMEDY_DEVICE,
+	LOOPDMA_REMEDY_NONE,
 };
 
 /**
@@ -402,7 +423,11 @@ enum loopdma_chan_state {
  * @terminated: transactions that the client has terminated before their end
  * @interrupts: calls of the interrupt handler
  * @rescued: completions found by the watchdog, that is lost interrupts
- * @recoveries: restarts of the hardware channel after an error
+ * @stalls: transactions that made no progress, which were then given up
+ * @recoveries: restarts of the hardware channel
+ * @channel_resets: resets of the hardware channel, because it made no progress or
+ *	did not stop
+ * @device_resets: resets of the function that this channel has made necessary
  * @doorbells: how often the device was told of new entries
  * @depth: transactions that are issued and have not ended
  * @depth_ns: integral of @depth over time; wraps, as @bytes may
@@ -423,7 +448,10 @@ struct loopdma_stats {
 	u64 terminated;
 	u64 interrupts;
 	u64 rescued;
+	u64 stalls;
 	u64 recoveries;
+	u64 channel_resets;
+	u64 device_resets;
 	u64 doorbells;
 	u64 depth;
 	u64 depth_ns;
@@ -474,6 +502,11 @@ struct loopdma_stats {
  *	now, or 0; later ones may have failed by then
  * @watch_tail: ring tail at the last look of the watchdog
  * @watch_late: completions were waiting at the last look of the watchdog
+ * @watch_progress: progress word at the last look of the watchdog
+ * @watch_still: milliseconds without progress of what should make some
+ * @remedy: enum loopdma_remedy
+ * @doubtful: it failed in a way that leaves no trust in what is in the ring
+ * @needs_reset: it waits for a reset of the function
  * @free: free elements of @pool
  * @pool: software descriptors and blocks of segments, preallocated so that
  *	prep needs no memory (provider.rst: prep may not sleep)
@@ -539,6 +572,11 @@ struct loopdma_chan {
 	dma_cookie_t told_cookie;
 	u32 watch_tail;
 	bool watch_late;
+	u64 watch_progress;
+	u32 watch_still;
+	enum loopdma_remedy remedy;
+	bool doubtful;
+	bool needs_reset;
 	union loopdma_item *free;
 	union loopdma_item *pool;
 	u32 pool_size;
@@ -583,8 +621,13 @@ struct loopdma_loop {
  * @lim: capabilities
  * @ring_order: log2 of the ring size that the next allocation of a channel
  *	uses; from the module parameter, within @lim
+ * @event_vector: interrupt vector of the device events
  * @gone: set once by loopdma_shutdown(), never cleared: the hardware must not
  *	be touched any more
+ * @lost: the function does not answer: it was taken from the bus by surprise
+ * @halted: between loopdma_halt() and loopdma_restart(): no channel is started;
+ *	written before any, read under each channel's @setup
+ * @recover: resets the function, or ends everything if it is lost
  * @free_work: frees the device after the core has let go of it
  * @nloops: number of elements of @loop with a name
  * @loop: pairs of channels, or NULL; their names live as long as the core knows
@@ -600,7 +643,11 @@ struct loopdma_dev {
 	phys_addr_t regs;
 	struct loopdma_limits lim;
 	u8 ring_order;
+	u32 event_vector;
 	bool gone;
+	bool lost;
+	bool halted;
+	struct delayed_work recover;
 	struct work_struct free_work;
 	u32 nloops;
 	struct loopdma_loop *loop;
@@ -650,6 +697,11 @@ struct loopdma_dev *loopdma_create(struct device *dev,
 				   void *priv);
 void loopdma_destroy(struct loopdma_dev *ld);
 int loopdma_register(struct loopdma_dev *ld);
+void loopdma_halt(struct loopdma_dev *ld);
+void loopdma_restart(struct loopdma_dev *ld);
+bool loopdma_is_lost(struct loopdma_dev *ld);
+void loopdma_lose(struct loopdma_dev *ld);
+void loopdma_ask_reset(struct loopdma_dev *ld);
 void loopdma_shutdown(struct loopdma_dev *ld);
 void loopdma_unregister(struct loopdma_dev *ld);
 
@@ -659,15 +711,19 @@ int loopdma_chan_alloc(struct loopdma_chan *lc);
 void loopdma_chan_free(struct loopdma_chan *lc);
 void loopdma_chan_quiet(struct loopdma_chan *lc);
 void loopdma_chan_remove(struct loopdma_chan *lc);
+void loopdma_chan_halt(struct loopdma_chan *lc);
+void loopdma_chan_restart(struct loopdma_chan *lc);
 void loopdma_chan_issue(struct loopdma_chan *lc);
 void loopdma_chan_push(struct loopdma_chan *lc);
 void loopdma_chan_abort(struct loopdma_chan *lc);
+bool loopdma_chan_abort_oldest(struct loopdma_chan *lc);
 void loopdma_chan_set_periph(struct loopdma_chan *lc, bool restart);
 int loopdma_chan_pause(struct loopdma_chan *lc);
 int loopdma_chan_resume(struct loopdma_chan *lc);
 u32 loopdma_chan_progress(const struct loopdma_chan *lc);
 u32 loopdma_chan_fifo_level(struct loopdma_chan *lc);
 void loopdma_chan_fail(struct loopdma_chan *lc, const char *why);
+void loopdma_chan_stalled(struct loopdma_chan *lc);
 
 /* pool.c */
 int loopdma_pool_init(struct loopdma_chan *lc, u32 size);
@@ -683,12 +739,18 @@ void loopdma_desc_reclaim(struct loopdma_chan *lc);
 void loopdma_dmaengine_setup(struct loopdma_dev *ld);
 
 /* irq.c */
+#if IS_ENABLED(CONFIG_KUNIT)
+extern unsigned int loopdma_watchdog_ms;
+extern unsigned int loopdma_stuck_ms;
+#endif
 void loopdma_irq_init(struct loopdma_chan *lc);
 void loopdma_irq_channel(struct loopdma_chan *lc);
 void loopdma_irq_event(struct loopdma_dev *ld);
 struct loopdma_desc *loopdma_chan_oldest(struct loopdma_chan *lc);
 void loopdma_chan_reap(struct loopdma_chan *lc);
+u32 loopdma_chan_done(const struct loopdma_chan *lc);
 void loopdma_chan_end_ring(struct loopdma_chan *lc);
+void loopdma_chan_put_back(struct loopdma_chan *lc);
 void loopdma_chan_end_all(struct loopdma_chan *lc, bool notify);
 bool loopdma_chan_may_wait(const struct loopdma_chan *lc);
 void loopdma_watch(struct loopdma_chan *lc);

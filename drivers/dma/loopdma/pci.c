@@ -55,9 +55,19 @@ static void loopdma_pci_write(struct loopdma_dev *ld, u32 reg, u32 val)
 	writel(val, lp->bar + reg);
 }
 
+/*
+ * The PCI core calls loopdma_pci_reset_prepare() and _done().  It is only tried,
+ * because remove() waits, with the device locked, for whoever calls this.
+ */
+static int loopdma_pci_reset(struct loopdma_dev *ld)
+{
+	return pci_try_reset_function(to_pci_dev(ld->dev));
+}
+
 static const struct loopdma_hw_ops loopdma_pci_ops = {
 	.read = loopdma_pci_read,
 	.write = loopdma_pci_write,
+	.reset = loopdma_pci_reset,
 };
 
 static irqreturn_t loopdma_msi(int irq, void *data)
@@ -148,7 +158,8 @@ static int loopdma_request_vectors(struct pci_dev *pdev,
 		}
 		vec->irq = irq;
 	}
-	ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, lp->nvec - 1);
+	ld->event_vector = lp->nvec - 1;
+	ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, ld->event_vector);
 	return 0;
 }
 
@@ -205,7 +216,10 @@ LOOPDMA_ATTR(errors_other);
 LOOPDMA_ATTR(terminated);
 LOOPDMA_ATTR(interrupts);
 LOOPDMA_ATTR(rescued);
+LOOPDMA_ATTR(stalls);
 LOOPDMA_ATTR(recoveries);
+LOOPDMA_ATTR(channel_resets);
+LOOPDMA_ATTR(device_resets);
 LOOPDMA_ATTR(doorbells);
 LOOPDMA_ATTR(depth);
 LOOPDMA_ATTR(depth_ns);
@@ -222,7 +236,10 @@ static struct attribute *loopdma_counter_attrs[] = {
 	&loopdma_attr_terminated.attr.attr,
 	&loopdma_attr_interrupts.attr.attr,
 	&loopdma_attr_rescued.attr.attr,
+	&loopdma_attr_stalls.attr.attr,
 	&loopdma_attr_recoveries.attr.attr,
+	&loopdma_attr_channel_resets.attr.attr,
+	&loopdma_attr_device_resets.attr.attr,
 	&loopdma_attr_doorbells.attr.attr,
 	&loopdma_attr_depth.attr.attr,
 	&loopdma_attr_depth_ns.attr.attr,
@@ -287,6 +304,8 @@ static int loopdma_pci_probe(struct pci_dev *pdev,
 	err = loopdma_register(ld);
 	if (err)
 		goto err_vectors;
+	/* What an error on the bus, and the reset that follows, are to leave. */
+	pci_save_state(pdev);
 	return 0;
 
 err_vectors:
@@ -331,6 +350,78 @@ static void loopdma_pci_shutdown(struct pci_dev *pdev)
 	pci_clear_master(pdev);
 }
 
+/* Whoever resets the function: the driver, user space, or the PCI core. */
+static void loopdma_pci_reset_prepare(struct pci_dev *pdev)
+{
+	struct loopdma_pci *lp = pci_get_drvdata(pdev);
+
+	loopdma_halt(lp->ld);
+}
+
+static void loopdma_pci_reset_done(struct pci_dev *pdev)
+{
+	struct loopdma_pci *lp = pci_get_drvdata(pdev);
+
+	/* For the next time: what is restored is forgotten. */
+	pci_save_state(pdev);
+	loopdma_restart(lp->ld);
+}
+
+/*
+ * The bus has found an error, of AER for one.  An error that is not fatal is that
+ * of some access; the descriptor that has failed by it has a status, and what got
+ * no answer is stuck, which the watchdog finds.
+ */
+static pci_ers_result_t loopdma_pci_error_detected(struct pci_dev *pdev,
+						   pci_channel_state_t state)
+{
+	struct loopdma_pci *lp = pci_get_drvdata(pdev);
+
+	switch (state) {
+	case pci_channel_io_normal:
+		return PCI_ERS_RESULT_CAN_RECOVER;
+	case pci_channel_io_frozen:
+		loopdma_halt(lp->ld);
+		return PCI_ERS_RESULT_NEED_RESET;
+	default:
+		/* Nobody else will end what waits since it was halted. */
+		if (lp->ld->halted)
+			loopdma_restart(lp->ld);
+		loopdma_lose(lp->ld);
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
+}
+
+static pci_ers_result_t loopdma_pci_slot_reset(struct pci_dev *pdev)
+{
+	struct loopdma_pci *lp = pci_get_drvdata(pdev);
+
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+	if (pci_device_is_present(pdev))
+		return PCI_ERS_RESULT_RECOVERED;
+	/* There will be no resume to end what waits. */
+	loopdma_restart(lp->ld);
+	return PCI_ERS_RESULT_DISCONNECT;
+}
+
+/* Traffic may flow again; it may never have been stopped. */
+static void loopdma_pci_resume(struct pci_dev *pdev)
+{
+	struct loopdma_pci *lp = pci_get_drvdata(pdev);
+
+	if (lp->ld->halted)
+		loopdma_restart(lp->ld);
+}
+
+static const struct pci_error_handlers loopdma_pci_errors = {
+	.error_detected = loopdma_pci_error_detected,
+	.slot_reset = loopdma_pci_slot_reset,
+	.resume = loopdma_pci_resume,
+	.reset_prepare = loopdma_pci_reset_prepare,
+	.reset_done = loopdma_pci_reset_done,
+};
+
 static const struct pci_device_id loopdma_pci_ids[] = {
 	{ PCI_DEVICE(LOOPDMA_PCI_VENDOR_ID, LOOPDMA_PCI_DEVICE_ID) },
 	{ }
@@ -343,6 +434,7 @@ static struct pci_driver loopdma_pci_driver = {
 	.probe = loopdma_pci_probe,
 	.remove = loopdma_pci_remove,
 	.shutdown = loopdma_pci_shutdown,
+	.err_handler = &loopdma_pci_errors,
 	.dev_groups = loopdma_pci_groups,
 };
 

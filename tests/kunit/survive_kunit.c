@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma_survive: a device that hangs, is reset, or goes away while it works.
+ *
+ * Contract cases: they speak the dmaengine client API and dut.h only.  Those that
+ * take the device away, or break it for good, make a simulated one for it.
+ */
+#include <linux/err.h>
+#include <linux/ktime.h>
+#include <linux/prandom.h>
+#include <linux/workqueue.h>
+
+#include <loopdma/hw.h>
+#include "dut.h"
+
+#define LEN 512
+
+/* Periods of the watchdog without progress, and how long one is. */
+#define LOOKS		10
+#define LOOK_MS		50
+
+/* Nobody wants to wait for the driver to lose its patience. */
+static int survive_init(struct kunit *test)
+{
+	int err = ldk_init(test);
+
+	if (!err)
+		ldk_patience(test->priv, LOOK_MS, LOOKS * LOOK_MS);
+	return err;
+}
+
+static struct ldk_xfer *start_copies(struct ldk_dut *dut, struct dma_chan *chan,
+				     struct ldk_buf **dst, struct ldk_buf *src,
+				     unsigned int n)
+{
+	struct ldk_xfer *x = ldk_xfers(dut, chan, n);
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		dst[i] = ldk_dst(dut, LEN);
+		ldk_submit_copy(&x[i], dst[i], src);
+	}
+	dma_async_issue_pending(chan);
+	return x;
+}
+
+static void expect_aborted(struct ldk_xfer *x, struct ldk_buf *dst)
+{
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_wait(x));
+	ldk_expect_failed(x, DMA_TRANS_ABORTED, LEN);
+	ldk_expect_untouched(x->dut, dst);
+}
+
+static void expect_moved(struct ldk_xfer *x, struct ldk_buf *dst,
+			 struct ldk_buf *src)
+{
+	ldk_finish(x);
+	ldk_expect_moved(x->dut, dst, src);
+}
+
+/* --- Stuck ------------------------------------------------------------------------ */
+
+struct level {
+	const char *name;
+	u32 stuck;
+	struct ldk_repairs repairs;
+};
+
+static const struct level levels[] = {
+	{ "does nothing", LOOPDMA_STUCK_WORK, { 1, 1, 1, 0 } },
+	{ "does not stop", LOOPDMA_STUCK_STOP, { 1, 1, 1, 0 } },
+	{ "has no end of reset", LOOPDMA_STUCK_RESET, { 1, 1, 1, 1 } },
+	{ "has no end of reset of the device", LOOPDMA_STUCK_DEVICE,
+	  { 1, 1, 1, 1 } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(levels, levels, name);
+
+/* Copies, one after the other, until something else has ended. */
+static unsigned int copy_until(struct ldk_dut *dut, struct dma_chan *chan,
+			       struct ldk_xfer *end, unsigned int *failed)
+{
+	unsigned long deadline = jiffies + ldk_timeout();
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	unsigned int n = 0;
+
+	while (!completion_done(&end->done) &&
+	       time_before(jiffies, deadline)) {
+		ldk_xfer_init(x, dut, chan);
+		ldk_buf_poison(dst);
+		ldk_run(x, ldk_prep_copy(chan, dst, src));
+		KUNIT_ASSERT_EQ(dut->test, 1, x->calls);
+		if (x->result.result == DMA_TRANS_NOERROR)
+			ldk_expect_moved(dut, dst, src);
+		else
+			(*failed)++;
+		n++;
+	}
+	return n;
+}
+
+/*
+ * Rule: a transfer that makes no progress ends with an error for its client, by
+ * no more force than it takes; the client's others are done, and other channels
+ * go on (Documentation/driver.rst, "Stuck").
+ */
+static void stuck(struct kunit *test)
+{
+	const struct level *level = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	struct ldk_repairs before = ldk_repairs(chan), after;
+	struct ldk_repairs apart = ldk_repairs(other);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	unsigned int failed = 0, i;
+	struct ldk_xfer *x;
+
+	dut->trouble = true;
+	ldk_stuck(chan, level->stuck);
+	x = start_copies(dut, chan, dst, src, 3);
+	/* It is not the only thing to do while the other has to wait. */
+	KUNIT_EXPECT_GT(test, copy_until(dut, other, &x[0], &failed), 1);
+	/* A reset of the device is felt by others, but once. */
+	KUNIT_EXPECT_LE(test, failed, level->repairs.device_resets);
+	expect_aborted(&x[0], dst[0]);
+	for (i = 1; i < 3; i++)
+		expect_moved(&x[i], dst[i], src);
+
+	after = ldk_repairs(chan);
+	KUNIT_EXPECT_EQ(test, level->repairs.stalls,
+			after.stalls - before.stalls);
+	KUNIT_EXPECT_EQ(test, level->repairs.recoveries,
+			after.recoveries - before.recoveries);
+	KUNIT_EXPECT_EQ(test, level->repairs.channel_resets,
+			after.channel_resets - before.channel_resets);
+	KUNIT_EXPECT_EQ(test, level->repairs.device_resets,
+			after.device_resets - before.device_resets);
+	after = ldk_repairs(other);
+	KUNIT_EXPECT_EQ(test, 0, after.stalls - apart.stalls);
+	KUNIT_EXPECT_EQ(test, level->repairs.device_resets,
+			after.recoveries - apart.recoveries);
+	ldk_copy_ok(dut, chan, LEN);
+	ldk_copy_ok(dut, other, LEN);
+}
+
+static void hook_unhold(struct ldk_xfer *x)
+{
+	ldk_unhold(x->chan);
+}
+
+/*
+ * Rule: one that can be aborted costs its own transaction only (hardware.rst,
+ * Abort).
+ */
+static void stuck_until_aborted(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_repairs before = ldk_repairs(chan), after;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	x = ldk_xfers(dut, chan, 3);
+	x[0].hook = hook_unhold;
+	for (i = 0; i < 3; i++) {
+		dst[i] = ldk_dst(dut, LEN);
+		ldk_submit_copy(&x[i], dst[i], src);
+	}
+	dma_async_issue_pending(chan);
+	expect_aborted(&x[0], dst[0]);
+	for (i = 1; i < 3; i++)
+		expect_moved(&x[i], dst[i], src);
+	after = ldk_repairs(chan);
+	KUNIT_EXPECT_EQ(test, 1, after.stalls - before.stalls);
+	KUNIT_EXPECT_EQ(test, 0, after.recoveries - before.recoveries);
+}
+
+/*
+ * Rule: an abort that is acknowledged is no progress; the next stall takes more
+ * force, after which the channel works (Documentation/driver.rst, "Stuck").
+ */
+static void stuck_again(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_repairs before = ldk_repairs(chan), after;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct ldk_xfer *x;
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	x = start_copies(dut, chan, dst, src, 3);
+	expect_aborted(&x[0], dst[0]);
+	expect_aborted(&x[1], dst[1]);
+	expect_moved(&x[2], dst[2], src);
+	after = ldk_repairs(chan);
+	KUNIT_EXPECT_EQ(test, 2, after.stalls - before.stalls);
+	KUNIT_EXPECT_EQ(test, 1, after.recoveries - before.recoveries);
+	KUNIT_EXPECT_EQ(test, 1, after.channel_resets - before.channel_resets);
+	KUNIT_EXPECT_EQ(test, 0, after.device_resets - before.device_resets);
+}
+
+/* Rule: the same for a transaction of which the ring holds only a part. */
+static void stuck_in_part(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *dst = ldk_dst(dut, 8 * LEN), *behind = ldk_dst(dut, LEN);
+	struct ldk_buf *src = ldk_src(dut, LEN);
+	struct ldk_xfer *x, *next;
+	struct dma_async_tx_descriptor *tx;
+	struct scatterlist sg[8];
+	struct dma_chan *chan;
+	unsigned int i;
+
+	dut->trouble = true;
+	ldk_set_ring_order(dut, 1);
+	chan = ldk_request(dut);
+	x = ldk_xfers(dut, chan, 1);
+	x->hook = hook_unhold;
+	next = ldk_xfers(dut, chan, 1);
+	sg_init_table(sg, 8);
+	for (i = 0; i < 8; i++) {
+		sg_dma_address(&sg[i]) = dst->dma + i * LEN;
+		sg_dma_len(&sg[i]) = LEN;
+	}
+	ldk_hold(chan);
+	tx = chan->device->device_prep_dma_memset_sg(chan, sg, 8, 0x11,
+						     DMA_PREP_INTERRUPT);
+	ldk_start(x, tx);
+	ldk_start(next, ldk_prep_copy(chan, behind, src));
+	ldk_step(chan, 3);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	ldk_expect_failed(x, DMA_TRANS_ABORTED, 5 * LEN);
+	expect_moved(next, behind, src);
+}
+
+/* Rule: a client that has terminated gets no error, but the channel works again. */
+static void stuck_and_terminated(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_repairs before = ldk_repairs(chan), after;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2], *more;
+	struct ldk_xfer *x, *y = ldk_xfers(dut, chan, 1);
+
+	dut->trouble = true;
+	ldk_stuck(chan, LOOPDMA_STUCK_WORK);
+	x = start_copies(dut, chan, dst, src, 2);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	more = ldk_dst(dut, LEN);
+	ldk_start(y, ldk_prep_copy(chan, more, src));
+	expect_moved(y, more, src);
+	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
+	KUNIT_EXPECT_EQ(test, 0, x[1].calls);
+	ldk_expect_untouched(dut, dst[0]);
+	after = ldk_repairs(chan);
+	KUNIT_EXPECT_EQ(test, 1, after.recoveries - before.recoveries);
+}
+
+/* Waits for as long as it takes the driver to give up what is stuck, and more. */
+static void until_patience_ends(struct ldk_dut *dut)
+{
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct ldk_xfer *x;
+
+	ldk_hold(chan);
+	x = start_copies(dut, chan, dst, src, 2);
+	expect_aborted(&x[0], dst[0]);
+	expect_aborted(&x[1], dst[1]);
+	ldk_release(dut, chan);
+}
+
+/*
+ * Rule: who waits for the peripheral, or for its client, may do so for ever
+ * (Documentation/driver.rst, "Stuck").
+ */
+static void waits_for_peer(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	u32 len = ldk_fifo_depth(dut) + LEN;
+	struct ldk_buf *src = ldk_src(dut, len), *dst = ldk_dst(dut, len);
+	struct dma_chan *tx, *rx;
+	struct ldk_xfer *t, *r;
+	u64 before;
+
+	dut->trouble = true;
+	ldk_request_pair(dut, &tx, &rx);
+	before = ldk_recoveries(tx) + ldk_recoveries(rx);
+	t = ldk_xfers(dut, tx, 1);
+	ldk_start(t, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
+	until_patience_ends(dut);
+	KUNIT_EXPECT_EQ(test, 0, t->calls);
+	r = ldk_xfers(dut, rx, 1);
+	ldk_start(r, ldk_prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
+	ldk_finish(t);
+	ldk_finish(r);
+	ldk_expect_moved(dut, dst, src);
+
+	ldk_buf_poison(dst);
+	ldk_xfer_init(r, dut, rx);
+	ldk_xfer_init(t, dut, tx);
+	ldk_start(r, ldk_prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
+	until_patience_ends(dut);
+	KUNIT_EXPECT_EQ(test, 0, r->calls);
+	ldk_start(t, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
+	ldk_finish(r);
+	ldk_expect_moved(dut, dst, src);
+	KUNIT_EXPECT_EQ(test, before, ldk_recoveries(tx) + ldk_recoveries(rx));
+}
+
+/* Rule: the same of what is paused; and nothing is given up before its time. */
+static void waits_for_client(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *paused = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst;
+	struct ldk_xfer *x;
+
+	dut->trouble = true;
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(paused));
+	x = start_copies(dut, paused, &dst, src, 1);
+	until_patience_ends(dut);
+	KUNIT_EXPECT_EQ(test, 0, x->calls);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(paused));
+	expect_moved(x, dst, src);
+}
+
+/* Rule: stuck_ms=0 leaves everything alone. */
+static void never_given_up(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut), *lost = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst, *again;
+	struct ldk_xfer *x, *y;
+	unsigned int i;
+
+	dut->trouble = true;
+	ldk_patience(dut, LOOK_MS, 0);
+	ldk_hold(chan);
+	x = start_copies(dut, chan, &dst, src, 1);
+	/* Each takes the watchdog two looks. */
+	for (i = 0; i < LOOKS; i++) {
+		ldk_drop_irq(lost, 1);
+		y = start_copies(dut, lost, &again, src, 1);
+		expect_moved(y, again, src);
+	}
+	KUNIT_EXPECT_EQ(test, 0, x->calls);
+	ldk_unhold(chan);
+	expect_moved(x, dst, src);
+}
+
+/* --- Devices that do not come back ------------------------------------------------- */
+
+static struct ldk_dut *fake(struct kunit *test, const char *name)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, name,
+					      &loopdma_fake_default);
+
+	dut->trouble = true;
+	return dut;
+}
+
+/*
+ * Rule: what nothing helps is given up, which its client is told; the rest of the
+ * device works.
+ */
+static void given_up(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test, "worn out");
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[5];
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	loopdma_fake_wear_out(dut->fake, ldk_index(chan), true);
+	x = start_copies(dut, chan, dst, src, 5);
+	for (i = 0; i < 5; i++)
+		expect_aborted(&x[i], dst[i]);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep_copy(chan, dst[0], src)));
+	KUNIT_EXPECT_EQ(test, 1, loopdma_fake_resets(dut->fake));
+	KUNIT_EXPECT_EQ(test, 1, ldk_repairs(chan).device_resets);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	ldk_copy_ok(dut, other, LEN);
+
+	/* A reset, once it has been repaired, gives the client its channel back. */
+	loopdma_fake_wear_out(dut->fake, ldk_index(chan), false);
+	KUNIT_EXPECT_EQ(test, 0, ldk_reset(dut));
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: a reset that cannot be done now is done when it can. */
+static void reset_later(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test, "locked");
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct ldk_xfer *x;
+
+	loopdma_fake_reset_err(dut->fake, -EAGAIN);
+	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
+	x = start_copies(dut, chan, dst, src, 2);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(loopdma_fake_refused(dut->fake) > 1));
+	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
+	loopdma_fake_reset_err(dut->fake, 0);
+	expect_aborted(&x[0], dst[0]);
+	expect_moved(&x[1], dst[1], src);
+	KUNIT_EXPECT_EQ(test, 1, loopdma_fake_resets(dut->fake));
+}
+
+/* Rule: where the function cannot be reset, the device's own reset has to do. */
+static void reset_by_register(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test, "without FLR");
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct ldk_xfer *x;
+
+	loopdma_fake_reset_err(dut->fake, -ENOTTY);
+	ldk_stuck(chan, LOOPDMA_STUCK_RESET);
+	x = start_copies(dut, chan, dst, src, 2);
+	expect_aborted(&x[0], dst[0]);
+	expect_moved(&x[1], dst[1], src);
+	KUNIT_EXPECT_EQ(test, 0, loopdma_fake_resets(dut->fake));
+}
+
+/* Rule: a reset that somebody else was quicker with is not done once more. */
+static void reset_by_another(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test, "reset twice");
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct ldk_xfer *x;
+
+	loopdma_fake_reset_err(dut->fake, -EAGAIN);
+	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
+	x = start_copies(dut, chan, dst, src, 2);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(loopdma_fake_refused(dut->fake)));
+	KUNIT_EXPECT_EQ(test, 0, ldk_reset(dut));
+	loopdma_fake_reset_err(dut->fake, 0);
+	ldk_settle(dut);
+	expect_aborted(&x[0], dst[0]);
+	expect_moved(&x[1], dst[1], src);
+	KUNIT_EXPECT_EQ(test, 1, loopdma_fake_resets(dut->fake));
+}
+
+/*
+ * Rule: when a device is taken away by surprise, all that is in flight ends soon,
+ * nobody waits for it, and all can be released (pci.rst, surprise removal).
+ */
+static void gone(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test, "taken away");
+	struct ldk_buf *src = ldk_src(dut, LEN);
+	struct ldk_buf *dst[8][2];
+	struct dma_chan *chan[8];
+	struct ldk_xfer *x[8];
+	unsigned int i, index;
+	u64 start;
+
+	for (i = 0; i < 8; i++) {
+		chan[i] = ldk_request(dut);
+		ldk_hold(chan[i]);
+		x[i] = start_copies(dut, chan[i], dst[i], src, 2);
+	}
+	loopdma_fake_unplug(dut->fake);
+	start = ktime_get_ns();
+	for (i = 0; i < 8; i++) {
+		expect_aborted(&x[i][0], dst[i][0]);
+		expect_aborted(&x[i][1], dst[i][1]);
+		KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep_copy(chan[i],
+								dst[i][0],
+								src)));
+		KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan[i]));
+		index = ldk_index(chan[i]);
+		ldk_release(dut, chan[i]);
+		KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY,
+							index));
+	}
+	ldk_remove(dut);
+	/* One that waits for an answer waits a second. */
+	KUNIT_EXPECT_LT(test, ktime_get_ns() - start, NSEC_PER_SEC);
+}
+
+/* Rule: the same if the first who notices is a client that terminates. */
+static void gone_unnoticed(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test, "taken away unseen");
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x;
+	u64 start;
+
+	ldk_patience(dut, 10000, 0);
+	ldk_hold(chan);
+	x = start_copies(dut, chan, dst, src, 2);
+	loopdma_fake_unplug(dut->fake);
+	start = ktime_get_ns();
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	KUNIT_EXPECT_LT(test, ktime_get_ns() - start, NSEC_PER_SEC);
+	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
+	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst[0], src));
+	ldk_expect_untouched(dut, dst[0]);
+}
+
+/* --- Reset by somebody else --------------------------------------------------------- */
+
+/*
+ * Rule: when the function is reset behind the driver's back, the transaction that
+ * a channel is at ends as aborted; all others, and the client, are not concerned
+ * (pci.rst, reset_prepare and reset_done).
+ */
+static void reset_under_way(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut), *idle = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	x = start_copies(dut, chan, dst, src, 3);
+	KUNIT_ASSERT_EQ(test, 0, ldk_reset(dut));
+	expect_aborted(&x[0], dst[0]);
+	for (i = 1; i < 3; i++)
+		expect_moved(&x[i], dst[i], src);
+	ldk_copy_ok(dut, idle, LEN);
+	ldk_copy_ok(dut, chan, LEN);
+	/* And channels that nobody had. */
+	ldk_round_trip(dut);
+	ldk_loop_ok(dut);
+}
+
+/* Rule: a channel that is requested before the end of the reset works after it. */
+static void requested_during_reset(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst;
+	struct dma_chan *chan;
+	struct ldk_xfer *x;
+
+	dut->trouble = true;
+	ldk_halt(dut);
+	chan = ldk_request(dut);
+	x = start_copies(dut, chan, &dst, src, 1);
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
+	ldk_unhalt(dut);
+	expect_moved(x, dst, src);
+}
+
+struct end_of_reset {
+	struct delayed_work work;
+	struct ldk_dut *dut;
+	bool over;
+};
+
+static void end_reset(struct work_struct *work)
+{
+	struct end_of_reset *end = container_of(to_delayed_work(work),
+						struct end_of_reset, work);
+
+	WRITE_ONCE(end->over, true);
+	ldk_unhalt(end->dut);
+}
+
+/*
+ * Rule: when synchronize returns the device does not touch what was terminated
+ * (client.rst); during a reset nobody knows, so it waits for the end.
+ */
+static void terminated_during_reset(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct end_of_reset end = { .dut = dut };
+	struct ldk_xfer *x;
+
+	dut->trouble = true;
+	INIT_DELAYED_WORK_ONSTACK(&end.work, end_reset);
+	ldk_hold(chan);
+	x = start_copies(dut, chan, dst, src, 2);
+	ldk_halt(dut);
+	schedule_delayed_work(&end.work, HZ / 10);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(end.over));
+	flush_delayed_work(&end.work);
+	destroy_delayed_work_on_stack(&end.work);
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
+	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
+	KUNIT_EXPECT_EQ(test, 0, x[1].calls);
+	ldk_expect_untouched(dut, dst[0]);
+}
+
+/*
+ * Rule: none of the above depends on when the reset comes; each transaction ends,
+ * once, and what is said to be done is done.
+ */
+static void reset_under_load(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	unsigned int i, j, round, failed = 0, n = 24;
+	struct dma_chan *chan[3];
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3][24];
+	struct ldk_xfer *x[3];
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, dut->seed);
+	dut->trouble = true;
+	ldk_set_ring_order(dut, 3);
+	for (i = 0; i < 3; i++) {
+		chan[i] = ldk_request(dut);
+		x[i] = ldk_xfers(dut, chan[i], n);
+		for (j = 0; j < n; j++)
+			dst[i][j] = ldk_dst(dut, LEN);
+	}
+	for (round = 0; round < ldk_rounds(); round++) {
+		for (j = 0; j < n; j++) {
+			for (i = 0; i < 3; i++) {
+				ldk_xfer_init(&x[i][j], dut, chan[i]);
+				ldk_buf_poison(dst[i][j]);
+				ldk_submit_copy(&x[i][j], dst[i][j], src);
+				dma_async_issue_pending(chan[i]);
+			}
+			if (j == n / 2 && prandom_u32_state(&rnd) % 2)
+				ldk_hold(chan[round % 3]);
+		}
+		if (prandom_u32_state(&rnd) % 2)
+			usleep_range(1, 200);
+		KUNIT_ASSERT_EQ(test, 0, ldk_reset(dut));
+		for (i = 0; i < 3; i++) {
+			for (j = 0; j < n; j++) {
+				KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i][j]));
+				KUNIT_ASSERT_EQ(test, 1, x[i][j].calls);
+				if (x[i][j].result.result == DMA_TRANS_NOERROR)
+					ldk_expect_moved(dut, dst[i][j], src);
+				else
+					failed++;
+			}
+		}
+	}
+	/* No more than the one that each was at. */
+	KUNIT_EXPECT_LE(test, failed, 3 * ldk_rounds());
+	for (i = 0; i < 3; i++)
+		ldk_copy_ok(dut, chan[i], LEN);
+}
+
+static struct kunit_case survive_cases[] = {
+	KUNIT_CASE_PARAM_ATTR(stuck, levels_gen_params,
+			      {.speed = KUNIT_SPEED_SLOW}),
+	KUNIT_CASE(stuck_until_aborted),
+	KUNIT_CASE(stuck_again),
+	KUNIT_CASE(stuck_in_part),
+	KUNIT_CASE(stuck_and_terminated),
+	KUNIT_CASE_SLOW(waits_for_peer),
+	KUNIT_CASE(waits_for_client),
+	KUNIT_CASE(never_given_up),
+	KUNIT_CASE(given_up),
+	KUNIT_CASE_SLOW(reset_later),
+	KUNIT_CASE_SLOW(reset_by_register),
+	KUNIT_CASE_SLOW(reset_by_another),
+	KUNIT_CASE(gone),
+	KUNIT_CASE(gone_unnoticed),
+	KUNIT_CASE(reset_under_way),
+	KUNIT_CASE(requested_during_reset),
+	KUNIT_CASE(terminated_during_reset),
+	KUNIT_CASE_SLOW(reset_under_load),
+	{ }
+};
+
+static struct kunit_suite survive_suite = {
+	.name = "loopdma_survive",
+	.init = survive_init,
+	.exit = ldk_exit,
+	.test_cases = survive_cases,
+};
+
+kunit_test_suite(survive_suite);
