@@ -27,6 +27,7 @@ help:  ## this list
 	@echo "  KERNEL=NAME             stock kernel for 'run' and 'shell' (scripts/kernel.py list)"
 	@echo "  DEVICE=PROP=VALUE,...   properties of the device for 'run' and 'shell'"
 	@echo "  LANES=NAME,...          lanes for 'check' (scripts/check.py --list)"
+	@echo "  TIME=TIME               how long to 'fuzz' (default: 60 seconds)"
 	@echo "  ONLY=NAME,...           mutants for 'mutants' (scripts/mutants.py --list)"
 	@echo "  BASE=COMMIT             for 'bench' and its kin: measure another commit in turn"
 	@echo "  QEMU=PATH               a QEMU that has the device, instead of building one"
@@ -85,6 +86,10 @@ coverage:  ## which lines and branches of the driver the tests reach; fails if i
 	@scripts/deps.sh coverage
 	@scripts/coverage.py
 
+fuzz:  ## what a guest could do to the device, at random; TIME=90|10m|2h
+	@scripts/deps.sh fuzz
+	@scripts/fuzz.py $(if $(TIME),--time '$(TIME)')
+
 lint:  ## checkpatch, kernel-doc, shellcheck and the like
 	@scripts/deps.sh check
 	@scripts/check.py --lanes lint
@@ -115,7 +120,7 @@ distclean: clean  ## remove build/ and the cache
 	@scripts/clean-cache.sh
 
 .PHONY: help run shell check check-full modules modules_install kunit kunit-live conformance \
-	dmatest qemu qtest mutants coverage lint bench bench-quick bench-instructions bench-peers \
+	dmatest qemu qtest mutants coverage fuzz lint bench bench-quick bench-instructions bench-peers \
 	deps clean distclean
 
 endif

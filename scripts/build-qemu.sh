@@ -5,7 +5,7 @@ set -eu
 
 usage() {
 	cat <<'EOF'
-Usage: scripts/build-qemu.sh [--release CODENAME]
+Usage: scripts/build-qemu.sh [--release CODENAME] [--sanitizer address|thread]
 
 Builds qemu-system-x86_64 with the loopdma device from the source package of
 the distribution, with the smallest configuration, and prints its path as the
@@ -14,6 +14,11 @@ last line of standard output.  What was built before is kept in the cache
 
   --release CODENAME   take the source of this release of the distribution, for
                        example bookworm-backports (default: the running one)
+  --sanitizer NAME     build with clang and a sanitizer, for tests alone: without
+                       TCG.  address: AddressSanitizer and
+                       UndefinedBehaviorSanitizer, and beside the program that is
+                       printed the fuzzer, qemu-fuzz-x86_64.  thread:
+                       ThreadSanitizer
 
 Variables: JOBS (number of compilers at once, default: number of CPUs).
 EOF
@@ -47,17 +52,26 @@ step() {
 		if grep -q 'No space left on device' "$log"; then
 			die "no space left: free some, or set LOOPDMA_CACHE to a larger file system (2 GB)"
 		fi
-		die "$title failed, see build/logs/qemu-build.log${hint:+: $hint}"
+		die "$title failed, see ${log#"$root/"}${hint:+: $hint}"
 	fi
 	printf '  %s: done, %d s\n' "$title" $(($(date +%s) - start)) >&2
 }
 
 release=
+sanitizer=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--release)
 		[ $# -ge 2 ] || die "--release needs the code name of a release, see --help"
 		release=$2
+		shift 2 ;;
+	--sanitizer)
+		case ${2:-} in
+		address | thread) ;;
+		*)
+			die "--sanitizer needs one of address, thread, see --help" ;;
+		esac
+		sanitizer=$2
 		shift 2 ;;
 	-h | --help)
 		usage
@@ -82,15 +96,23 @@ export PATH LC_ALL
 for tool in apt-get dpkg-source flock gcc meson ninja pkg-config python3; do
 	command -v $tool >/dev/null 2>&1 || die "$tool is missing: run 'make deps'"
 done
+if [ "$sanitizer" ]; then
+	for tool in clang llvm-symbolizer; do
+		command -v $tool >/dev/null 2>&1 ||
+			die "$tool is missing: run 'scripts/deps.sh fuzz'"
+	done
+fi
 for lib in glib-2.0 pixman-1; do
 	pkg-config --exists $lib || die "$lib is missing: run 'make deps'"
 done
 # It comes without a file for pkg-config.
 [ -e /usr/include/libfdt.h ] || die "libfdt is missing: run 'make deps'"
 
-mkdir -p "$root/build/logs" "$root/build/qemu" ||
+products=$root/build/qemu${sanitizer:+-$sanitizer}
+what=QEMU${sanitizer:+ with $sanitizer sanitizer}
+log=$root/build/logs/qemu-build${sanitizer:+-$sanitizer}.log
+mkdir -p "${log%/*}" "$products" ||
 	die "cannot write below $root: change its owner, or build in a copy"
-log=$root/build/logs/qemu-build.log
 : >"$log"
 
 # --without-default-*: only what is asked for here and in devices.mak.
@@ -99,6 +121,19 @@ configure="--target-list=x86_64-softmmu --without-default-features
 --enable-tcg --enable-kvm --enable-fdt=system --disable-docs --disable-tools
 --disable-debug-info --disable-werror
 --firmwarepath=/usr/share/qemu:/usr/share/seabios"
+programs=qemu-system-x86_64
+if [ "$sanitizer" ]; then
+	# The tables are what tells the lines of a report, at little cost.
+	configure="$configure --disable-tcg --cc=clang --cxx=clang++
+--extra-cflags=-gline-tables-only"
+fi
+case $sanitizer in
+address)
+	configure="$configure --enable-sanitizers --enable-fuzzing"
+	programs="$programs qemu-fuzz-x86_64" ;;
+thread)
+	configure="$configure --enable-tsan" ;;
+esac
 key=$(printf '%s' "$configure" | cat - "$root/qemu-device/devices.mak" |
 	sha256sum | cut -c 1-12)
 dir=$cache/qemu/$release-$key
@@ -184,6 +219,21 @@ install_device() {
 	cat "$dir/trace-events" "$root/qemu-device/trace-events" \
 		>"$dir/trace-events.new"
 	put "$dir/trace-events.new" "$src/hw/misc/trace-events"
+	if [ "$sanitizer" = address ]; then
+		install_fuzzer
+	fi
+}
+
+# Our target beside QEMU's own, and only the device counted as covered, apart
+# from the entry without which libFuzzer gives up.
+install_fuzzer() {
+	put "$root/tests/fuzz/loopdma_fuzz.c" "$src/tests/qtest/fuzz/loopdma_fuzz.c"
+	append_once "$src/tests/qtest/fuzz/meson.build" \
+		"specific_fuzz_ss.add(when: 'CONFIG_LOOPDMA', if_true: files('loopdma_fuzz.c'))"
+	printf '%s\n' 'src:*/hw/misc/loopdma/*' 'src:*/tests/qtest/fuzz/fuzz.c' \
+		'fun:*' >"$dir/filter.new"
+	put "$dir/filter.new" \
+		"$src/scripts/oss-fuzz/instrumentation-filter-template"
 }
 
 configure_qemu() {
@@ -200,15 +250,20 @@ configure_qemu() {
 }
 
 compile() {
-	nice -n 5 ninja -C "$dir/build" ${JOBS:+-j "$JOBS"} qemu-system-x86_64
+	# shellcheck disable=SC2086 # words
+	nice -n 5 ninja -C "$dir/build" ${JOBS:+-j "$JOBS"} $programs
 }
 
 # To ninja QEMU never is, because its version is looked up anew each time.  What
 # install_device() has to change is newer than the program.
 up_to_date() {
-	program=$dir/build/qemu-system-x86_64
-	[ -e "$program" ] && [ -z "$(find "$dir/src/hw/misc" "$dir/src/include/loopdma" \
-		"$dir/src/configs/devices/x86_64-softmmu" -type f -newer "$program" -print -quit)" ]
+	for program in $programs; do
+		program=$dir/build/$program
+		[ -e "$program" ] && [ -z "$(find "$dir/src/hw/misc" \
+			"$dir/src/include/loopdma" "$dir/src/tests/qtest/fuzz" "$dir/src/scripts/oss-fuzz" \
+			"$dir/src/configs/devices/x86_64-softmmu" -type f \
+			-newer "$program" -print -quit)" ] || return 1
+	done
 }
 
 if [ ! -e "$dir/src/configure" ]; then
@@ -219,16 +274,18 @@ fi
 install_device
 # An interrupted configure leaves no build.ninja, and starts anew.
 if [ ! -e "$dir/build/build.ninja" ]; then
-	step "configuring QEMU $(cat "$dir/version")" configure_qemu
+	step "configuring $what $(cat "$dir/version")" configure_qemu
 fi
 if ! up_to_date; then
-	step "compiling QEMU $(cat "$dir/version")" compile
+	step "compiling $what $(cat "$dir/version")" compile
 fi
 
 # Each checkout runs its own device, also while another one builds.
-binary=$root/build/qemu/qemu-system-x86_64
-if ! cmp -s "$dir/build/qemu-system-x86_64" "$binary"; then
-	cp "$dir/build/qemu-system-x86_64" "$binary.part"
-	mv "$binary.part" "$binary"
-fi
-echo "$binary"
+for program in $programs; do
+	binary=$products/$program
+	if ! cmp -s "$dir/build/$program" "$binary"; then
+		cp "$dir/build/$program" "$binary.part"
+		mv "$binary.part" "$binary"
+	fi
+done
+echo "$products/qemu-system-x86_64"

@@ -272,13 +272,14 @@ def find_qemu():
     return build_qemu(ROOT)
 
 
-def build_qemu(root):
-    """Has a checkout build its QEMU; returns the program."""
+def build_qemu(root, sanitizer=None):
+    """Has a checkout build its QEMU, with a sanitizer if one is named; returns the program."""
     # Its progress, and its one line when it fails, go where ours go.
     out().flush()
-    done = subprocess.run([root / "scripts" / "build-qemu.sh"], stdout=subprocess.PIPE,
-                          stderr=out(), stdin=subprocess.DEVNULL, check=False,
-                          encoding="utf-8")
+    options = ["--sanitizer", sanitizer] if sanitizer else []
+    done = subprocess.run([root / "scripts" / "build-qemu.sh", *options],
+                          stdout=subprocess.PIPE, stderr=out(), stdin=subprocess.DEVNULL,
+                          check=False, encoding="utf-8")
     if done.returncode:
         raise Fail("no QEMU with the device, see the line above")
     return done.stdout.splitlines()[-1]

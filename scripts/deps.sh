@@ -5,12 +5,12 @@ set -eu
 
 usage() {
 	cat <<'EOF'
-Usage: scripts/deps.sh [--list] run|check|coverage|bench|peers
+Usage: scripts/deps.sh [--list] run|check|coverage|fuzz|bench|peers
 
 Says which packages are missing and installs them with apt-get: those that
 `make run` needs, or those of `make check`, which are some more, or those of
-`make coverage` or `make bench-peers`, which are still more, or those of
-`make bench`, which are those of `make run` and some.  Does nothing if all are
+`make coverage`, `make fuzz` or `make bench-peers`, which are still more, or those
+of `make bench`, which are those of `make run` and some.  Does nothing if all are
 there.
 
   --list    print the packages instead
@@ -32,6 +32,8 @@ xz-utils zstd pciutils ca-certificates"
 check="bc perl git sparse shellcheck groff-base"
 # What makes a report of what gcov has counted.
 coverage="gcovr"
+# What builds QEMU with sanitizers and a fuzzer, and tells the lines of their reports.
+fuzz="clang libclang-rt-dev llvm"
 # Plots, and the tree of another commit to compare with.
 bench="gnuplot-nox git"
 # The machine of the peer, and what builds its kernel, its program and its device tree.
@@ -49,6 +51,8 @@ check)
 	wanted="$run $check" ;;
 coverage)
 	wanted="$run $check $coverage" ;;
+fuzz)
+	wanted="$run $check $fuzz" ;;
 bench)
 	wanted="$run $bench" ;;
 peers)

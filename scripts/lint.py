@@ -25,11 +25,11 @@ KERNEL = ["include/*", "drivers/*", "tests/kunit/*", "tests/bench/*",
 # User-space programs are in the kernel's style too, but not for its headers.
 KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit", "tests/samples")
             for name in ("*.c", "*.h")] + ["tests/bench/loopdma_bench.c"]
-QEMU = ["qemu-device/*.c", "qemu-device/*.h"]
+QEMU = ["qemu-device/*.c", "qemu-device/*.h", "tests/fuzz/*.c"]
 # Texts and data that carry no licence line of their own.
 NO_SPDX = ["LICENSE*", "*.md", "*.rst", ".gitignore", "*.svg", "*.png",
            "*.kunitconfig", "*.patch", "qemu-device/trace-events",
-           "Documentation/ABI/*"]
+           "Documentation/ABI/*", "tests/fuzz/corpus/*"]
 PRODUCTS = ["*.o", "*.ko", "*.mod", "*.mod.c", "*.cmd", "*.pyc", "*.a", "*.so",
             "modules.order", "Module.symvers", "build/*", "*.orig", "*.rej"]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import common
 import conformance
+import fuzz
 import guest
 import mutants
 
@@ -590,6 +591,39 @@ def coverage_without_gcovr(programs):
                   "gcovr is missing: run 'scripts/deps.sh coverage'", env=programs.env())
 
 
+def sanitizer_unknown():
+    """a sanitizer that QEMU is not built with"""
+    return expect([SCRIPTS / "build-qemu.sh", "--sanitizer", "memory"],
+                  "--sanitizer needs one of address, thread")
+
+
+def fuzz_arguments():
+    """a time, a target and an input that are none"""
+    return expect([SCRIPTS / "fuzz.py", "--time", "soon"],
+                  "'soon' is no time: give 90, 90s, 10m or 2h", status=2) or \
+        expect([SCRIPTS / "fuzz.py", "--targets", "all"],
+               "no target 'all': choose from sync", status=2) or \
+        expect([SCRIPTS / "fuzz.py", "--targets", "sync", "--reproduce", "/nonexistent"],
+               "no input /nonexistent: give a file")
+
+
+def fuzz_logs():
+    """what is read of a fuzzer's log"""
+    with tempfile.TemporaryDirectory() as directory:
+        log = Path(directory) / "log"
+        log.write_text("INFO: Loaded 1 modules   (100 inline 8-bit counters): 100 [0x1)\n"
+                       "#12\tNEW    cov: 34 ft: 56 corp: 7/80b lim: 4 exec/s: 9 rss: 1Mb\n"
+                       "a.c:1: runtime error: shift\nSUMMARY: libFuzzer: deadly signal\n",
+                       encoding="utf-8")
+        early = fuzz.statistics("sync", log), fuzz.reason_in(log)
+        with open(log, "a", encoding="utf-8") as f:
+            f.write("stat::number_of_executed_units: 15\nstat::average_exec_per_sec:     3\n")
+        late = fuzz.statistics("sync", log)
+    if early != (fuzz.Result("sync", 12, 9, 34, 100, 7), "a.c:1: runtime error: shift"):
+        return f"one that ended early is {early}"
+    return "" if late == fuzz.Result("sync", 15, 3, 34, 100, 7) else f"it is {late}"
+
+
 def kernel_configured():
     """a variant of a kernel's configuration"""
     import kunit
@@ -957,6 +991,7 @@ TESTS = [
     deps_without_network, deps_malformed, download_without_network, disk_full,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
+    sanitizer_unknown, fuzz_arguments, fuzz_logs,
     kernel_configured, ctl_absent, ctl_shows, ctl_rates,
     bench_figures, bench_costs, bench_ratios, bench_points,
     bench_arguments, bench_base_unknown, bench_without_gnuplot, bench_with_bad_gnuplot,
