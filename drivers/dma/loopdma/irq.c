@@ -126,9 +126,12 @@ static void loopdma_desc_finish(struct loopdma_chan *lc, struct loopdma_desc *d)
 	loopdma_desc_count(lc, d);
 	loopdma_desc_tell_check(d);
 	loopdma_desc_tell_meta(d);
-	/* One that is repeated ends where it would begin anew. */
+	/*
+	 * What has succeeded has no residue: one that is repeated ends where it
+	 * would begin anew, and lengths are what the device has left of them.
+	 */
 	d->residue = d->len - lc->moved;
-	if (d->repeat && d->result == DMA_TRANS_NOERROR)
+	if (d->result == DMA_TRANS_NOERROR)
 		d->residue = 0;
 	lc->moved = 0;
 	if (lc->loop == d)
