@@ -840,11 +840,12 @@ int loopdma_chan_pause(struct loopdma_chan *lc)
 				       1, LOOPDMA_PAUSE_TIMEOUT_US, false,
 				       lc, LOOPDMA_CH_STATUS);
 	state = FIELD_GET(LOOPDMA_CH_STATUS_STATE, st);
+	if (!err && state != LOOPDMA_STATE_RUNNING)
+		err = -EIO;
+	/* Whatever it said, nothing may stay paused that nobody will resume. */
 	if (err)
 		loopdma_chan_write(lc, LOOPDMA_CH_CONTROL,
 				   LOOPDMA_CH_CONTROL_ENABLE);
-	else if (state != LOOPDMA_STATE_RUNNING)
-		err = -EIO;
 	else
 		lc->paused = true;
 	return err;
