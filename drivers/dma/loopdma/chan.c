@@ -566,13 +566,16 @@ static bool loopdma_chan_loop_ends(const struct loopdma_chan *lc,
 
 /*
  * What a transaction that is repeated has in the ring delays the one that is to
- * replace it; so no more than keeps the device busy.
+ * replace it; so no more than keeps the device busy.  How much that is follows from
+ * lengths that the device can write, but whether there is any does not: in an empty
+ * ring nothing would go on.
  */
 static bool loopdma_chan_loop_waits(const struct loopdma_chan *lc,
 				    const struct loopdma_desc *d)
 {
 	return d->repeat && lc->push_ahead >= LOOPDMA_REPEAT_AHEAD &&
-	       loopdma_chan_at_start(lc, d) && !loopdma_chan_loop_ends(lc, d);
+	       loopdma_ring_used(&lc->ring) && loopdma_chan_at_start(lc, d) &&
+	       !loopdma_chan_loop_ends(lc, d);
 }
 
 /*

@@ -186,7 +186,8 @@ static void loopdma_chan_go_round(struct loopdma_chan *lc,
 		return;
 	this_cpu_add(lc->chan.local->bytes_transferred, lc->moved);
 	lc->moved = 0;
-	if (lc->pushing && d == lc->issued.first)
+	/* A device that says more than it was told would make it wrap. */
+	if (lc->pushing && d == lc->issued.first && lc->push_ahead)
 		lc->push_ahead--;
 }
 
