@@ -140,9 +140,9 @@ static int loopdma_chan_start(struct loopdma_chan *lc)
 	if (st == U32_MAX)
 		loopdma_lose(lc->ld);
 	else
-		dev_err(lc->ld->dev,
-			"channel %u does not start: status %#010x\n",
-			lc->index, st);
+		dev_err_ratelimited(lc->ld->dev,
+				    "channel %u does not start: status %#010x\n",
+				    lc->index, st);
 	return -EIO;
 }
 
