@@ -27,6 +27,7 @@ help:  ## this list
 	@echo "  KERNEL=NAME             stock kernel for 'run' and 'shell' (scripts/kernel.py list)"
 	@echo "  DEVICE=PROP=VALUE,...   properties of the device for 'run' and 'shell'"
 	@echo "  LANES=NAME,...          lanes for 'check' (scripts/check.py --list)"
+	@echo "  LIES=N                  how many for 'hostile' (default 1000000)"
 	@echo "  TIME=TIME               how long to 'fuzz' (default: 60 seconds)"
 	@echo "  ONLY=NAME,...           mutants for 'mutants' (scripts/mutants.py --list)"
 	@echo "  BASE=COMMIT             for 'bench' and its kin: measure another commit in turn"
@@ -62,6 +63,10 @@ kunit:  ## KUnit suites over the simulated device, on user-mode Linux
 kunit-live:  ## KUnit suites on the QEMU device, in a guest
 	@scripts/deps.sh check
 	@scripts/kunit.py live
+
+hostile:  ## a device that lies to the driver, in a guest with KASAN; LIES=N
+	@scripts/deps.sh check
+	@scripts/kunit.py hostile $(if $(LIES),--lies '$(LIES)')
 
 conformance:  ## which rule of dmaengine is checked by which case (after kunit-live)
 	@scripts/conformance.py
@@ -119,7 +124,7 @@ clean:  ## remove build/
 distclean: clean  ## remove build/ and the cache
 	@scripts/clean-cache.sh
 
-.PHONY: help run shell check check-full modules modules_install kunit kunit-live conformance \
+.PHONY: help run shell check check-full modules modules_install kunit kunit-live hostile conformance \
 	dmatest qemu qtest mutants coverage fuzz lint bench bench-quick bench-instructions bench-peers \
 	deps clean distclean
 

@@ -20,6 +20,7 @@ Lanes:
 With --full also what takes too long for every day:
   kunit-fake  KUnit in the same guest over the simulated device, with two CPUs
   kunit-public  the conformance suites on a device without the peripheral
+  hostile     a device that tells the driver a million lies, under KASAN and UBSAN
 
 The last line is the sum: N passed, N failed, N skipped.  Exit status 0 only if
 nothing failed.  Results as JSON in build/reports/check.json.
@@ -116,6 +117,10 @@ def kunit_fake_lane():
 
 def kunit_public_lane():
     return {"guest": lambda: kunit_cases("public", *kunit.in_guest("public"))}
+
+
+def hostile_lane():
+    return {"guest": lambda: kunit_cases("hostile", *kunit.in_guest("hostile"))}
 
 
 # Every value of every column meets every stock kernel; interrupts that an IOMMU
@@ -668,11 +673,12 @@ LANES = {
 }
 
 # What takes too long for every day.
-FULL_LANES = LANES | {"kunit-fake": kunit_fake_lane, "kunit-public": kunit_public_lane}
+FULL_LANES = {"hostile": hostile_lane} | LANES | {
+    "kunit-fake": kunit_fake_lane, "kunit-public": kunit_public_lane}
 
 # What a lane needs to be built before it starts.
-NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "dmatest", "reload", "raid", "observe",
-               "probe"}
+NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "dmatest",
+               "reload", "raid", "observe", "probe"}
 NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "raid"}
 NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "raid", "observe"}
 

@@ -12,6 +12,7 @@
   kunit.py public  the conformance suites in that guest, on a QEMU device with
                    public channels and an alignment
   kunit.py trace   the suite loopdma_trace in that guest, with one CPU, on the QEMU device
+  kunit.py hostile the suite loopdma_hostile in that guest, with very many lies
   kunit.py kernel  builds the kernel of that guest, prints its build directory
 
 Results as KTAP and JSON go to build/reports/.
@@ -169,11 +170,15 @@ show() {
 }
 insmod /loopdma.ko
 dut=$DUT
-if [ $dut = trace ]; then
+case $dut in
+trace)
 	# The others have been seen to pass with more than one CPU, on which some depend.
 	printf %s "loopdma_trace.*" >/sys/module/kunit/parameters/filter_glob
-	dut=live
-fi
+	dut=live ;;
+hostile)
+	printf %s "loopdma_hostile.*" >/sys/module/kunit/parameters/filter_glob
+	dut=fake ;;
+esac
 if [ $dut != public ]; then
 	insmod /loopdma_kunit.ko dut=$dut $KUNIT_ARGS
 	show
@@ -219,15 +224,24 @@ DEVICES = {
 }
 
 
-def suites_guest(dut, kdir, top):
+# How many the suite loopdma_hostile tells when it has time, and how long that may take:
+# a multiple of what it was measured to.
+LIES = 1_000_000
+LIES_HANG = 3600
+
+
+def suites_guest(dut, kdir, top, lies=LIES):
     """A guest that runs the suites, on the device under test that is named."""
     files = guest.module_files(top)
     if "loopdma_kunit.ko" not in files:
         raise Fail("tests/kunit gave no loopdma_kunit.ko: look at its Makefile")
+    arguments = os.environ.get("KUNIT_ARGS", "")
+    if dut == "hostile":
+        arguments += f" lies={lies}"
     return guest.Guest(
         kernel=kdir / "arch/x86/boot/bzImage", name=f"kunit-{dut}", mem=1024,
-        job=JOB.replace("$DUT", dut).replace("$KUNIT_ARGS",
-                                             os.environ.get("KUNIT_ARGS", "")),
+        job=JOB.replace("$DUT", dut).replace("$KUNIT_ARGS", arguments),
+        timeout=LIES_HANG if dut == "hostile" else guest.HANG,
         # Tracepoints cannot be switched on while other CPUs of an emulator run.
         smp=1 if dut == "trace" else 2, device=DEVICES.get(dut, ""), files=files, debug_kernel=True,
         taint=guest.TAINT_TEST,
@@ -243,10 +257,10 @@ def guest_result(lane, outcome, name):
     return result(lane, tool, ktap, ktap.with_suffix(".json"), outcome.reason)
 
 
-def in_guest(dut):
+def in_guest(dut, lies=LIES):
     """The suites in a guest, on the device under test that is named."""
     kdir = x86_kernel()
-    suites = suites_guest(dut, kdir, modules.build(kdir, "-kunit")[0])
+    suites = suites_guest(dut, kdir, modules.build(kdir, "-kunit")[0], lies)
     with common.step(f"running the suites in a guest, device under test: {dut}"):
         outcome = guest.run(suites)
     counts, problem, cases = guest_result(dut, outcome, suites.name)
@@ -336,19 +350,26 @@ def report_on(lane, counts, problem, cases):
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["uml", "live", "fake", "public", "trace", "kernel"])
+    parser.add_argument("what", choices=["uml", "live", "fake", "public", "trace", "hostile",
+                                         "kernel"])
     parser.add_argument("--filter", metavar="GLOB", default="",
                         help="uml: only cases that match, as in suite.case")
     parser.add_argument("--timeout", type=int, metavar="S", default=guest.HANG,
                         help=f"uml: end it after this time (default {guest.HANG})")
+    parser.add_argument("--lies", type=int, metavar="N", default=LIES,
+                        help=f"hostile: so many at least (default {LIES})")
     args = parser.parse_args()
+    if args.lies < 1:
+        parser.error("--lies must be 1 or more")
+    if args.what != "hostile" and args.lies != LIES:
+        parser.error("--lies is for 'hostile'; elsewhere KUNIT_ARGS=lies=N")
     if args.what != "uml" and (args.filter or args.timeout != guest.HANG):
         parser.error("--filter and --timeout are for 'uml'")
     if args.what == "kernel":
         print(x86_kernel())
         return 0
     return report_on(args.what, *(uml(args.filter, args.timeout) if args.what == "uml"
-                                  else in_guest(args.what)))
+                                  else in_guest(args.what, args.lies)))
 
 
 if __name__ == "__main__":

@@ -92,8 +92,15 @@ static struct loopdma_dev *ldk_find_live(void)
 	return ld;
 }
 
-/* What pci.c does between loopdma_create() and loopdma_register(). */
-static struct loopdma_dev *ldk_setup_fake(struct loopdma_fake *fake)
+/**
+ * ldk_setup_fake() - have the driver set a simulated device up
+ * @fake: device
+ *
+ * What pci.c does from loopdma_create() to loopdma_register().
+ *
+ * Return: the driver instance, or the driver's error.
+ */
+struct loopdma_dev *ldk_setup_fake(struct loopdma_fake *fake)
 {
 	struct device *dev = loopdma_fake_device(fake);
 	struct loopdma_dev *ld;
@@ -894,6 +901,24 @@ unsigned int ldk_pool_size(struct dma_chan *chan)
 	return to_loopdma_chan(chan)->pool_size;
 }
 
+/**
+ * ldk_pool_used() - elements of the pool that transactions have now
+ * @chan: channel, requested
+ *
+ * Return: their number.
+ */
+unsigned int ldk_pool_used(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
+	u32 val;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	val = lc->pool_used;
+	spin_unlock_irqrestore(&lc->lock, flags);
+	return val;
+}
+
 /* --- Memory -------------------------------------------------------------------- */
 
 static void ldk_free_coherent(void *data)
@@ -1106,7 +1131,12 @@ struct ldk_buf *ldk_dst(struct ldk_dut *dut, size_t len)
 	return ldk_buf_at(dut, len, 0, DMA_FROM_DEVICE);
 }
 
-static void ldk_expect_guards(struct ldk_dut *dut, struct ldk_buf *buf)
+/**
+ * ldk_expect_guards() - what is around memory must not have been written
+ * @dut: device
+ * @buf: memory
+ */
+void ldk_expect_guards(struct ldk_dut *dut, struct ldk_buf *buf)
 {
 	u8 *end = buf->data + buf->len;
 

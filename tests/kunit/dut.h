@@ -144,6 +144,7 @@ struct ldk_repairs {
 
 int ldk_init(struct kunit *test);
 void ldk_exit(struct kunit *test);
+struct loopdma_dev *ldk_setup_fake(struct loopdma_fake *fake);
 struct ldk_dut *ldk_create_fake(struct kunit *test, const char *name,
 				const struct loopdma_fake_config *cfg);
 int ldk_probe_fake(struct kunit *test, const char *name,
@@ -202,6 +203,7 @@ bool ldk_lock_held(struct dma_chan *chan);
 struct dma_chan_percpu ldk_counts(struct dma_chan *chan);
 unsigned int ldk_ring_size(struct dma_chan *chan);
 unsigned int ldk_pool_size(struct dma_chan *chan);
+unsigned int ldk_pool_used(struct dma_chan *chan);
 
 /* --- Memory -------------------------------------------------------------------- */
 
@@ -214,6 +216,7 @@ void ldk_buf_fill(struct ldk_dut *dut, struct ldk_buf *buf);
 void ldk_buf_poison(struct ldk_buf *buf);
 void ldk_buf_set(struct ldk_buf *buf, const u8 *data);
 void ldk_buf_flip(struct ldk_buf *buf, size_t at);
+void ldk_expect_guards(struct ldk_dut *dut, struct ldk_buf *buf);
 void ldk_expect_data(struct ldk_dut *dut, struct ldk_buf *buf, const u8 *want);
 void ldk_expect_intact(struct ldk_dut *dut, struct ldk_buf *buf);
 void ldk_expect_moved(struct ldk_dut *dut, struct ldk_buf *dst,

@@ -216,6 +216,8 @@ struct fake_chan {
  * @resets: resets of the function
  * @bad_start: first bus address of a range that cannot be accessed
  * @bad_len: its length
+ * @lies: what it tells in place of the truth, or NULL
+ * @liar: for @lies
  * @pending: messages to be delivered, bit per vector
  * @event: EVENT
  * @event_vector: EVENT_VECTOR
@@ -247,6 +249,8 @@ struct loopdma_fake {
 	u32 resets;
 	u64 bad_start;
 	size_t bad_len;
+	const struct loopdma_fake_lies *lies;
+	void *liar;
 	u64 pending;
 	u32 event;
 	u32 event_vector;
@@ -439,6 +443,8 @@ static bool fake_chan_write_done(struct loopdma_fake *fake,
 	smp_wmb();
 	WRITE_ONCE(comp->done, cpu_to_le32(fc->done + fc->lie));
 	fc->lie = 0;
+	if (fake->lies)
+		fake->lies->told(fake->liar, comp);
 	return true;
 }
 
@@ -458,6 +464,8 @@ static void fake_chan_write_progress(struct loopdma_fake *fake,
 	/* The bytes before the number of them. */
 	smp_wmb();
 	WRITE_ONCE(comp->progress, cpu_to_le64(val));
+	if (fake->lies)
+		fake->lies->told(fake->liar, comp);
 }
 
 /* Retires the descriptor at done; false if the channel stopped instead. */
@@ -484,6 +492,8 @@ static bool fake_chan_retire(struct loopdma_fake *fake, struct fake_chan *fc,
 	WRITE_ONCE(hw->fault_addr, cpu_to_le64(fault_addr));
 	WRITE_ONCE(hw->residue, cpu_to_le32(residue));
 	WRITE_ONCE(hw->status, cpu_to_le32(status));
+	if (fake->lies)
+		fake->lies->retired(fake->liar, hw);
 
 	fc->started = false;
 	fc->done++;
@@ -1880,6 +1890,8 @@ static u32 fake_op_read(struct loopdma_dev *ld, u32 reg)
 	if (!fake->unplugged)
 		val = fc ? fake_chan_read(fake, fc, reg) :
 			   fake_dev_read(fake, reg);
+	if (fake->lies)
+		val = fake->lies->read(fake->liar, fc, reg, val);
 	spin_unlock_irqrestore(&fake->lock, flags);
 	return val;
 }
@@ -2298,4 +2310,46 @@ u32 loopdma_fake_state(struct loopdma_fake *fake, u32 index)
 	val = fake->chan[index].state;
 	spin_unlock_irqrestore(&fake->lock, flags);
 	return val;
+}
+
+/**
+ * loopdma_fake_lie() - tell something else than the truth from now on
+ * @fake: device
+ * @lies: what to tell
+ * @liar: for @lies
+ */
+void loopdma_fake_lie(struct loopdma_fake *fake,
+		      const struct loopdma_fake_lies *lies, void *liar)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->lies = lies;
+	fake->liar = liar;
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
+ * loopdma_fake_confess() - tell the truth, and let everybody know of it
+ * @fake: device; no lie is told any more when this returns
+ */
+void loopdma_fake_confess(struct loopdma_fake *fake)
+{
+	struct fake_chan *fc;
+	unsigned long flags;
+	u32 i;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	fake->lies = NULL;
+	for (i = 0; i < fake->nchan; i++) {
+		fc = &fake->chan[i];
+		if (fc->state == LOOPDMA_STATE_RUNNING &&
+		    fake_chan_write_done(fake, fc))
+			fake_message(fake, fc->vector);
+	}
+	/* The driver may have been told that there was no event. */
+	if (fake->channel_errors)
+		fake->event |= LOOPDMA_EVENT_CHANNEL_ERROR;
+	fake_message(fake, fake->event_vector);
+	spin_unlock_irqrestore(&fake->lock, flags);
 }

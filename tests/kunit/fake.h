@@ -19,6 +19,8 @@ struct device;
 struct kunit;
 struct loopdma_dev;
 struct loopdma_fake;
+struct loopdma_hw_comp;
+struct loopdma_hw_desc;
 struct loopdma_hw_ops;
 
 /**
@@ -60,6 +62,23 @@ struct loopdma_fake_config {
 	u64 dma_offset;
 };
 
+/**
+ * struct loopdma_fake_lies - what a device tells that means harm
+ * @read: what a register gives in place of @val; @reg is the offset in the
+ *	registers of a channel if @chan, else in those of the device
+ * @retired: an entry was executed: may change all of it, since it has been
+ *	fetched
+ * @told: the completion record was written; may change that
+ *
+ * All are called with the device's lock held, in any context.  The device goes
+ * by what is true, whatever it tells.
+ */
+struct loopdma_fake_lies {
+	u32 (*read)(void *liar, bool chan, u32 reg, u32 val);
+	void (*retired)(void *liar, struct loopdma_hw_desc *hw);
+	void (*told)(void *liar, struct loopdma_hw_comp *comp);
+};
+
 extern const struct loopdma_fake_config loopdma_fake_default;
 extern const struct loopdma_hw_ops loopdma_fake_ops;
 
@@ -95,5 +114,8 @@ void loopdma_fake_garble(struct loopdma_fake *fake, u32 index, u32 status,
 			 u32 residue);
 void loopdma_fake_set_counts(struct loopdma_fake *fake, u32 index, u32 count);
 u32 loopdma_fake_state(struct loopdma_fake *fake, u32 index);
+void loopdma_fake_lie(struct loopdma_fake *fake,
+		      const struct loopdma_fake_lies *lies, void *liar);
+void loopdma_fake_confess(struct loopdma_fake *fake);
 
 #endif /* LOOPDMA_KUNIT_FAKE_H */
