@@ -5,6 +5,7 @@
  * Capabilities, registration with the dmaengine core, and lifetime.
  */
 #include <linux/bitfield.h>
+#include <linux/debugfs.h>
 #include <linux/idr.h>
 #include <linux/iopoll.h>
 #include <linux/log2.h>
@@ -450,6 +451,34 @@ void loopdma_destroy(struct loopdma_dev *ld)
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_destroy);
 
+#ifdef CONFIG_DEBUG_FS
+/*
+ * What is offered in debugfs is below the device's directory of the core, which
+ * removes it, and waits for those who use it, before anything of the device is
+ * freed or the registers are unmapped.
+ */
+static void loopdma_debugfs(struct loopdma_dev *ld)
+{
+	struct dentry *top = ld->dma.dbg_dev_root, *dir;
+	char name[16];
+	u32 i;
+
+	/* Without debugfs at run time, or if the name was taken. */
+	if (!top)
+		return;
+	loopdma_stats_dev_file(ld, top);
+	for (i = 0; i < ld->lim.channels; i++) {
+		snprintf(name, sizeof(name), "chan%u", i);
+		dir = debugfs_create_dir(name, top);
+		loopdma_stats_chan_file(&ld->chan[i], dir);
+	}
+}
+#else
+static void loopdma_debugfs(struct loopdma_dev *ld)
+{
+}
+#endif /* CONFIG_DEBUG_FS */
+
 /**
  * loopdma_register() - offer the channels to clients
  * @ld: device
@@ -462,7 +491,7 @@ int loopdma_register(struct loopdma_dev *ld)
 	int err = dma_async_device_register(&ld->dma);
 
 	if (!err)
-		loopdma_stats_files(ld);
+		loopdma_debugfs(ld);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_register);

@@ -34,6 +34,7 @@
 #include <loopdma/hw.h>
 #include "ring.h"
 
+struct dentry;
 struct loopdma_chan;
 struct loopdma_dev;
 struct seq_file;
@@ -762,6 +763,7 @@ void loopdma_stats_read(struct loopdma_chan *lc, struct loopdma_stats *stats);
 void loopdma_stats_sum(struct loopdma_dev *ld, struct loopdma_stats *stats);
 u64 loopdma_stats_errors(const struct loopdma_stats *stats);
 void loopdma_stats_print(struct seq_file *s, const struct loopdma_stats *stats);
-void loopdma_stats_files(struct loopdma_dev *ld);
+void loopdma_stats_dev_file(struct loopdma_dev *ld, struct dentry *dir);
+void loopdma_stats_chan_file(struct loopdma_chan *lc, struct dentry *dir);
 
 #endif /* LOOPDMA_H */

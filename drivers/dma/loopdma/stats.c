@@ -178,7 +178,6 @@ void loopdma_stats_print(struct seq_file *s, const struct loopdma_stats *stats)
 }
 EXPORT_SYMBOL_IF_KUNIT(loopdma_stats_print);
 
-#ifdef CONFIG_DEBUG_FS
 static int loopdma_chan_stats_show(struct seq_file *s, void *unused)
 {
 	struct loopdma_stats stats;
@@ -200,33 +199,25 @@ static int loopdma_dev_stats_show(struct seq_file *s, void *unused)
 DEFINE_SHOW_ATTRIBUTE(loopdma_dev_stats);
 
 /**
- * loopdma_stats_files() - offer the counters in debugfs
- * @ld: device, registered
- *
- * They are below the device's directory of the core, which removes it, and
- * waits for those who read, before anything of the device is freed.
+ * loopdma_stats_dev_file() - offer the counters of a device in debugfs
+ * @ld: device
+ * @dir: its directory
  *
  * Context: may sleep.
  */
-void loopdma_stats_files(struct loopdma_dev *ld)
+void loopdma_stats_dev_file(struct loopdma_dev *ld, struct dentry *dir)
 {
-	struct dentry *top = ld->dma.dbg_dev_root, *dir;
-	char name[16];
-	u32 i;
+	debugfs_create_file("stats", 0400, dir, ld, &loopdma_dev_stats_fops);
+}
 
-	/* Without debugfs at run time, or if the name was taken. */
-	if (!top)
-		return;
-	debugfs_create_file("stats", 0400, top, ld, &loopdma_dev_stats_fops);
-	for (i = 0; i < ld->lim.channels; i++) {
-		snprintf(name, sizeof(name), "chan%u", i);
-		dir = debugfs_create_dir(name, top);
-		debugfs_create_file("stats", 0400, dir, &ld->chan[i],
-				    &loopdma_chan_stats_fops);
-	}
-}
-#else
-void loopdma_stats_files(struct loopdma_dev *ld)
+/**
+ * loopdma_stats_chan_file() - offer the counters of a channel in debugfs
+ * @lc: channel
+ * @dir: its directory
+ *
+ * Context: may sleep.
+ */
+void loopdma_stats_chan_file(struct loopdma_chan *lc, struct dentry *dir)
 {
+	debugfs_create_file("stats", 0400, dir, lc, &loopdma_chan_stats_fops);
 }
-#endif /* CONFIG_DEBUG_FS */
