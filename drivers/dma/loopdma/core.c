@@ -130,6 +130,7 @@ static void loopdma_free(struct loopdma_dev *ld)
 		ida_free(&loopdma_loops, ld->loop[--ld->nloops].id);
 	kfree(ld->loop);
 	kfree(ld->map);
+	loopdma_inject_exit(ld);
 	kfree(ld);
 }
 
@@ -419,6 +420,7 @@ struct loopdma_dev *loopdma_create(struct device *dev,
 	ld->lim = probe.lim;
 	INIT_WORK(&ld->free_work, loopdma_free_work);
 	INIT_DELAYED_WORK(&ld->recover, loopdma_recover);
+	loopdma_inject_init(ld);
 	err = loopdma_name_loops(ld);
 	if (err) {
 		loopdma_free(ld);
@@ -467,10 +469,12 @@ static void loopdma_debugfs(struct loopdma_dev *ld)
 	if (!top)
 		return;
 	loopdma_stats_dev_file(ld, top);
+	loopdma_inject_dev_files(ld, top);
 	for (i = 0; i < ld->lim.channels; i++) {
 		snprintf(name, sizeof(name), "chan%u", i);
 		dir = debugfs_create_dir(name, top);
 		loopdma_stats_chan_file(&ld->chan[i], dir);
+		loopdma_inject_chan_files(&ld->chan[i], dir);
 	}
 }
 #else
@@ -510,7 +514,10 @@ void loopdma_shutdown(struct loopdma_dev *ld)
 	struct loopdma_chan *lc;
 	u32 i;
 
+	/* Those who write into a file of inject.c have done it, or will not. */
+	mutex_lock(&ld->control);
 	WRITE_ONCE(ld->gone, true);
+	mutex_unlock(&ld->control);
 	for (i = 0; i < ld->lim.channels; i++) {
 		lc = &ld->chan[i];
 		mutex_lock(&lc->setup);

@@ -8,6 +8,7 @@
  *	pool.c		software descriptors, their pool and queues
  *	irq.c		completion path
  *	stats.c		counters, and the files that show them
+ *	inject.c	faults on demand
  *	trace.c		tracepoints
  *	dmaengine.c	the device_* callbacks
  *	ring.h, desc.c	ring arithmetic and descriptor encoding: pure functions
@@ -36,6 +37,7 @@
 
 struct dentry;
 struct loopdma_chan;
+struct loopdma_control_file;
 struct loopdma_dev;
 struct seq_file;
 
@@ -629,6 +631,10 @@ struct loopdma_loop {
  * @halted: between loopdma_halt() and loopdma_restart(): no channel is started;
  *	written before any, read under each channel's @setup
  * @recover: resets the function, or ends everything if it is lost
+ * @control: held while a file of inject.c touches registers, and while @gone is
+ *	set, so that none does so afterwards.  Takes no other lock, and nobody
+ *	waits for the device under it: a file can end what others wait for.
+ * @control_files: what the files of inject.c stand for, or NULL
  * @free_work: frees the device after the core has let go of it
  * @nloops: number of elements of @loop with a name
  * @loop: pairs of channels, or NULL; their names live as long as the core knows
@@ -649,6 +655,8 @@ struct loopdma_dev {
 	bool lost;
 	bool halted;
 	struct delayed_work recover;
+	struct mutex control;	/* registers for inject.c, until gone */
+	struct loopdma_control_file *control_files;
 	struct work_struct free_work;
 	u32 nloops;
 	struct loopdma_loop *loop;
@@ -765,5 +773,11 @@ u64 loopdma_stats_errors(const struct loopdma_stats *stats);
 void loopdma_stats_print(struct seq_file *s, const struct loopdma_stats *stats);
 void loopdma_stats_dev_file(struct loopdma_dev *ld, struct dentry *dir);
 void loopdma_stats_chan_file(struct loopdma_chan *lc, struct dentry *dir);
+
+/* inject.c */
+void loopdma_inject_init(struct loopdma_dev *ld);
+void loopdma_inject_exit(struct loopdma_dev *ld);
+void loopdma_inject_dev_files(struct loopdma_dev *ld, struct dentry *dir);
+void loopdma_inject_chan_files(struct loopdma_chan *lc, struct dentry *dir);
 
 #endif /* LOOPDMA_H */
