@@ -31,7 +31,11 @@
 
 static int loopdma_alloc_chan_resources(struct dma_chan *chan)
 {
-	return loopdma_chan_alloc(to_loopdma_chan(chan));
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+
+	if (loopdma_fails(lc->ld, LOOPDMA_FAULT_ALLOC))
+		return -ENOMEM;
+	return loopdma_chan_alloc(lc);
 }
 
 static void loopdma_free_chan_resources(struct dma_chan *chan)
@@ -165,6 +169,9 @@ static struct loopdma_desc *loopdma_prep(struct loopdma_chan *lc,
 {
 	struct loopdma_desc *d = NULL;
 	unsigned long flags;
+
+	if (loopdma_fails(lc->ld, LOOPDMA_FAULT_PREP))
+		return NULL;
 
 	spin_lock_irqsave(&lc->lock, flags);
 	if (loopdma_chan_takes_work(lc)) {

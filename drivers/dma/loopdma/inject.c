@@ -2,10 +2,14 @@
 /*
  * loopdma: faults on demand.
  *
- * The test controls of a device that has them, as files in debugfs.  What each
- * does is in Documentation/driver.rst, "Fault injection".
+ * The test controls of a device that has them, as files in debugfs; and the
+ * kernel's own fault injection, for what goes wrong without a device.  What
+ * each does is in Documentation/driver.rst, "Fault injection".
  */
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
+#include <linux/fault-inject.h>
+#include <linux/ratelimit.h>
 #include <linux/slab.h>
 
 #include "loopdma.h"
@@ -170,17 +174,71 @@ void loopdma_inject_chan_files(struct loopdma_chan *lc, struct dentry *dir)
 	}
 }
 
+#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
+static const char * const loopdma_fault_names[] = {
+	[LOOPDMA_FAULT_PREP]	= "fail_prep",
+	[LOOPDMA_FAULT_ALLOC]	= "fail_alloc",
+	[LOOPDMA_FAULT_IRQ]	= "lose_irq",
+};
+
+static void loopdma_fault_init(struct loopdma_dev *ld)
+{
+	static const struct fault_attr off = FAULT_ATTR_INITIALIZER;
+	u32 i;
+
+	for (i = 0; i < LOOPDMA_NFAULTS; i++) {
+		ld->fault[i] = off;
+		/* Its lock is not that of the constant. */
+		ratelimit_state_init(&ld->fault[i].ratelimit_state, 0,
+				     DEFAULT_RATELIMIT_BURST);
+	}
+}
+
+static void loopdma_fault_exit(struct loopdma_dev *ld)
+{
+	u32 i;
+
+	/* An older kernel holds the directory, a newer one copies its name. */
+	for (i = 0; i < LOOPDMA_NFAULTS; i++)
+		if (__same_type(ld->fault[i].dname, struct dentry *))
+			dput((struct dentry *)ld->fault[i].dname);
+}
+
+static void loopdma_fault_files(struct loopdma_dev *ld, struct dentry *dir)
+{
+	u32 i;
+
+	for (i = 0; i < LOOPDMA_NFAULTS; i++)
+		fault_create_debugfs_attr(loopdma_fault_names[i], dir,
+					  &ld->fault[i]);
+}
+#else
+static void loopdma_fault_init(struct loopdma_dev *ld)
+{
+}
+
+static void loopdma_fault_exit(struct loopdma_dev *ld)
+{
+}
+
+static void loopdma_fault_files(struct loopdma_dev *ld, struct dentry *dir)
+{
+}
+#endif /* CONFIG_FAULT_INJECTION_DEBUG_FS */
+
 /**
  * loopdma_inject_dev_files() - offer what can be injected into a device
  * @ld: device
  * @dir: its directory in debugfs
  *
- * Nothing if the device has no test controls.
+ * The test controls, if the device has any; and faults of the driver, if the
+ * kernel can inject them.
  *
  * Context: may sleep.
  */
 void loopdma_inject_dev_files(struct loopdma_dev *ld, struct dentry *dir)
 {
+	loopdma_fault_files(ld, dir);
 	if (!(ld->lim.caps & LOOPDMA_CAPS_TESTCTL))
 		return;
 	/* Like debugfs itself, they are missing where there is no memory. */
@@ -202,6 +260,7 @@ void loopdma_inject_dev_files(struct loopdma_dev *ld, struct dentry *dir)
 void loopdma_inject_init(struct loopdma_dev *ld)
 {
 	mutex_init(&ld->control);
+	loopdma_fault_init(ld);
 }
 
 /**
@@ -212,5 +271,6 @@ void loopdma_inject_init(struct loopdma_dev *ld)
  */
 void loopdma_inject_exit(struct loopdma_dev *ld)
 {
+	loopdma_fault_exit(ld);
 	kfree(ld->control_files);
 }

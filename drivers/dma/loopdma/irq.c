@@ -719,6 +719,9 @@ void loopdma_irq_channel(struct loopdma_chan *lc)
 {
 	unsigned long flags;
 
+	if (loopdma_fails(lc->ld, LOOPDMA_FAULT_IRQ))
+		return;
+
 	spin_lock_irqsave(&lc->lock, flags);
 	if (lc->state == LOOPDMA_CHAN_ON) {
 		lc->stats.interrupts++;

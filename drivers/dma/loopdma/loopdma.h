@@ -23,6 +23,7 @@
 #include <linux/bitmap.h>
 #include <linux/device.h>
 #include <linux/dmaengine.h>
+#include <linux/fault-inject.h>
 #include <linux/interrupt.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -615,6 +616,20 @@ struct loopdma_loop {
 };
 
 /**
+ * enum loopdma_fault - faults of the driver that the kernel can inject
+ * @LOOPDMA_FAULT_PREP: prep gives NULL
+ * @LOOPDMA_FAULT_ALLOC: a channel has no memory for its first client
+ * @LOOPDMA_FAULT_IRQ: an interrupt of a channel is ignored
+ * @LOOPDMA_NFAULTS: how many there are
+ */
+enum loopdma_fault {
+	LOOPDMA_FAULT_PREP,
+	LOOPDMA_FAULT_ALLOC,
+	LOOPDMA_FAULT_IRQ,
+	LOOPDMA_NFAULTS,
+};
+
+/**
  * struct loopdma_dev - a device
  * @dma: what the core sees
  * @dev: the device that does the DMA
@@ -635,6 +650,7 @@ struct loopdma_loop {
  *	set, so that none does so afterwards.  Takes no other lock, and nobody
  *	waits for the device under it: a file can end what others wait for.
  * @control_files: what the files of inject.c stand for, or NULL
+ * @fault: what the kernel shall inject, see enum loopdma_fault
  * @free_work: frees the device after the core has let go of it
  * @nloops: number of elements of @loop with a name
  * @loop: pairs of channels, or NULL; their names live as long as the core knows
@@ -657,6 +673,9 @@ struct loopdma_dev {
 	struct delayed_work recover;
 	struct mutex control;	/* registers for inject.c, until gone */
 	struct loopdma_control_file *control_files;
+#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
+	struct fault_attr fault[LOOPDMA_NFAULTS];
+#endif
 	struct work_struct free_work;
 	u32 nloops;
 	struct loopdma_loop *loop;
@@ -696,6 +715,24 @@ static inline u32 loopdma_chan_read(struct loopdma_chan *lc, u32 reg)
 static inline void loopdma_chan_write(struct loopdma_chan *lc, u32 reg, u32 val)
 {
 	lc->ld->ops->write(lc->ld, LOOPDMA_CH(lc->index, reg), val);
+}
+
+/**
+ * loopdma_fails() - is a fault to be injected here?
+ * @ld: device
+ * @fault: which
+ *
+ * Context: any.
+ * Return: true if it is.
+ */
+static inline bool loopdma_fails(struct loopdma_dev *ld,
+				 enum loopdma_fault fault)
+{
+#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
+	return should_fail(&ld->fault[fault], 1);
+#else
+	return false;
+#endif
 }
 
 /* core.c */
