@@ -217,9 +217,9 @@ static void loopdma_chan_retire(struct loopdma_chan *lc)
 		d->status = loopdma_desc_status(hw);
 		if (!d->aborted) {
 			trace_loopdma_fault(lc, d, hw);
-			dev_dbg(lc->ld->dev, "channel %u: %s, address %#llx\n",
-				lc->index, loopdma_status_name(d->status),
-				le64_to_cpu(hw->fault_addr));
+			/* Its address is told by the event, not to the log. */
+			dev_dbg(lc->ld->dev, "channel %u: %s\n", lc->index,
+				loopdma_status_name(d->status));
 		}
 	}
 
