@@ -710,6 +710,81 @@ def ctl_rates(programs):
         return f"{wrong} instead of {wanted}" if wrong else ""
 
 
+def fake_controls(top, faults):
+    """The files of a device's test controls, and of the kernel's faults."""
+    debug = Path(top) / "kernel/debug/dmaengine/0000:00:02.0"
+    for channel in debug.glob("chan*"):
+        (channel / "inject").mkdir()
+        for name in ("hold", "fail", "stuck", "lie"):
+            (channel / "inject" / name).write_text("0\n", encoding="ascii")
+    (debug / "inject").mkdir()
+    (debug / "inject/raise").write_text("", encoding="ascii")
+    for name in faults:
+        (debug / name).mkdir()
+        for file in ("probability", "times", "interval", "space", "verbose"):
+            (debug / name / file).write_text("0\n", encoding="ascii")
+    return debug
+
+
+def ctl_injects():
+    """what loopdmactl writes to inject a fault, and takes back"""
+    ctl = [SCRIPTS / "loopdmactl", "inject"]
+    with tempfile.TemporaryDirectory() as top:
+        env = fake_sys(top, 2)
+        said = expect(ctl, "has no test controls: boot the guest with '-device loopdma,"
+                      "test-controls=on'", 3, env)
+        debug = fake_controls(top, ["fail_prep"])
+        wrong = [
+            ("dma0chan0 hold 010", "'010' is nothing for 'hold'", 2),
+            ("dma0chan0 hold ++1", "is nothing for 'hold'", 2),
+            ("0000:00:02.0 fail_prep x", "'x' is nothing for 'fail_prep'", 2),
+            ("0000:00:02.0 lose_irq 1", "needs CONFIG_FAULT_INJECTION_DEBUG_FS", 3),
+            ("dma0chan0 early 1", "has no 'early'", 3),
+            ("dma0chan7 hold 1", "no device or channel 'dma0chan7'", 3),
+        ]
+        for words, pattern, status in wrong:
+            said = said or expect([*ctl, *words.split()], pattern, status, env)
+        for words, pattern in (("dma0chan0 frob 1", "no control 'frob', it is one of fail "),
+                               ("dma0chan0 hold", "no value for 'hold'"),
+                               ("dma0chan0 raise 1", "'raise' is a device's"),
+                               ("00:02.0 hold 1", "'hold' is a channel's"),
+                               ("--reset", "--reset wants"),
+                               ("--json dma0chan0 hold 1", "--json is for the list")):
+            code, text = call([*ctl, *words.split()], env)
+            if code != 2 or pattern not in text:
+                said = said or f"{words}: status {code}, {text}"
+        written = [("dma0chan0 hold 1", "chan0/inject/hold", "1"),
+                   ("00:02.0/1 fail write:3", "chan1/inject/fail", str(7 << 16 | 3)),
+                   ("dma0chan1 stuck reset", "chan1/inject/stuck", "3"),
+                   ("dma0chan1 lie 0xFF", "chan1/inject/lie", "0xFF"),
+                   ("00:02.0 raise 2", "inject/raise", "2"),
+                   ("00:02.0 fail_prep 0", "fail_prep/probability", "0"),
+                   ("00:02.0 fail_prep 5", "fail_prep/times", "5")]
+        for words, name, value in written:
+            code, text = call([*ctl, *words.split()], env)
+            found = (debug / name).read_text(encoding="ascii").strip()
+            if code or text or found != value:
+                said = said or f"{words}: status {code}, {text}, writes {found}"
+        if said:
+            return said
+        (debug / "chan1/inject/lie").write_text("255\n", encoding="ascii")
+        code, text = call([*ctl, "--json"], env)
+        found = {(row["name"], row["control"]): row["value"] for row in json.loads(text)}
+        wanted = {("dma0chan0", "hold"): 1, ("dma0chan1", "fail"): "write:3",
+                  ("dma0chan1", "stuck"): "reset", ("dma0chan1", "lie"): 255,
+                  ("0000:00:02.0", "fail_prep"): 5, ("dma0chan0", "lie"): 0}
+        if code or len(found) != 10 or any(found[k] != v for k, v in wanted.items()):
+            return f"lists {found}"
+        for words, left in (("dma0chan1", "hold"), ("00:02.0", "")):
+            code, text = call([*ctl, "--reset", words], env)
+            rows = json.loads(call([*ctl, "--json"], env)[1])
+            set_ = " ".join(row["control"] for row in rows if row["control"] != "raise" and
+                            row["value"] != 0)
+            if code or text or set_ != (left + " fail_prep" if left else ""):
+                return f"--reset {words}: status {code}, {text}, leaves {set_}"
+    return ""
+
+
 # --- benchmark ----------------------------------------------------------------
 
 BENCH = """\
@@ -992,7 +1067,7 @@ TESTS = [
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
     sanitizer_unknown, fuzz_arguments, fuzz_logs,
-    kernel_configured, ctl_absent, ctl_shows, ctl_rates,
+    kernel_configured, ctl_absent, ctl_shows, ctl_rates, ctl_injects,
     bench_figures, bench_costs, bench_ratios, bench_points,
     bench_arguments, bench_base_unknown, bench_without_gnuplot, bench_with_bad_gnuplot,
     peers_without_qemu, peers_parsed, peers_figures,
