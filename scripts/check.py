@@ -12,7 +12,8 @@ Lanes:
   dmatest     the kernel's dmatest on stock kernels: interrupt and IOMMU modes
   reload      loading and unloading the driver 100 times on stock kernels, 10 times
               on the one with KASAN; unbinding it while dmatest runs
-  observe     tracepoints, counters and loopdmactl on stock kernels, against what was done
+  observe     tracepoints, counters, faults and loopdmactl on stock kernels, against what
+              was done
   raid        RAID-5 and RAID-6 on a stock kernel, their parity computed by the device
   probe       devices that the driver must refuse; probe failing at each step
   qtest       the device by itself
@@ -293,14 +294,14 @@ def files_with_dmatest(cell):
         "dmatest.ko": modules.build_dmatest(kdir, kernel.dmatest(cell))}
 
 
-def cases_told(cell, outcome, *more):
+def cases_told(where, outcome, *more):
     """The cases that a guest has told of, and the run's own if it says more than they."""
     cases = [*ktap_cases("\n".join(outcome.lines)), *more]
     # A step that failed has made the job fail, and says more.
     if outcome.reason and not (outcome.reason.startswith("job failed") and
                                any(case.status == "FAIL" for case in cases)):
         cases.append(Case("run", "FAIL", outcome.reason))
-    return [dataclasses.replace(case, name=f"{cell.name} {case.name}") for case in cases]
+    return [dataclasses.replace(case, name=f"{where} {case.name}") for case in cases]
 
 
 def dmatest_lane():
@@ -415,14 +416,14 @@ def reload_lane():
 
 def raid_lane():
     def task(cell):
-        return cases_told(cell, raid.run(cell))
+        return cases_told(cell.name, raid.run(cell))
 
     # It is md that differs from kernel to kernel, not the driver: one will do.
     cell = kernel.cells()[0]
     return {cell.name: lambda: task(cell)}
 
 
-OBSERVE = common.ROOT / "scripts" / "guest" / "observe"
+GUEST_SCRIPTS = common.ROOT / "scripts" / "guest"
 
 
 def in_manual(start):
@@ -463,36 +464,67 @@ def observed(line):
     return "" if len(rows) == expected else f"{command}: {len(rows)} of {expected} lines"
 
 
+def step_files(job):
+    """What a job of scripts/guest/ that tries loopdmactl needs, itself included."""
+    return {job: GUEST_SCRIPTS / job, "steps": GUEST_SCRIPTS / "steps",
+            # For a user who is not root.
+            "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:99:99::/:/bin/sh\n",
+            "loopdmactl": common.ROOT / "scripts" / "loopdmactl"}
+
+
 def observe_guest(image, files):
     """Tracepoints, counters and loopdmactl in a guest."""
     return guest.Guest(
-        kernel=image, job="sh /observe\n", files=files | {
-            "observe": OBSERVE, "histogram": in_manual("echo 'loopdma_latency "),
-            "histogram-off": in_manual("for event in "),
-            # For a user who is not root.
-            "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:99:99::/:/bin/sh\n",
-            "loopdmactl": common.ROOT / "scripts" / "loopdmactl"},
+        kernel=image, job="sh /observe\n", files=files | step_files("observe") | {
+            "histogram": in_manual("echo 'loopdma_latency "),
+            "histogram-off": in_manual("for event in ")},
         # To switch a tracepoint on while another CPU runs would rewrite the kernel's
         # code under it, which QEMU's translator before 8.1 does not get right.
         smp=1)
 
 
+def inject_guest(image, files):
+    """Faults on demand in a guest, which has a device that cannot do that, too."""
+    return guest.Guest(
+        kernel=image, job="sh /inject || exit\n", files=files | step_files("inject"),
+        # Neither XOR nor PQ.
+        device="test-controls=on,channels=2,x-caps-mask=0x60",
+        more_devices=("channels=2",),
+        allowed=((r"loopdma .*restarting it", "a device that lies, on demand"),))
+
+
 def observe_lane():
-    def task(cell):
-        files = files_with_dmatest(cell)
-        outcome = guest.run(dataclasses.replace(
-            observe_guest(kernel.image(cell), files), name=f"observe-{cell.name}"))
+    def judged(name, outcome):
         told = [line for line in outcome.lines if line.startswith("%% json ")]
         reason = next(filter(None, map(observed, told)), "")
         if not reason and not told:
             reason = "loopdmactl gave no JSON"
-        return cases_told(cell, outcome, verdict("what loopdmactl tells programs", reason))
+        return cases_told(name, outcome, verdict("what loopdmactl tells programs", reason))
+
+    def stock(cell, make):
+        files = files_with_dmatest(cell)
+        name = make.__name__.removesuffix("_guest")
+        outcome = guest.run(dataclasses.replace(
+            make(kernel.image(cell), files), name=f"{name}-{cell.name}"))
+        return judged(cell.name, outcome)
+
+    def debug():
+        # Which has the kernel's own fault injection.
+        kdir = kunit.x86_kernel()
+        files = guest.module_files(modules.build(kdir, "-kunit")[0]) | {
+            "dmatest.ko": kdir / "drivers/dma/dmatest.ko"}
+        outcome = guest.run(dataclasses.replace(
+            inject_guest(kdir / "arch/x86/boot/bzImage", files), name="inject-kunit",
+            mem=1024, debug_kernel=True))
+        return judged("kunit", outcome)
 
     def suite():
         return kunit_cases("trace", *kunit.in_guest("trace"))
 
-    return {"suite": suite} | {cell.name: lambda cell=cell: task(cell)
-                               for cell in kernel.cells()}
+    return {"suite": suite, "inject kunit": debug} | {
+        f"{what}{cell.name}": lambda cell=cell, make=make: stock(cell, make)
+        for what, make in (("", observe_guest), ("inject ", inject_guest))
+        for cell in kernel.cells()}
 
 
 # What the driver must refuse, and what it has to say then.

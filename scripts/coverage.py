@@ -89,6 +89,7 @@ def guests(kdir, top):
         "kunit-live": kunit.suites_guest("live", kdir, top),
         "kunit-fake": kunit.suites_guest("fake", kdir, top),
         "probe": check.probe_guest(kdir, top),
+        "inject": check.inject_guest(image, files),
         "dmatest": check.dmatest_guest(image, files, "intx"),
         "reload": check.reload_guest(image, files, 2),
     }
