@@ -587,6 +587,28 @@ void ldk_forget(struct ldk_dut *dut, struct dma_chan *chan)
 }
 
 /**
+ * ldk_has_faults() - are there all controls that came with CAPS_FAULTS?
+ * @dut: device
+ *
+ * A simulated one has those alone that the driver has to notice.
+ *
+ * Return: true if there are.
+ */
+bool ldk_has_faults(const struct ldk_dut *dut)
+{
+	return ldk_live(dut) && (dut->ld->lim.caps & LOOPDMA_CAPS_FAULTS);
+}
+
+static void ldk_no_faults(struct loopdma_chan *lc)
+{
+	loopdma_chan_write(lc, LOOPDMA_CH_TC_DELAY, 0);
+	loopdma_chan_write(lc, LOOPDMA_CH_TC_REORDER, 0);
+	loopdma_chan_write(lc, LOOPDMA_CH_TC_SPURIOUS, 0);
+	loopdma_chan_write(lc, LOOPDMA_CH_TC_EARLY, 0);
+	loopdma_chan_write(lc, LOOPDMA_CH_TC_ADDR_BITS, 0);
+}
+
+/**
  * ldk_release() - quiesce and release a channel
  * @dut: device
  * @chan: channel
@@ -601,6 +623,8 @@ void ldk_release(struct ldk_dut *dut, struct dma_chan *chan)
 		ldk_lie(chan, 0);
 		if (dut->ld->lim.caps & LOOPDMA_CAPS_FAULTS)
 			ldk_stuck(chan, LOOPDMA_STUCK_NOT);
+		if (ldk_has_faults(dut))
+			ldk_no_faults(to_loopdma_chan(chan));
 	}
 	ldk_forget(dut, chan);
 	dma_release_channel(chan);

@@ -102,7 +102,7 @@ struct fake_fifo {
  * @sources: local copy of its source list, if it has one
  * @moved: bytes of @cur moved
  * @limit: bytes of @cur to be moved
- * @forced: status that @cur shall have once @limit is reached, or 0
+ * @forced: status that @cur shall have once @limit is reached
  * @fault: bus address that goes with the status of @cur, or 0
  * @wrong: LOOPDMA_STATUS_*_WRONG, what the check of @moved bytes has found
  * @meta_len: bytes of metadata that came with the bytes moved
@@ -823,7 +823,7 @@ static void fake_chan_begin(struct loopdma_fake *fake, struct fake_chan *fc)
 
 	fc->started = true;
 	fc->limit = le32_to_cpu(fc->cur.len);
-	fc->forced = 0;
+	fc->forced = LOOPDMA_ST_OK;
 	fc->wrong = 0;
 	fc->meta_len = 0;
 	if (status == LOOPDMA_ST_OK && fake_desc_how(&fc->cur)->parity)
@@ -1177,7 +1177,7 @@ static bool fake_chan_move(struct loopdma_fake *fake, struct fake_chan *fc)
 	fc->moved += n;
 	fc->cnt_bytes += n;
 	if (fc->moved == fc->limit)
-		fake_chan_finish(fake, fc, fc->forced ?: LOOPDMA_ST_OK);
+		fake_chan_finish(fake, fc, fc->forced);
 	else
 		fake_chan_write_progress(fake, fc);
 	return true;
