@@ -1441,6 +1441,7 @@ static void loopdma_realize(PCIDevice *pci, Error **errp)
             return;
         }
         pcie_cap_flr_init(pci);
+        pcie_cap_deverr_init(pci);
         if (pcie_aer_init(pci, PCI_ERR_VER, PCI_CONFIG_SPACE_SIZE,
                           PCI_ERR_SIZEOF, errp) < 0) {
             pcie_cap_exit(pci);
