@@ -299,6 +299,54 @@ void ldk_settle(struct ldk_dut *dut)
 	flush_delayed_work(&dut->ld->recover);
 }
 
+/**
+ * ldk_suspend() - the system goes to sleep, and the device with it
+ * @dut: device
+ */
+void ldk_suspend(struct ldk_dut *dut)
+{
+	const struct dev_pm_ops *pm = dut->dev->driver->pm;
+
+	/* A kernel that does not sleep has no use for the callbacks. */
+	if (dut->fake || !pm || !pm->suspend_late)
+		loopdma_sleep(dut->ld);
+	else
+		KUNIT_ASSERT_EQ(dut->test, 0, pm->suspend_late(dut->dev));
+}
+
+static void ldk_power_cycle(struct ldk_dut *dut)
+{
+	struct pci_dev *pdev;
+
+	if (dut->fake) {
+		loopdma_fake_power_cycle(dut->fake);
+		return;
+	}
+	/* What the PCI core restores before it calls the driver. */
+	pdev = to_pci_dev(dut->dev);
+	pci_save_state(pdev);
+	KUNIT_EXPECT_EQ(dut->test, 0, pcie_flr(pdev));
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+}
+
+/**
+ * ldk_resume() - it wakes up
+ * @dut: device
+ * @lost: the device has had no power meanwhile
+ */
+void ldk_resume(struct ldk_dut *dut, bool lost)
+{
+	const struct dev_pm_ops *pm = dut->dev->driver->pm;
+
+	if (lost)
+		ldk_power_cycle(dut);
+	if (dut->fake || !pm || !pm->resume_early)
+		loopdma_wake(dut->ld, true);
+	else
+		KUNIT_ASSERT_EQ(dut->test, 0, pm->resume_early(dut->dev));
+}
+
 static void ldk_bind_anew(void *data)
 {
 	struct device *dev = data;

@@ -155,6 +155,8 @@ int ldk_reset(struct ldk_dut *dut);
 void ldk_halt(struct ldk_dut *dut);
 void ldk_unhalt(struct ldk_dut *dut);
 void ldk_settle(struct ldk_dut *dut);
+void ldk_suspend(struct ldk_dut *dut);
+void ldk_resume(struct ldk_dut *dut, bool lost);
 void ldk_reboot(struct ldk_dut *dut);
 bool ldk_shutdown(struct ldk_dut *dut);
 void ldk_set_ring_order(struct ldk_dut *dut, unsigned int order);

@@ -2076,6 +2076,20 @@ void loopdma_fake_unplug(struct loopdma_fake *fake)
 }
 
 /**
+ * loopdma_fake_power_cycle() - forget everything, of which nobody is told
+ * @fake: device
+ */
+void loopdma_fake_power_cycle(struct loopdma_fake *fake)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	if (!fake->unplugged)
+		fake_function_reset(fake);
+	spin_unlock_irqrestore(&fake->lock, flags);
+}
+
+/**
  * loopdma_fake_reset() - reset the function
  * @fake: device
  *

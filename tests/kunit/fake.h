@@ -98,6 +98,7 @@ u32 loopdma_fake_guest_errors(struct loopdma_fake *fake);
 /* Scripted faults, beyond what the LOOPDMA_CH_TC_* registers can do. */
 void loopdma_fake_unplug(struct loopdma_fake *fake);
 void loopdma_fake_reset(struct loopdma_fake *fake);
+void loopdma_fake_power_cycle(struct loopdma_fake *fake);
 void loopdma_fake_reset_err(struct loopdma_fake *fake, int err);
 u32 loopdma_fake_refused(struct loopdma_fake *fake);
 u32 loopdma_fake_resets(struct loopdma_fake *fake);

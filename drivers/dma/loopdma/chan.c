@@ -10,6 +10,7 @@
 #include <linux/iopoll.h>
 #include <linux/lockdep.h>
 #include <linux/percpu.h>
+#include <linux/pm_runtime.h>
 #include <linux/smp.h>
 
 #include "loopdma.h"
@@ -155,7 +156,7 @@ static void loopdma_chan_bring_back(struct loopdma_chan *lc, int err)
 	if (lc->doubtful)
 		loopdma_chan_end_ring(lc);
 	else
-		loopdma_chan_put_back(lc);
+		loopdma_chan_put_back(lc, false);
 	lc->doubtful = false;
 	if (READ_ONCE(lc->ld->lost))
 		err = -ENODEV;
@@ -365,6 +366,34 @@ void loopdma_chan_quiet(struct loopdma_chan *lc)
 }
 
 /*
+ * A device of which a client has a channel stays awake.  To let it sleep whenever
+ * nothing is in flight would be to wake it up in issue_pending, which may be called
+ * from hard interrupts, where there is no waiting for it.
+ */
+static int loopdma_chan_get_device(struct loopdma_chan *lc)
+{
+	struct device *dev = lc->ld->dev;
+	int err;
+
+	if (!pm_runtime_enabled(dev))
+		return 0;
+	err = pm_runtime_resume_and_get(dev);
+	lc->awake = !err;
+	return err;
+}
+
+static void loopdma_chan_put_device(struct loopdma_chan *lc)
+{
+	struct device *dev = lc->ld->dev;
+
+	if (!lc->awake)
+		return;
+	lc->awake = false;
+	pm_runtime_mark_last_busy(dev);
+	pm_runtime_put_autosuspend(dev);
+}
+
+/*
  * Take a channel down.  On return no interrupt, timer, work or tasklet of it
  * runs or will run, all descriptors that were submitted have ended, and the
  * memory that the device knew is freed.
@@ -394,6 +423,7 @@ static void loopdma_chan_down(struct loopdma_chan *lc, bool notify)
 		loopdma_chan_forget_memory(lc);
 	}
 	loopdma_chan_free_memory(lc);
+	loopdma_chan_put_device(lc);
 }
 
 /**
@@ -402,7 +432,7 @@ static void loopdma_chan_down(struct loopdma_chan *lc, bool notify)
  *
  * Context: may sleep; called under the core's mutex.
  * Return: 0; -ENOMEM; -EIO if the hardware does not start; -ENXIO if the
- * device is gone.
+ * device is gone; or why it does not wake up.
  */
 int loopdma_chan_alloc(struct loopdma_chan *lc)
 {
@@ -424,14 +454,15 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 	lc->remedy = LOOPDMA_REMEDY_ABORT;
 	lc->doubtful = false;
 
-	spin_lock_irq(&lc->lock);
 	/*
 	 * Not -ENODEV, on which the core takes the device off its list and
 	 * then does so once more when it is released.
 	 */
-	if (lc->ld->gone || READ_ONCE(lc->ld->lost))
+	if (READ_ONCE(lc->ld->gone) || READ_ONCE(lc->ld->lost) ||
+	    loopdma_chan_get_device(lc))
 		err = -ENXIO;
-	else if (!lc->ld->halted)
+	spin_lock_irq(&lc->lock);
+	if (!err && !lc->ld->halted)
 		err = loopdma_chan_start(lc);
 	if (!err)
 		lc->state = lc->ld->halted ? LOOPDMA_CHAN_RECOVERING :
@@ -542,6 +573,20 @@ static void loopdma_chan_rewind(struct loopdma_chan *lc,
 	lc->push_seg = d->segs;
 	lc->push_idx = 0;
 	lc->push_off = 0;
+}
+
+/* Set it to where so many bytes of it, but not all, are behind. */
+static void loopdma_chan_seek(struct loopdma_chan *lc,
+			      const struct loopdma_desc *d, u32 bytes)
+{
+	loopdma_chan_rewind(lc, d);
+	if (loopdma_desc_has_segs(d)) {
+		while (bytes && bytes >= lc->push_seg->len[lc->push_idx]) {
+			bytes -= lc->push_seg->len[lc->push_idx];
+			loopdma_chan_next_seg(lc, d);
+		}
+	}
+	lc->push_off = bytes;
 }
 
 static bool loopdma_chan_at_start(const struct loopdma_chan *lc,
@@ -699,7 +744,9 @@ void loopdma_chan_push(struct loopdma_chan *lc)
 			lc->pushing = true;
 			lc->push_through = false;
 			lc->push_ahead = 0;
-			loopdma_chan_rewind(lc, d);
+			/* A part of it may have been done before a restart. */
+			loopdma_chan_seek(lc, d, lc->active.first ? 0 :
+					  lc->moved);
 		}
 		if (loopdma_chan_loop_waits(lc, d))
 			break;
@@ -776,10 +823,13 @@ void loopdma_chan_abort(struct loopdma_chan *lc)
 		ended += !d->aborted;
 		d->aborted = true;
 	}
-	if (lc->active.first && lc->state == LOOPDMA_CHAN_ON) {
+	if (lc->active.first && (lc->state == LOOPDMA_CHAN_ON ||
+				 lc->state == LOOPDMA_CHAN_SUSPENDED)) {
 		lc->aborting = true;
 		lc->abort_to = lc->ring.head;
-		loopdma_chan_write(lc, LOOPDMA_CH_ABORT, lc->abort_to);
+		/* A device that sleeps is told when it wakes up. */
+		if (lc->state == LOOPDMA_CHAN_ON)
+			loopdma_chan_write(lc, LOOPDMA_CH_ABORT, lc->abort_to);
 	}
 	/* After the abort is known, so that nothing is moved any more. */
 	if (lc->paused)
@@ -801,6 +851,7 @@ static int loopdma_chan_state_error(const struct loopdma_chan *lc)
 {
 	switch (lc->state) {
 	case LOOPDMA_CHAN_ON:
+	case LOOPDMA_CHAN_SUSPENDED:
 		return 0;
 	case LOOPDMA_CHAN_OFF:
 		return -ENODEV;
@@ -809,28 +860,11 @@ static int loopdma_chan_state_error(const struct loopdma_chan *lc)
 	}
 }
 
-/**
- * loopdma_chan_pause() - have the device leave everything where it is
- * @lc: channel, locked
- *
- * On return the device does not touch the channel's memory, and the completion
- * record tells how far it has got.  Does nothing if the channel is paused.
- *
- * Context: any; waits for the device, normally not longer than the register
- * access takes.
- * Return: 0; -ENODEV if the device is gone; -EIO if the channel is not working;
- * -ETIMEDOUT if the device does not answer: it goes on then.
- */
-int loopdma_chan_pause(struct loopdma_chan *lc)
+/* Any context; 0, -EIO or -ETIMEDOUT, as below. */
+static int loopdma_chan_pause_hw(struct loopdma_chan *lc)
 {
 	u32 st, state;
 	int err;
-
-	lockdep_assert_held(&lc->lock);
-
-	err = loopdma_chan_state_error(lc);
-	if (err || lc->paused)
-		return err;
 
 	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL,
 			   LOOPDMA_CH_CONTROL_ENABLE |
@@ -849,8 +883,35 @@ int loopdma_chan_pause(struct loopdma_chan *lc)
 	if (err)
 		loopdma_chan_write(lc, LOOPDMA_CH_CONTROL,
 				   LOOPDMA_CH_CONTROL_ENABLE);
-	else
-		lc->paused = true;
+	return err;
+}
+
+/**
+ * loopdma_chan_pause() - have the device leave everything where it is
+ * @lc: channel, locked
+ *
+ * On return the device does not touch the channel's memory, and the completion
+ * record tells how far it has got.  Does nothing if the channel is paused.
+ *
+ * Context: any; waits for the device, normally not longer than the register
+ * access takes.
+ * Return: 0; -ENODEV if the device is gone; -EIO if the channel is not working;
+ * -ETIMEDOUT if the device does not answer: it goes on then.
+ */
+int loopdma_chan_pause(struct loopdma_chan *lc)
+{
+	int err;
+
+	lockdep_assert_held(&lc->lock);
+
+	err = loopdma_chan_state_error(lc);
+	if (err || lc->paused)
+		return err;
+
+	/* A device that sleeps moves nothing as it is. */
+	if (lc->state == LOOPDMA_CHAN_ON)
+		err = loopdma_chan_pause_hw(lc);
+	lc->paused = !err;
 	return err;
 }
 
@@ -874,8 +935,129 @@ int loopdma_chan_resume(struct loopdma_chan *lc)
 	if (!lc->paused)
 		return -EINVAL;
 	lc->paused = false;
-	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_ENABLE);
+	if (lc->state == LOOPDMA_CHAN_ON)
+		loopdma_chan_write(lc, LOOPDMA_CH_CONTROL,
+				   LOOPDMA_CH_CONTROL_ENABLE);
 	return 0;
+}
+
+/**
+ * loopdma_chan_suspend() - leave everything where it is until the device is resumed
+ * @lc: channel
+ *
+ * On return the device does not touch the channel's memory, unless it does not
+ * answer.  Clients may go on to submit.
+ *
+ * Context: may sleep.
+ */
+void loopdma_chan_suspend(struct loopdma_chan *lc)
+{
+	mutex_lock(&lc->setup);
+	if (!lc->quiet) {
+		spin_lock_irq(&lc->lock);
+		if (lc->state == LOOPDMA_CHAN_ON)
+			loopdma_chan_reap(lc);
+		/* Without PAUSE, and if it fails, it is stopped. */
+		if (lc->state == LOOPDMA_CHAN_ON &&
+		    (lc->ld->lim.caps & LOOPDMA_CAPS_PAUSE) &&
+		    (lc->paused || !loopdma_chan_pause_hw(lc))) {
+			loopdma_chan_reap(lc);
+			if (lc->state == LOOPDMA_CHAN_ON)
+				lc->state = LOOPDMA_CHAN_SUSPENDED;
+		}
+		if (lc->state == LOOPDMA_CHAN_ON)
+			lc->state = LOOPDMA_CHAN_RECOVERING;
+		spin_unlock_irq(&lc->lock);
+
+		timer_delete_sync(&lc->watchdog);
+		cancel_work_sync(&lc->recover);
+		if (READ_ONCE(lc->state) == LOOPDMA_CHAN_RECOVERING)
+			loopdma_chan_stop(lc, false);
+		/* Calls back for what has just been found to have ended. */
+		tasklet_schedule(&lc->tasklet);
+	}
+	mutex_unlock(&lc->setup);
+}
+
+/* Is a suspended channel as it was left?  Any context. */
+static bool loopdma_chan_kept(struct loopdma_chan *lc)
+{
+	u32 st = loopdma_chan_read(lc, LOOPDMA_CH_STATUS);
+
+	return st != U32_MAX && (st & LOOPDMA_CH_STATUS_PAUSED) &&
+	       FIELD_GET(LOOPDMA_CH_STATUS_STATE, st) ==
+	       LOOPDMA_STATE_RUNNING &&
+	       loopdma_chan_read(lc, LOOPDMA_CH_RING_LO) ==
+	       lower_32_bits(lc->ring.dma) &&
+	       loopdma_chan_read(lc, LOOPDMA_CH_RING_HI) ==
+	       upper_32_bits(lc->ring.dma);
+}
+
+/* A channel that is paused and as it was left goes on.  Any context. */
+static void loopdma_chan_go_on(struct loopdma_chan *lc)
+{
+	lc->state = LOOPDMA_CHAN_ON;
+	if (lc->aborting)
+		loopdma_chan_write(lc, LOOPDMA_CH_ABORT, lc->abort_to);
+	if (!lc->paused)
+		loopdma_chan_write(lc, LOOPDMA_CH_CONTROL,
+				   LOOPDMA_CH_CONTROL_ENABLE);
+	loopdma_chan_push(lc);
+	if (loopdma_ring_used(&lc->ring))
+		loopdma_watch(lc);
+}
+
+/* One that was suspended, and has forgotten everything; it is stopped. */
+static void loopdma_chan_begin_anew(struct loopdma_chan *lc)
+{
+	bool paused = lc->paused;
+
+	loopdma_chan_put_back(lc, true);
+	if (READ_ONCE(lc->ld->lost) || loopdma_chan_start(lc)) {
+		lc->state = LOOPDMA_CHAN_DEAD;
+		loopdma_chan_end_all(lc, true);
+		return;
+	}
+	lc->state = LOOPDMA_CHAN_ON;
+	/* Before there is anything that it could move. */
+	if (paused && loopdma_chan_pause(lc))
+		loopdma_chan_fail(lc, "does not pause");
+	if (lc->state == LOOPDMA_CHAN_ON)
+		loopdma_chan_push(lc);
+}
+
+/**
+ * loopdma_chan_wake() - the device is resumed; the channel goes on
+ * @lc: channel, after loopdma_chan_suspend()
+ * @kept: the hardware channel may be as it was left
+ *
+ * Where it was, to the byte, also if the hardware has forgotten everything; but
+ * what its FIFO held is lost then.
+ *
+ * Context: may sleep.
+ */
+void loopdma_chan_wake(struct loopdma_chan *lc, bool kept)
+{
+	int err;
+
+	mutex_lock(&lc->setup);
+	if (!lc->quiet) {
+		kept = kept && loopdma_chan_kept(lc);
+		err = kept ? 0 : loopdma_chan_stop(lc, false);
+
+		spin_lock_irq(&lc->lock);
+		/* One that waits for a reset of the device goes on to do so. */
+		if ((lc->state == LOOPDMA_CHAN_RECOVERING && !lc->needs_reset) ||
+		    (lc->state == LOOPDMA_CHAN_SUSPENDED && err))
+			loopdma_chan_bring_back(lc, err);
+		else if (lc->state == LOOPDMA_CHAN_SUSPENDED && kept)
+			loopdma_chan_go_on(lc);
+		else if (lc->state == LOOPDMA_CHAN_SUSPENDED)
+			loopdma_chan_begin_anew(lc);
+		spin_unlock_irq(&lc->lock);
+		tasklet_schedule(&lc->tasklet);
+	}
+	mutex_unlock(&lc->setup);
 }
 
 /**

@@ -223,6 +223,46 @@ void loopdma_restart(struct loopdma_dev *ld)
 EXPORT_SYMBOL_IF_KUNIT(loopdma_restart);
 
 /**
+ * loopdma_sleep() - stop where everything is, until loopdma_wake()
+ * @ld: device, registered
+ *
+ * Clients of which the core of power management knows that they depend on the
+ * device are suspended before it.  Those of which it does not may still have
+ * something in flight, and submit more: it goes on later.
+ *
+ * Context: may sleep.
+ */
+void loopdma_sleep(struct loopdma_dev *ld)
+{
+	u32 i;
+
+	WRITE_ONCE(ld->halted, true);
+	for (i = 0; i < ld->lim.channels; i++)
+		loopdma_chan_suspend(&ld->chan[i]);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_sleep);
+
+/**
+ * loopdma_wake() - go on after loopdma_sleep()
+ * @ld: device
+ * @kept: the hardware may be as it was left, which is then found out; else it
+ *	may be as somebody else has left it
+ *
+ * Context: may sleep.
+ */
+void loopdma_wake(struct loopdma_dev *ld, bool kept)
+{
+	u32 i;
+
+	WRITE_ONCE(ld->halted, false);
+	if (!loopdma_is_lost(ld))
+		ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, ld->event_vector);
+	for (i = 0; i < ld->lim.channels; i++)
+		loopdma_chan_wake(&ld->chan[i], kept);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_wake);
+
+/**
  * loopdma_lose() - the function is gone from the bus
  * @ld: device
  *

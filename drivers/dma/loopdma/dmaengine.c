@@ -46,7 +46,8 @@ static void loopdma_free_chan_resources(struct dma_chan *chan)
 static bool loopdma_chan_takes_work(const struct loopdma_chan *lc)
 {
 	return lc->state == LOOPDMA_CHAN_ON ||
-	       lc->state == LOOPDMA_CHAN_RECOVERING;
+	       lc->state == LOOPDMA_CHAN_RECOVERING ||
+	       lc->state == LOOPDMA_CHAN_SUSPENDED;
 }
 
 /* End a descriptor that was never queued, or not this time.  Any context. */
@@ -1163,6 +1164,7 @@ static const char * const loopdma_chan_state_names[] = {
 	[LOOPDMA_CHAN_OFF]		= "off",
 	[LOOPDMA_CHAN_ON]		= "on",
 	[LOOPDMA_CHAN_RECOVERING]	= "recovering",
+	[LOOPDMA_CHAN_SUSPENDED]	= "suspended",
 	[LOOPDMA_CHAN_DEAD]		= "dead",
 };
 

@@ -362,17 +362,57 @@ void loopdma_chan_end_ring(struct loopdma_chan *lc)
 	lc->aborting = false;
 }
 
+/* Bytes of the oldest entry that need not be moved once more. */
+static u32 loopdma_chan_moved_for_good(struct loopdma_chan *lc,
+				       const struct loopdma_desc *d)
+{
+	const struct loopdma_hw_desc *hw;
+	u32 bytes, unit;
+
+	if (!loopdma_ring_used(&lc->ring))
+		return 0;
+	/* What a check has found is told at its end. */
+	if (d->op == LOOPDMA_OP_XOR_CHECK || d->op == LOOPDMA_OP_PQ_CHECK)
+		return 0;
+	unit = d->op == LOOPDMA_OP_TX || d->op == LOOPDMA_OP_RX ?
+	       loopdma_periph_width(d->periph) : BIT(lc->ld->lim.copy_align);
+	hw = loopdma_ring_slot(&lc->ring, lc->ring.tail);
+	bytes = loopdma_chan_progress(lc);
+	return bytes < loopdma_desc_len(hw) ? ALIGN_DOWN(bytes, unit) : 0;
+}
+
+/*
+ * The oldest transaction of a stopped channel can go on where it was, if that is
+ * known.
+ */
+static bool loopdma_chan_goes_on(struct loopdma_chan *lc,
+				 const struct loopdma_desc *d, bool exact)
+{
+	u32 bytes;
+
+	if (!exact || !(lc->ld->lim.caps & LOOPDMA_CAPS_PROGRESS) ||
+	    d->aborted || d->result != DMA_TRANS_NOERROR)
+		return false;
+	bytes = min(loopdma_chan_moved_for_good(lc, d), d->len - lc->moved);
+	lc->moved += bytes;
+	lc->stats.bytes += bytes;
+	/* Lengths are what the device has left of them: there must be a rest. */
+	return lc->moved < d->len || !d->len;
+}
+
 /**
- * loopdma_chan_put_back() - queue again what a stopped channel has not begun
+ * loopdma_chan_put_back() - queue again what a stopped channel has not done
  * @lc: channel, locked; the device does not touch its memory any more, and what
  *	it wrote to the ring is to be trusted
+ * @exact: it was paused before, so how far it has got is known
  *
- * The transaction that the device was at ends as aborted, with its residue.  It
- * had not begun any of those behind it: a descriptor starts when the one before
- * it is retired (hardware.rst, "Order").  They have their turn, in order, when
- * the channel is restarted.
+ * The transaction that the device was at goes on where it was when the channel is
+ * restarted; without @exact, or if it has failed, it ends as aborted, with its
+ * residue.  The device had not begun any of those behind it: a descriptor starts
+ * when the one before it is retired (hardware.rst, "Order").  They have their
+ * turn, in order.
  */
-void loopdma_chan_put_back(struct loopdma_chan *lc)
+void loopdma_chan_put_back(struct loopdma_chan *lc, bool exact)
 {
 	struct loopdma_queue rest = { };
 	struct loopdma_desc *d, *oldest;
@@ -388,7 +428,8 @@ void loopdma_chan_put_back(struct loopdma_chan *lc)
 		loopdma_queue_add(&lc->active, loopdma_queue_pop(&lc->issued));
 	}
 	while ((d = loopdma_queue_pop(&lc->active))) {
-		if (d == oldest || d->aborted) {
+		if (d->aborted ||
+		    (d == oldest && !loopdma_chan_goes_on(lc, d, exact))) {
 			loopdma_desc_cut_short(d);
 			loopdma_desc_finish(lc, d);
 		} else {

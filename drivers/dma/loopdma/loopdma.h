@@ -388,12 +388,15 @@ struct loopdma_hw_ops {
  * @LOOPDMA_CHAN_ON: works
  * @LOOPDMA_CHAN_RECOVERING: failed, or its device is being reset; descriptors
  *	are queued but not started until the hardware channel is restarted
+ * @LOOPDMA_CHAN_SUSPENDED: paused until its device is resumed; descriptors are
+ *	queued but not started
  * @LOOPDMA_CHAN_DEAD: did not answer a reset, or is gone; refuses work
  */
 enum loopdma_chan_state {
 	LOOPDMA_CHAN_OFF,
 	LOOPDMA_CHAN_ON,
 	LOOPDMA_CHAN_RECOVERING,
+	LOOPDMA_CHAN_SUSPENDED,
 	LOOPDMA_CHAN_DEAD,
 };
 
@@ -498,7 +501,8 @@ struct loopdma_stats {
  * @periods: callbacks that are due for @loop
  * @aborting: the device has not yet acknowledged @abort_to
  * @abort_to: ring count up to which the device was told to abort
- * @paused: the hardware channel is paused
+ * @paused: the client has paused it, and so is the hardware channel as long as
+ *	it works
  * @errors: for tx_status: the cookies that failed last, a ring
  * @nerrors: number of cookies that failed since the channel was requested
  * @caller: CPU on which the tasklet calls back, which will push afterwards; or -1
@@ -533,6 +537,7 @@ struct loopdma_stats {
  * @setup: serialises bring-up and take-down: by the core, for a client, under
  *	the core's own mutex, and by removal of the device.  Outermost lock of
  *	the driver; the core and clients are not called under it.
+ * @awake: the device is kept from runtime suspend for it; under @setup
  * @quiet: the hardware channel is not running, and will not be started again
  *	before the next bring-up; under @setup
  * @stuck: it did not acknowledge its last stop, so the memory that it knows
@@ -597,6 +602,7 @@ struct loopdma_chan {
 	struct timer_list watchdog;
 	struct work_struct recover;
 	struct mutex setup;	/* bring-up against take-down */
+	bool awake;
 	bool quiet;
 	bool stuck;
 	struct loopdma_stats stats;
@@ -643,8 +649,9 @@ enum loopdma_fault {
  * @gone: set once by loopdma_shutdown(), never cleared: the hardware must not
  *	be touched any more
  * @lost: the function does not answer: it was taken from the bus by surprise
- * @halted: between loopdma_halt() and loopdma_restart(): no channel is started;
- *	written before any, read under each channel's @setup
+ * @halted: between loopdma_halt() and loopdma_restart(), or loopdma_sleep() and
+ *	loopdma_wake(): no channel is started; written before any, read under
+ *	each channel's @setup
  * @recover: resets the function, or ends everything if it is lost
  * @control: held while a file of inject.c touches registers, and while @gone is
  *	set, so that none does so afterwards.  Takes no other lock, and nobody
@@ -745,6 +752,8 @@ void loopdma_destroy(struct loopdma_dev *ld);
 int loopdma_register(struct loopdma_dev *ld);
 void loopdma_halt(struct loopdma_dev *ld);
 void loopdma_restart(struct loopdma_dev *ld);
+void loopdma_sleep(struct loopdma_dev *ld);
+void loopdma_wake(struct loopdma_dev *ld, bool kept);
 bool loopdma_is_lost(struct loopdma_dev *ld);
 void loopdma_lose(struct loopdma_dev *ld);
 void loopdma_ask_reset(struct loopdma_dev *ld);
@@ -759,6 +768,8 @@ void loopdma_chan_quiet(struct loopdma_chan *lc);
 void loopdma_chan_remove(struct loopdma_chan *lc);
 void loopdma_chan_halt(struct loopdma_chan *lc);
 void loopdma_chan_restart(struct loopdma_chan *lc);
+void loopdma_chan_suspend(struct loopdma_chan *lc);
+void loopdma_chan_wake(struct loopdma_chan *lc, bool kept);
 void loopdma_chan_issue(struct loopdma_chan *lc);
 void loopdma_chan_push(struct loopdma_chan *lc);
 void loopdma_chan_abort(struct loopdma_chan *lc);
@@ -796,7 +807,7 @@ struct loopdma_desc *loopdma_chan_oldest(struct loopdma_chan *lc);
 void loopdma_chan_reap(struct loopdma_chan *lc);
 u32 loopdma_chan_done(const struct loopdma_chan *lc);
 void loopdma_chan_end_ring(struct loopdma_chan *lc);
-void loopdma_chan_put_back(struct loopdma_chan *lc);
+void loopdma_chan_put_back(struct loopdma_chan *lc, bool exact);
 void loopdma_chan_end_all(struct loopdma_chan *lc, bool notify);
 bool loopdma_chan_may_wait(const struct loopdma_chan *lc);
 void loopdma_watch(struct loopdma_chan *lc);

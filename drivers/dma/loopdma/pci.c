@@ -7,9 +7,13 @@
 #include <linux/io.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 
 #include "loopdma.h"
+
+/* How long a device that nobody uses stays awake. */
+#define LOOPDMA_AUTOSUSPEND_MS	1000
 
 /**
  * struct loopdma_vector - one interrupt vector
@@ -306,6 +310,9 @@ static int loopdma_pci_probe(struct pci_dev *pdev,
 		goto err_vectors;
 	/* What an error on the bus, and the reset that follows, are to leave. */
 	pci_save_state(pdev);
+	pm_runtime_set_autosuspend_delay(&pdev->dev, LOOPDMA_AUTOSUSPEND_MS);
+	pm_runtime_use_autosuspend(&pdev->dev);
+	pm_runtime_put_autosuspend(&pdev->dev);
 	return 0;
 
 err_vectors:
@@ -329,6 +336,9 @@ static void loopdma_pci_remove(struct pci_dev *pdev)
 {
 	struct loopdma_pci *lp = pci_get_drvdata(pdev);
 
+	/* The PCI core's own, which probe has given up; the device is awake. */
+	pm_runtime_get_noresume(&pdev->dev);
+	pm_runtime_dont_use_autosuspend(&pdev->dev);
 	/* DMA first, then interrupts, then what the handlers look at. */
 	loopdma_shutdown(lp->ld);
 	loopdma_free_vectors(pdev, lp);
@@ -414,6 +424,60 @@ static void loopdma_pci_resume(struct pci_dev *pdev)
 		loopdma_restart(lp->ld);
 }
 
+/*
+ * Late: clients that the core of power management does not know to depend on the
+ * device are suspended in no certain order relative to it, but before this.
+ */
+static int loopdma_pci_suspend(struct device *dev)
+{
+	struct loopdma_pci *lp = dev_get_drvdata(dev);
+
+	loopdma_sleep(lp->ld);
+	return 0;
+}
+
+/* The PCI core has restored its registers, whether or not power was lost. */
+static int loopdma_pci_resume_from(struct device *dev, bool kept)
+{
+	struct loopdma_pci *lp = dev_get_drvdata(dev);
+
+	pci_save_state(to_pci_dev(dev));
+	loopdma_wake(lp->ld, kept);
+	return 0;
+}
+
+static int loopdma_pci_resume_early(struct device *dev)
+{
+	return loopdma_pci_resume_from(dev, true);
+}
+
+/* After hibernation the hardware is as another kernel has left it. */
+static int loopdma_pci_restore_early(struct device *dev)
+{
+	return loopdma_pci_resume_from(dev, false);
+}
+
+/* No channel has a client, and so none has anything to lose or to go on with. */
+static int loopdma_pci_runtime_resume(struct device *dev)
+{
+	struct loopdma_pci *lp = dev_get_drvdata(dev);
+	struct loopdma_dev *ld = lp->ld;
+
+	pci_save_state(to_pci_dev(dev));
+	ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, ld->event_vector);
+	return 0;
+}
+
+static const struct dev_pm_ops loopdma_pci_pm = {
+	.suspend_late = pm_sleep_ptr(loopdma_pci_suspend),
+	.resume_early = pm_sleep_ptr(loopdma_pci_resume_early),
+	.freeze_late = pm_sleep_ptr(loopdma_pci_suspend),
+	.thaw_early = pm_sleep_ptr(loopdma_pci_resume_early),
+	.poweroff_late = pm_sleep_ptr(loopdma_pci_suspend),
+	.restore_early = pm_sleep_ptr(loopdma_pci_restore_early),
+	.runtime_resume = loopdma_pci_runtime_resume,
+};
+
 static const struct pci_error_handlers loopdma_pci_errors = {
 	.error_detected = loopdma_pci_error_detected,
 	.slot_reset = loopdma_pci_slot_reset,
@@ -435,6 +499,7 @@ static struct pci_driver loopdma_pci_driver = {
 	.remove = loopdma_pci_remove,
 	.shutdown = loopdma_pci_shutdown,
 	.err_handler = &loopdma_pci_errors,
+	.driver.pm = pm_ptr(&loopdma_pci_pm),
 	.dev_groups = loopdma_pci_groups,
 };
 

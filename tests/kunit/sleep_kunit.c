@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma_sleep: suspend and resume, with and without loss of power.
+ *
+ * Contract cases: they speak the dmaengine client API and dut.h only.  Clients do
+ * not sleep in them, which is the worst that can happen: what is in flight when the
+ * device is suspended goes on when it is resumed (Documentation/driver.rst, "Sleep").
+ */
+#include <linux/prandom.h>
+
+#include <loopdma/hw.h>
+#include "dut.h"
+
+#define LEN 512
+
+/* Longer than what a channel moves at a time. */
+#define LONG SZ_256K
+
+struct power {
+	const char *name;
+	bool lost;
+};
+
+static const struct power powers[] = {
+	{ "power kept", false },
+	{ "power lost", true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(powers, powers, name);
+
+static void expect_moved(struct ldk_xfer *x, struct ldk_buf *dst,
+			 struct ldk_buf *src)
+{
+	ldk_finish(x);
+	ldk_expect_moved(x->dut, dst, src);
+}
+
+/* Rule: what is in the ring, and what is submitted meanwhile, is done. */
+static void in_flight(struct kunit *test)
+{
+	const struct power *power = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut), *idle = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[4];
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 4);
+	unsigned int i;
+
+	ldk_hold(chan);
+	for (i = 0; i < 4; i++)
+		dst[i] = ldk_dst(dut, LEN);
+	for (i = 0; i < 3; i++)
+		ldk_start(&x[i], ldk_prep_copy(chan, dst[i], src));
+	ldk_suspend(dut);
+	ldk_unhold(chan);
+	ldk_start(&x[3], ldk_prep_copy(chan, dst[3], src));
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
+				(int)ldk_status(&x[i]));
+		KUNIT_EXPECT_EQ(test, LEN, ldk_residue(&x[i]));
+		ldk_expect_untouched(dut, dst[i]);
+	}
+	ldk_resume(dut, power->lost);
+	for (i = 0; i < 4; i++)
+		expect_moved(&x[i], dst[i], src);
+	KUNIT_EXPECT_TRUE(test, x[0].stamp < x[1].stamp &&
+			  x[1].stamp < x[2].stamp && x[2].stamp < x[3].stamp);
+	ldk_copy_ok(dut, idle, LEN);
+}
+
+/* Rule: a transfer goes on where it was, to the byte. */
+static void midway(struct kunit *test)
+{
+	const struct power *power = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *tx, *rx;
+	struct ldk_xfer *t, *r;
+
+	ldk_request_pair(dut, &tx, &rx);
+	t = ldk_xfers(dut, tx, 2);
+	r = ldk_xfers(dut, rx, 1);
+	ldk_start(r, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
+	ldk_run(&t[0], ldk_prep_slave(tx, src->dma, 200, DMA_MEM_TO_DEV));
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(r) == LEN - 200));
+	ldk_suspend(dut);
+	KUNIT_EXPECT_EQ(test, LEN - 200, ldk_residue(r));
+	ldk_resume(dut, power->lost);
+	KUNIT_EXPECT_EQ(test, LEN - 200, ldk_residue(r));
+	ldk_run(&t[1], ldk_prep_slave(tx, src->dma + 200, LEN - 200,
+				      DMA_MEM_TO_DEV));
+	expect_moved(r, dst, src);
+}
+
+/* Rule: so does one that goes round, in the period where it was. */
+static void midway_round(struct kunit *test)
+{
+	const struct power *power = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, 4 * LEN), *dst = ldk_dst(dut, 4 * LEN);
+	struct dma_chan *tx, *rx;
+	struct ldk_xfer *t, *r;
+
+	ldk_request_pair(dut, &tx, &rx);
+	t = ldk_xfers(dut, tx, 2);
+	r = ldk_xfers(dut, rx, 1);
+	ldk_start(r, dmaengine_prep_dma_cyclic(rx, dst->dma, 4 * LEN, LEN,
+					       DMA_DEV_TO_MEM,
+					       DMA_PREP_INTERRUPT));
+	/* Two periods and a half of four. */
+	ldk_run(&t[0], ldk_prep_slave(tx, src->dma, 5 * LEN / 2,
+				      DMA_MEM_TO_DEV));
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(r) == 3 * LEN / 2));
+	KUNIT_ASSERT_TRUE(test, ldk_poll(READ_ONCE(r->calls) == 2));
+	ldk_suspend(dut);
+	ldk_resume(dut, power->lost);
+	KUNIT_EXPECT_EQ(test, 3 * LEN / 2, ldk_residue(r));
+	ldk_run(&t[1], ldk_prep_slave(tx, src->dma + 5 * LEN / 2, 3 * LEN / 2,
+				      DMA_MEM_TO_DEV));
+	KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(r->calls) == 4));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(rx));
+	ldk_expect_moved(dut, dst, src);
+}
+
+/* Rule: what the client has paused stays so, and goes on when the client says so. */
+static void paused(struct kunit *test)
+{
+	const struct power *power = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
+	for (i = 0; i < 2; i++) {
+		dst[i] = ldk_dst(dut, LEN);
+		ldk_start(&x[i], ldk_prep_copy(chan, dst[i], src));
+	}
+	ldk_suspend(dut);
+	ldk_resume(dut, power->lost);
+	ldk_round_trip(dut);
+	KUNIT_EXPECT_EQ(test, (int)DMA_PAUSED, (int)ldk_status(&x[0]));
+	ldk_expect_untouched(dut, dst[0]);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+	for (i = 0; i < 2; i++)
+		expect_moved(&x[i], dst[i], src);
+}
+
+/* Rule: pause and resume of a device that sleeps are in force when it wakes up. */
+static void paused_asleep(struct kunit *test)
+{
+	const struct power *power = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *y = ldk_xfers(dut, other, 1);
+
+	dst[0] = ldk_dst(dut, LEN);
+	dst[1] = ldk_dst(dut, LEN);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(other));
+	ldk_suspend(dut);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(other));
+	ldk_start(x, ldk_prep_copy(chan, dst[0], src));
+	ldk_start(y, ldk_prep_copy(other, dst[1], src));
+	ldk_resume(dut, power->lost);
+	expect_moved(y, dst[1], src);
+	KUNIT_EXPECT_EQ(test, (int)DMA_PAUSED, (int)ldk_status(x));
+	ldk_expect_untouched(dut, dst[0]);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+	expect_moved(x, dst[0], src);
+}
+
+/* Rule: what is terminated while the device sleeps is not moved when it wakes up. */
+static void terminated_asleep(struct kunit *test)
+{
+	const struct power *power = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	unsigned int i;
+
+	ldk_hold(chan);
+	for (i = 0; i < 3; i++)
+		dst[i] = ldk_dst(dut, LEN);
+	for (i = 0; i < 2; i++)
+		ldk_start(&x[i], ldk_prep_copy(chan, dst[i], src));
+	ldk_suspend(dut);
+	ldk_unhold(chan);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	ldk_start(&x[2], ldk_prep_copy(chan, dst[2], src));
+	ldk_resume(dut, power->lost);
+	expect_moved(&x[2], dst[2], src);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, 0, x[i].calls);
+		ldk_expect_untouched(dut, dst[i]);
+	}
+}
+
+/* Rule: a channel that is released while the device sleeps can be requested again. */
+static void released_asleep(struct kunit *test)
+{
+	const struct power *power = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	unsigned int index = ldk_index(chan);
+
+	ldk_suspend(dut);
+	ldk_release(dut, chan);
+	ldk_resume(dut, power->lost);
+	chan = ldk_try_request(dut, DMA_MEMCPY, index);
+	KUNIT_ASSERT_NOT_NULL(test, chan);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/*
+ * Rule: none of it depends on when the system falls asleep.  An XOR into one of its
+ * sources shows whether a byte was done twice.
+ */
+static void under_load(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *copier = ldk_request(dut), *chan = ldk_request(dut);
+	struct ldk_buf *a = ldk_buf_at(dut, LONG, 0, DMA_BIDIRECTIONAL);
+	struct ldk_buf *b = ldk_src(dut, LONG), *c = ldk_dst(dut, LONG);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	struct ldk_xfer *y = ldk_xfers(dut, copier, 3);
+	dma_addr_t sources[2] = { a->dma, b->dma };
+	u8 *want = kunit_kmalloc(test, LONG, GFP_KERNEL);
+	struct dma_async_tx_descriptor *tx;
+	struct rnd_state rnd;
+	unsigned int i, j, round;
+
+	KUNIT_ASSERT_NOT_NULL(test, want);
+	prandom_seed_state(&rnd, dut->seed);
+	for (round = 0; round < 2 * ldk_rounds(); round++) {
+		ldk_buf_fill(dut, a);
+		for (i = 0; i < LONG; i++)
+			want[i] = a->data[i] ^ b->data[i];
+		/* Three times is once. */
+		for (j = 0; j < 3; j++) {
+			ldk_xfer_init(&x[j], dut, chan);
+			ldk_xfer_init(&y[j], dut, copier);
+			tx = chan->device->device_prep_dma_xor(chan, a->dma,
+							       sources, 2, LONG,
+							       DMA_PREP_INTERRUPT);
+			ldk_start(&x[j], tx);
+			ldk_start(&y[j], ldk_prep_copy(copier, c, b));
+		}
+		udelay(prandom_u32_state(&rnd) % 256);
+		ldk_suspend(dut);
+		ldk_resume(dut, round % 2);
+		for (j = 0; j < 3; j++) {
+			ldk_finish(&x[j]);
+			ldk_finish(&y[j]);
+		}
+		ldk_expect_data(dut, a, want);
+		ldk_expect_moved(dut, c, b);
+	}
+}
+
+/*
+ * Rule: of a device that cannot be paused nobody knows how far it had got: what it
+ * was at ends as aborted, all others are done.
+ */
+static void without_pause(struct kunit *test)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct ldk_buf *src, *dst[3];
+	struct dma_chan *chan;
+	struct ldk_dut *dut;
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	cfg.caps &= ~LOOPDMA_CAPS_PAUSE;
+	dut = ldk_create_fake(test, "restless", &cfg);
+	dut->trouble = true;
+	chan = ldk_request(dut);
+	src = ldk_src(dut, LEN);
+	x = ldk_xfers(dut, chan, 3);
+	ldk_hold(chan);
+	for (i = 0; i < 3; i++) {
+		dst[i] = ldk_dst(dut, LEN);
+		ldk_start(&x[i], ldk_prep_copy(chan, dst[i], src));
+	}
+	ldk_suspend(dut);
+	KUNIT_EXPECT_EQ(test, LOOPDMA_STATE_DISABLED,
+			loopdma_fake_state(dut->fake, ldk_index(chan)));
+	ldk_resume(dut, true);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
+	ldk_expect_failed(&x[0], DMA_TRANS_ABORTED, LEN);
+	for (i = 1; i < 3; i++)
+		expect_moved(&x[i], dst[i], src);
+}
+
+/* Rule: a device that is gone when the system wakes up is gone. */
+static void gone_asleep(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "taken along",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	ldk_suspend(dut);
+	loopdma_fake_unplug(dut->fake);
+	ldk_resume(dut, false);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	ldk_expect_failed(x, DMA_TRANS_ABORTED, LEN);
+	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst, src));
+}
+
+static struct kunit_case sleep_cases[] = {
+	KUNIT_CASE_PARAM(in_flight, powers_gen_params),
+	KUNIT_CASE_PARAM(midway, powers_gen_params),
+	KUNIT_CASE_PARAM(midway_round, powers_gen_params),
+	KUNIT_CASE_PARAM(paused, powers_gen_params),
+	KUNIT_CASE_PARAM(paused_asleep, powers_gen_params),
+	KUNIT_CASE_PARAM(terminated_asleep, powers_gen_params),
+	KUNIT_CASE_PARAM(released_asleep, powers_gen_params),
+	KUNIT_CASE(under_load),
+	KUNIT_CASE(without_pause),
+	KUNIT_CASE(gone_asleep),
+	{ }
+};
+
+static struct kunit_suite sleep_suite = {
+	.name = "loopdma_sleep",
+	.init = ldk_init,
+	.exit = ldk_exit,
+	.test_cases = sleep_cases,
+};
+
+kunit_test_suite(sleep_suite);
