@@ -14,6 +14,8 @@ Lanes:
               on the one with KASAN; unbinding it while dmatest runs
   observe     tracepoints, counters, faults and loopdmactl on stock kernels, against what
               was done
+  survive     reset, errors of the bus, sleep and surprise removal on stock kernels,
+              while all channels are busy
   raid        RAID-5 and RAID-6 on a stock kernel, their parity computed by the device
   probe       devices that the driver must refuse; probe failing at each step
   qtest       the device by itself
@@ -426,6 +428,27 @@ def raid_lane():
 GUEST_SCRIPTS = common.ROOT / "scripts" / "guest"
 
 
+def survive_guest(image, files, resets=20):
+    """What can happen to a device while it works."""
+    return guest.Guest(
+        kernel=image, job=f"RESETS={resets} sh /survive\n", files=files | {
+            "survive": GUEST_SCRIPTS / "survive",
+            "dmatest_done": guest.DMATEST_DONE.encode()},
+        slot=True, device="test-controls=on", monitor=True,
+        allowed=((r"AER: |PCIe Bus Error", "errors that QEMU was asked for"),
+                 (r"loopdma .*gone from the bus", "it was taken away"),
+                 (r"DMAR: ", "dmatest unmaps what is in flight when it is stopped")))
+
+
+def survive_lane():
+    def task(cell):
+        return cases_told(cell, guest.run(dataclasses.replace(
+            survive_guest(kernel.image(cell), files_with_dmatest(cell)),
+            name=f"survive-{cell.name}")))
+
+    return {cell.name: lambda cell=cell: task(cell) for cell in kernel.cells()}
+
+
 def in_manual(start):
     """The line of the driver's manual that starts so."""
     manual = common.ROOT / "Documentation" / "driver.rst"
@@ -695,6 +718,7 @@ LANES = {
     "kunit-live": kunit_live_lane,
     "dmatest": dmatest_lane,
     "reload": reload_lane,
+    "survive": survive_lane,
     "raid": raid_lane,
     "observe": observe_lane,
     "probe": probe_lane,
@@ -710,9 +734,9 @@ FULL_LANES = {"hostile": hostile_lane} | LANES | {
 
 # What a lane needs to be built before it starts.
 NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "dmatest",
-               "reload", "raid", "observe", "probe"}
-NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "raid"}
-NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "raid", "observe"}
+               "reload", "survive", "raid", "observe", "probe"}
+NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "raid"}
+NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "raid", "observe"}
 
 
 # --- running them -------------------------------------------------------------

@@ -18,6 +18,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -239,6 +240,8 @@ class Guest:
     qemu: Path | None = None        # default: the one of this checkout
     debug_kernel: bool = False      # must prove that its checks are on
     allowed: tuple = ()             # complaints expected, with the reason
+    slot: bool = False              # the device, called "dma", is in a PCIe slot
+    monitor: bool = False           # a line "%% hmp COMMAND" of the job is for QEMU
 
     @property
     def log(self):
@@ -285,7 +288,11 @@ class Guest:
             devices += ["-device", "intel-iommu,intremap=on"]
         if self.swiotlb:
             append += ["swiotlb=force"]
-        if self.device is not None:
+        if self.slot:
+            devices += ["-device", "pcie-root-port,id=rp0,chassis=1",
+                        "-device", ",".join(filter(None, ["loopdma,bus=rp0,id=dma",
+                                                          self.device]))]
+        elif self.device is not None:
             for properties in (self.device, *self.more_devices):
                 devices += ["-device", ",".join(filter(None, ["loopdma", properties]))]
         if self.interactive:
@@ -363,6 +370,30 @@ def run(guest, on_line=None):
         return run_alone(guest, on_line)
 
 
+class Monitor:
+    """QEMU's human monitor, for a job that asks for something."""
+    def __init__(self, log):
+        self.socket, self.theirs = socket.socketpair()
+        self.arguments = ["-chardev", f"socket,id=monitor,fd={self.theirs.fileno()}",
+                          "-mon", "chardev=monitor"]
+        self.log = log
+
+    def started(self):
+        """QEMU has its end; what it says goes to the log."""
+        self.theirs.close()
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        with open(self.log, "wb") as log:
+            while said := self.socket.recv(4096):
+                log.write(said)
+                log.flush()
+
+    def ask(self, line):
+        if line.startswith("%% hmp "):
+            self.socket.sendall(line[7:].encode() + b"\n")
+
+
 def run_alone(guest, on_line):
     common.LOGS.mkdir(parents=True, exist_ok=True)
     for path in (guest.log, guest.results):
@@ -372,14 +403,20 @@ def run_alone(guest, on_line):
     start = time.monotonic()
     hung = threading.Event()
     lines = []
+    monitor = Monitor(directory / "monitor.log") if guest.monitor else None
+    if monitor:
+        command += monitor.arguments
     with open(errors, "w", encoding="utf-8") as err, \
             open(guest.results, "w", encoding="utf-8") as results:
         try:
             qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=err,
                                     stdout=subprocess.PIPE, encoding="utf-8",
-                                    errors="replace")
+                                    errors="replace", pass_fds=[
+                                        monitor.theirs.fileno()] if monitor else [])
         except FileNotFoundError:
             raise Fail(f"{command[0]} is missing: run 'make qemu'") from None
+        if monitor:
+            monitor.started()
 
         def end():
             hung.set()
@@ -392,6 +429,8 @@ def run_alone(guest, on_line):
                 line = line.rstrip("\r\n")
                 results.write(line + "\n")
                 lines.append(line)
+                if monitor:
+                    monitor.ask(line)
                 if on_line and not line.startswith("@@ "):
                     on_line(line)
             status = qemu.wait()
