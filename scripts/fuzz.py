@@ -93,7 +93,7 @@ def build():
 
 
 def environment(kind):
-    env = dict(os.environ, LC_ALL="C.UTF-8",
+    env = dict(os.environ,
                # QEMU's exit does not free what it had all its life.
                ASAN_OPTIONS="detect_leaks=0:abort_on_error=0",
                UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")

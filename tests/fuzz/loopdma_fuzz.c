@@ -278,6 +278,12 @@ static bool idle(void)
     return true;
 }
 
+static bool unsent(void)
+{
+    QEMU_LOCK_GUARD(&s->lock);
+    return s->irq_channels || s->irq_event;
+}
+
 /* Let the device do what it can, but for what waits for the clock. */
 static void run(void)
 {
@@ -285,6 +291,12 @@ static void run(void)
 
     do {
         flush();
+        if (unsent()) {
+            /* Let the thread that sends interrupts have the BQL. */
+            bql_unlock();
+            sched_yield();
+            bql_lock();
+        }
     } while (!idle() && get_clock() < end);
 }
 
