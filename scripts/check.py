@@ -24,6 +24,10 @@ With --full also what takes too long for every day:
   kunit-fake  KUnit in the same guest over the simulated device, with two CPUs
   kunit-public  the conformance suites on a device without the peripheral
   hostile     a device that tells the driver a million lies, under KASAN and UBSAN
+  qtest-asan  the device by itself, built with AddressSanitizer and
+              UndefinedBehaviorSanitizer
+  qtest-tsan  those cases that may have engines, with ThreadSanitizer
+  fuzz        what a guest could do to the device, at random, for a minute
 
 The last line is the sum: N passed, N failed, N skipped.  Exit status 0 only if
 nothing failed.  Results as JSON in build/reports/check.json.
@@ -43,6 +47,7 @@ import traceback
 from pathlib import Path
 
 import common
+import fuzz
 import guest
 import kernel
 import kunit
@@ -674,11 +679,16 @@ def probe_lane():
     return {"probe": task}
 
 
-def qtest_lane():
+def qtest_lane(sanitizer=None):
+    name = f"qtest-{sanitizer}" if sanitizer else "qtest"
+
     def task():
-        log = common.new_log("qtest")
-        command = [sys.executable, common.ROOT / "scripts" / "qtest.py", "--qemu",
-                   common.qemu()]
+        log = common.new_log(name)
+        command = [sys.executable, common.ROOT / "scripts" / "qtest.py"]
+        if sanitizer:
+            command += ["--sanitizer", sanitizer]
+        else:
+            command += ["--qemu", common.qemu()]
         # A failure is in its results, which say more than its status.
         done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -691,7 +701,23 @@ def qtest_lane():
                               f"(log: {common.relative(log)})"))
         return cases
 
-    return {"qtest": task}
+    return {name: task}
+
+
+FUZZ_SECONDS = 60
+
+
+def fuzz_lane():
+    def task(name):
+        fuzzer = fuzz.build()
+        seconds = max(fuzz.SHORTEST, FUZZ_SECONDS // len(fuzz.TARGETS))
+        result = fuzz.fuzz(fuzzer, name, seconds)
+        reason = "".join(f"{finding['reason']} (log: {finding['log']}, input: "
+                         f"{finding['input']})" for finding in result.findings)
+        return [verdict(f"{name}: {result.executions} executions, {result.edges} of "
+                        f"{result.edges_total} edges", reason)]
+
+    return {name: lambda name=name: task(name) for name in fuzz.TARGETS}
 
 
 def ktap_cases(text):
@@ -730,7 +756,12 @@ LANES = {
 
 # What takes too long for every day.
 FULL_LANES = {"hostile": hostile_lane} | LANES | {
-    "kunit-fake": kunit_fake_lane, "kunit-public": kunit_public_lane}
+    "kunit-fake": kunit_fake_lane,
+    "kunit-public": kunit_public_lane,
+    "qtest-tsan": lambda: qtest_lane("thread"),
+    "qtest-asan": lambda: qtest_lane("address"),
+    "fuzz": fuzz_lane,
+}
 
 # What a lane needs to be built before it starts.
 NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "dmatest",
@@ -745,6 +776,10 @@ def prepare(lanes):
     """Builds, one after the other with all cores, what lanes wait for."""
     if lanes & (NEEDS_GUEST | {"qtest", "lint"}):
         common.qemu()
+    if lanes & {"qtest-asan", "fuzz"}:
+        common.build_qemu(common.ROOT, "address")
+    if "qtest-tsan" in lanes:
+        common.build_qemu(common.ROOT, "thread")
     if lanes & (NEEDS_KUNIT_KERNEL | {"kunit", "lint"}):
         kernel.source()
     if lanes & NEEDS_KUNIT_KERNEL:

@@ -30,9 +30,11 @@ def load():
     return suite.CASES
 
 
-def selected(pattern):
+def selected(pattern, threaded):
+    """Cases by name; with `threaded` only those that may have threads of the device's."""
     cases = [one for name, one in load().items()
-             if not pattern or fnmatch.fnmatch(name, pattern)]
+             if (not pattern or fnmatch.fnmatch(name, pattern)) and
+             (one.threaded or not threaded)]
     if not cases:
         raise Fail(f"no case matches '{pattern}': see --list")
     return cases
@@ -59,9 +61,10 @@ class Ktap:
         for line in reason:
             self.say(f"# {line}")
 
-    def save(self):
+    def save(self, name):
         common.REPORTS.mkdir(parents=True, exist_ok=True)
-        common.write_atomically(common.REPORTS / "qtest.ktap", "\n".join(self.lines) + "\n")
+        common.write_atomically(common.REPORTS / f"{name}.ktap",
+                                "\n".join(self.lines) + "\n")
 
 
 def timed(one, qemu, scratch):
@@ -70,8 +73,10 @@ def timed(one, qemu, scratch):
     return reason, time.monotonic() - start
 
 
-def run(cases, qemu, verbose):
-    scratch = SCRATCH / str(os.getpid())
+def run(cases, qemu, name, verbose):
+    # What a sanitizer has reported, and QEMU has said, is worth to be looked at.
+    scratch = SCRATCH / (str(os.getpid()) if name == "qtest" else name)
+    shutil.rmtree(scratch, ignore_errors=True)
     ktap = Ktap(len(cases))
     try:
         with concurrent.futures.ThreadPoolExecutor(common.jobs()) as pool:
@@ -87,8 +92,9 @@ def run(cases, qemu, verbose):
                 pool.shutdown(cancel_futures=True)
                 raise
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    ktap.save()
+        if name == "qtest":
+            shutil.rmtree(scratch, ignore_errors=True)
+    ktap.save(name)
     return ktap.failed
 
 
@@ -97,13 +103,17 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--qemu", metavar="PATH", help="a QEMU that has the device, instead "
                         "of the one that scripts/build-qemu.sh builds")
+    parser.add_argument("--sanitizer", choices=["address", "thread"],
+                        help="a QEMU that is built with it (scripts/build-qemu.sh); what it "
+                        "reports makes a case fail, and is kept in build/qtest/.  With "
+                        "thread, only cases that may have engines")
     parser.add_argument("--list", action="store_true", help="list the cases and their rules")
     parser.add_argument("--filter", metavar="GLOB", help="only cases whose name matches")
     parser.add_argument("--verbose", action="store_true",
                         help="say what each case checks, and how long it took, on "
                         "standard error")
     args = parser.parse_args()
-    cases = selected(args.filter)
+    cases = selected(args.filter, threaded=args.sanitizer == "thread")
     if args.list:
         for one in cases:
             print(f"{one.name}\n    {one.rule}")
@@ -111,8 +121,12 @@ def main():
     qemu = args.qemu and shutil.which(args.qemu)
     if args.qemu and not qemu:
         raise Fail(f"--qemu {args.qemu} is not a program")
+    name = "qtest"
+    if args.sanitizer:
+        name = f"qtest-{args.sanitizer}"
+        qemu = qemu or common.build_qemu(common.ROOT, args.sanitizer)
     start = time.monotonic()
-    failed = run(cases, qemu or common.qemu(), args.verbose)
+    failed = run(cases, qemu or common.qemu(), name, args.verbose)
     common.say(f"qtest: {len(cases) - failed} passed, {failed} failed, "
                f"{time.monotonic() - start:.1f} s")
     return 1 if failed else 0

@@ -19,6 +19,7 @@ import conformance
 import fuzz
 import guest
 import mutants
+from qtest import suite
 
 SCRIPTS = common.ROOT / "scripts"
 
@@ -597,6 +598,28 @@ def sanitizer_unknown():
                   "--sanitizer needs one of address, thread")
 
 
+def sanitizer_reports():
+    """what a sanitizer reports makes a case fail"""
+    def reported(name, text):
+        def case(bench):
+            bench.directory.mkdir(parents=True)
+            (bench.directory / name).write_text(text, encoding="utf-8")
+
+        with tempfile.TemporaryDirectory() as directory:
+            return suite.run(suite.Case("fake", case, (), False, {}), "", Path(directory))
+
+    race = "WARNING: ThreadSanitizer: data race\nSUMMARY: ThreadSanitizer: data race in f"
+    for text, wanted in ((race, "SUMMARY: ThreadSanitizer: data race in f"),
+                         ("a.c:1:2: runtime error: shift", "a.c:1:2: runtime error: shift"),
+                         ("it broke", "it broke")):
+        said = reported("sanitizer.123", text)
+        if not said or not said[0].startswith(wanted):
+            return f"'{text}' is told as {said}"
+    notice = "==1==WARNING: ASan doesn't fully support makecontext/swapcontext functions"
+    return "fails without a report" if reported("other", race) or \
+        reported("sanitizer.1", notice) else ""
+
+
 def fuzz_arguments():
     """a time, a target and an input that are none"""
     return expect([SCRIPTS / "fuzz.py", "--time", "soon"],
@@ -1066,7 +1089,7 @@ TESTS = [
     deps_without_network, deps_malformed, download_without_network, disk_full,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
-    sanitizer_unknown, fuzz_arguments, fuzz_logs,
+    sanitizer_unknown, sanitizer_reports, fuzz_arguments, fuzz_logs,
     kernel_configured, ctl_absent, ctl_shows, ctl_rates, ctl_injects,
     bench_figures, bench_costs, bench_ratios, bench_points,
     bench_arguments, bench_base_unknown, bench_without_gnuplot, bench_with_bad_gnuplot,

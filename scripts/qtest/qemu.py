@@ -15,6 +15,8 @@ import struct
 import subprocess
 import time
 
+import common
+
 # No case needs more than a moment.  This only ends one that hangs, so it allows
 # for a machine many times slower than any that this was measured on.
 HANG = 60.0
@@ -22,6 +24,9 @@ HANG = 60.0
 # In sync mode the device works in the main loop, of which each round of the
 # protocol is at least one turn.
 ROUNDS = 40
+
+# What ThreadSanitizer is not to report: races of QEMU's own, each with a reason.
+SUPPRESSIONS = common.ROOT / "scripts" / "configs" / "tsan.supp"
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -160,6 +165,17 @@ def command_line(qemu, log, memory, board):
             "-d", "guest_errors,unimp", "-D", str(log)]
 
 
+def sanitized(report):
+    """The environment in which a QEMU with a sanitizer reports into files; no other cares."""
+    # Leaks are not looked for: QEMU ends without freeing what it had all its life.  What
+    # glib would hand from thread to thread under locks of its own is not seen to be.
+    return dict(os.environ, G_SLICE="always-malloc",
+                ASAN_OPTIONS=f"log_path={report}:detect_leaks=0",
+                UBSAN_OPTIONS=f"log_path={report}:print_stacktrace=1",
+                TSAN_OPTIONS=f"log_path={report}:suppressions={SUPPRESSIONS}:history_size=7:"
+                "second_deadlock_stack=1")
+
+
 class Machine:
     """A machine with a memory of so many MiB, and the arguments given."""
 
@@ -167,6 +183,7 @@ class Machine:
         directory.mkdir(parents=True)
         self.log = directory / "qemu.log"
         self.errors = directory / "stderr"
+        self.report = directory / "sanitizer"
         self.size = memory * MIB
         self.low = 2 * GIB if self.size >= 0xb0000000 else self.size
         self.next = MIB
@@ -190,7 +207,8 @@ class Machine:
                  f"size={self.size},mem-path=/proc/self/fd/{fd}", "-qtest", "stdio",
                  "-qtest-log", "none", "-chardev", f"socket,id=qmp,fd={its_monitor.fileno()}",
                  "-mon", "chardev=qmp,mode=control"], stdin=its_cpu, stdout=its_cpu,
-                stderr=errors, pass_fds=[fd, its_monitor.fileno()])
+                stderr=errors, pass_fds=[fd, its_monitor.fileno()],
+                env=sanitized(self.report))
         os.close(fd)
         return self
 

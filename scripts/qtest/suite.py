@@ -8,10 +8,12 @@ with as it likes.
 """
 
 import dataclasses
+import re
 import shutil
 import traceback
 from typing import Callable
 
+import common
 from qtest.pci import SLOT, Device
 from qtest.qemu import Failed, Machine
 
@@ -37,6 +39,14 @@ class Case:
     @property
     def rule(self):
         return " ".join((self.function.__doc__ or "").split())
+
+    @property
+    def threaded(self):
+        """Whether a device has engines in it, or may have for all that is known before."""
+        if self.started:
+            return self.options.get("mode", SYNC) != SYNC
+        return SYNC not in self.arguments or ASYNC in self.arguments or \
+            ATONCE in self.arguments
 
 
 class Bench:
@@ -70,6 +80,11 @@ class Bench:
     def kill(self):
         for machine in self.machines:
             machine.kill()
+
+    def reports(self):
+        """What a sanitizer has found, if QEMU was built with one: text, by file."""
+        return {path: path.read_text(encoding="utf-8", errors="replace")
+                for path in sorted(self.directory.rglob("sanitizer.*"))}
 
     def story(self):
         """What QEMU said, for somebody who looks for the reason of a failure."""
@@ -128,6 +143,22 @@ def bare_each(values):
     return decorate
 
 
+# What AddressSanitizer says of coroutines, of which QEMU tells it.
+NOTICE = "ASan doesn't fully support makecontext/swapcontext functions"
+
+
+def complaints(reports):
+    """Why reports of a sanitizer make a case fail, line by line: each kind once."""
+    said = {}
+    for path, text in reports.items():
+        for line in re.findall(r"^SUMMARY: .*|.*runtime error: .*", text, re.MULTILINE):
+            said.setdefault(line, f"{line} ({common.relative(path)})")
+        others = [line for line in text.splitlines() if line.strip() and NOTICE not in line]
+        if others and not said:
+            said[path] = f"{others[0]} ({common.relative(path)})"
+    return list(said.values())
+
+
 def run(one, qemu, directory):
     """Runs a case; returns why it failed, line by line, nothing if it did not."""
     directory = directory / one.name
@@ -147,6 +178,7 @@ def run(one, qemu, directory):
         reason = traceback.format_exc().splitlines()
     finally:
         bench.kill()
+    reason += complaints(bench.reports())
     if reason:
         return [*reason, *bench.story()]
     shutil.rmtree(directory, ignore_errors=True)
