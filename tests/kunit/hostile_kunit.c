@@ -43,7 +43,7 @@ MODULE_PARM_DESC(lies,
 #define OPS	64
 #define BUFS	6
 #define LEN	SZ_512
-#define STEPS	512
+#define STEPS	256
 
 /* So that a transfer without an end leaves time for others, bytes per second. */
 #define RATE	SZ_256K
@@ -427,11 +427,11 @@ prep_stream(struct attack *a, struct op *op, struct dma_chan *chan)
 		return dmaengine_prep_dma_cyclic(chan, addr, LEN,
 						 LEN >> roll(&a->rnd, 4), dir,
 						 DMA_PREP_INTERRUPT);
-	case 1:
+	case 1 ... 3:
 		op->loops = true;
 		return prep_interleaved(a, op, chan, dir, DMA_PREP_INTERRUPT |
 					DMA_PREP_REPEAT);
-	case 2:
+	case 4:
 		/* In place of one that is repeated. */
 		return prep_interleaved(a, op, chan, dir, DMA_PREP_INTERRUPT |
 					DMA_PREP_LOAD_EOT);
@@ -801,7 +801,8 @@ static void traffic(struct kunit *test)
 		if (!roll(&a->rnd, 8))
 			loopdma_fake_stop_polls(dut->fake, roll(&a->rnd, 4));
 		loopdma_fake_lie(dut->fake, &all_lies, a);
-		for (i = 0; i < STEPS; i++)
+		/* Each is the last now and then, so that nothing covers it up. */
+		for (i = roll(&a->rnd, STEPS); i < STEPS; i++)
 			step(a);
 		make_peace(a);
 	}
@@ -817,7 +818,7 @@ static void traffic(struct kunit *test)
 /* Of a device that is asked what it can do, if it is one and there is a reset. */
 static u32 lie_limits(void *priv, bool chan, u32 reg, u32 val)
 {
-	static const u8 edges[] = { 0, 1, 12, 13, 32, 33, 64, 65, 128, 255 };
+	static const u8 edges[] = { 0, 1, 64, 128, 12, 13, 32, 33, 65, 255 };
 	struct attack *a = priv;
 	u32 at;
 
@@ -826,6 +827,9 @@ static u32 lie_limits(void *priv, bool chan, u32 reg, u32 val)
 	if (roll(&a->liar, chan || reg < LOOPDMA_CAPS ? 64 : 6))
 		return val;
 	atomic_inc(&a->told);
+	if ((reg == LOOPDMA_MAX_LEN || reg == LOOPDMA_FIFO_DEPTH) &&
+	    roll(&a->liar, 2))
+		return edges[roll(&a->liar, 4)];
 	/* Most limits are a byte, one of two. */
 	at = roll(&a->liar, 2) * 8;
 	switch (roll(&a->liar, 4)) {
@@ -842,18 +846,23 @@ static u32 lie_limits(void *priv, bool chan, u32 reg, u32 val)
 	return val == U32_MAX ? 0 : val;
 }
 
-static void lie_nothing_retired(void *priv, struct loopdma_hw_desc *hw)
+static u32 true_read(void *priv, bool chan, u32 reg, u32 val)
+{
+	return val;
+}
+
+static void true_retired(void *priv, struct loopdma_hw_desc *hw)
 {
 }
 
-static void lie_nothing_told(void *priv, struct loopdma_hw_comp *comp)
+static void true_told(void *priv, struct loopdma_hw_comp *comp)
 {
 }
 
 static const struct loopdma_fake_lies limit_lies = {
 	.read = lie_limits,
-	.retired = lie_nothing_retired,
-	.told = lie_nothing_told,
+	.retired = true_retired,
+	.told = true_told,
 };
 
 /* A channel of a device that is not what it says that it is. */
@@ -911,9 +920,69 @@ static void limits(struct kunit *test)
 		   dut->seed, atomic_read(&a->told), accepted, a->rounds);
 }
 
+static void lie_length(void *priv, struct loopdma_hw_desc *hw)
+{
+	const u32 *len = priv;
+
+	WRITE_ONCE(hw->len, cpu_to_le32(*len));
+}
+
+static const struct loopdma_fake_lies length_lies = {
+	.read = true_read,
+	.retired = lie_length,
+	.told = true_told,
+};
+
+static const u32 lengths[] = { 1, U32_MAX };
+
+static void length_desc(const u32 *len, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "length %#x", *len);
+}
+
+KUNIT_ARRAY_PARAM(lengths, lengths, length_desc);
+
+/*
+ * Rule: a repeated transfer goes on until it is replaced or terminated
+ * (dmaengine.h, DMA_PREP_REPEAT), also if the lengths in the ring are not what the
+ * driver has written there.
+ */
+static void repeat_goes_on(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "repeating",
+					      &loopdma_fake_default);
+	struct loopdma_peripheral_config periph = { .pattern = true };
+	struct dma_slave_config config = {
+		.src_addr_width = DMA_SLAVE_BUSWIDTH_1_BYTE,
+		.src_maxburst = BURST,
+		.peripheral_config = &periph,
+		.peripheral_size = sizeof(periph),
+	};
+	struct attack *a = attack_init(test, dut->seed);
+	struct dma_chan *chan = ldk_request(dut);
+	u32 len = *(const u32 *)test->param_value;
+	struct op op = { };
+
+	a->dut = dut;
+	attack_memory(a);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_slave_config(chan, &config));
+	loopdma_fake_lie(dut->fake, &length_lies, &len);
+	ldk_xfer_init(&op.x, dut, chan);
+	ldk_start(&op.x, prep_interleaved(a, &op, chan, DMA_DEV_TO_MEM,
+					  DMA_PREP_INTERRUPT |
+					  DMA_PREP_REPEAT));
+	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_descriptors(chan) > 100));
+	loopdma_fake_confess(dut->fake);
+	dmaengine_terminate_sync(chan);
+	KUNIT_EXPECT_EQ(test, 0, ldk_pool_used(chan));
+	ldk_copy_ok(dut, chan, LEN);
+	expect_no_harm(a);
+}
+
 static struct kunit_case hostile_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(traffic, traffic_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(repeat_goes_on, lengths_gen_params),
 	KUNIT_CASE_PARAM_ATTR(limits, limits_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	{ }
