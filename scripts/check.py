@@ -23,6 +23,8 @@ Lanes:
 With --full also what takes too long for every day:
   kunit-fake  KUnit in the same guest over the simulated device, with two CPUs
   kunit-public  the conformance suites on a device without the peripheral
+  storm       the device goes away, and comes back, while all channels are busy: 1000
+              times each by unbind, PCI removal, PCI reset, and by the host
   hostile     a device that tells the driver a million lies, under KASAN and UBSAN
   qtest-asan  the device by itself, built with AddressSanitizer and
               UndefinedBehaviorSanitizer
@@ -55,6 +57,7 @@ import lint
 import modules
 import raid
 import selftest
+import storm
 from common import Fail
 
 
@@ -421,6 +424,11 @@ def reload_lane():
                                for cell in kernel.cells()}
 
 
+def storm_lane(rounds=1000):
+    return {how: lambda how=how: cases_told(how, storm.run(how, rounds))
+            for how in storm.HOW}
+
+
 def raid_lane():
     def task(cell):
         return cases_told(cell.name, raid.run(cell))
@@ -755,7 +763,7 @@ LANES = {
 }
 
 # What takes too long for every day.
-FULL_LANES = {"hostile": hostile_lane} | LANES | {
+FULL_LANES = {"hostile": hostile_lane, "storm": storm_lane} | LANES | {
     "kunit-fake": kunit_fake_lane,
     "kunit-public": kunit_public_lane,
     "qtest-tsan": lambda: qtest_lane("thread"),
@@ -764,7 +772,7 @@ FULL_LANES = {"hostile": hostile_lane} | LANES | {
 }
 
 # What a lane needs to be built before it starts.
-NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "dmatest",
+NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "dmatest",
                "reload", "survive", "raid", "observe", "probe"}
 NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "raid"}
 NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "raid", "observe"}

@@ -23,7 +23,8 @@ import common
 import kernel
 from common import Fail
 
-SOURCES = ["Kbuild", "include", "drivers", "tests/kunit", "tests/bench", "tests/samples"]
+SOURCES = ["Kbuild", "include", "drivers", "tests/kunit", "tests/bench", "tests/samples",
+           "tests/storm"]
 NAMES = re.compile(r".*\.[chS]|Kbuild|Makefile|Kconfig")
 PRODUCTS = re.compile(r".*\.mod\.c")
 
