@@ -736,7 +736,13 @@ static inline bool loopdma_fails(struct loopdma_dev *ld,
 				 enum loopdma_fault fault)
 {
 #ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
-	return should_fail(&ld->fault[fault], 1);
+	struct fault_attr *attr = &ld->fault[fault];
+
+	/*
+	 * Not without being asked for: a task's fail-nth counts all faults that
+	 * there are, and whoever has it looks for want of memory.
+	 */
+	return READ_ONCE(attr->probability) && should_fail(attr, 1);
 #else
 	return false;
 #endif
