@@ -23,6 +23,7 @@ Lanes:
 With --full also what takes too long for every day:
   kunit-fake  KUnit in the same guest over the simulated device, with two CPUs
   kunit-public  the conformance suites on a device without the peripheral
+  inject      faults in the kernel with KASAN, also those that the kernel injects
   storm       the device goes away, and comes back, while all channels are busy: 1000
               times each by unbind, PCI removal, PCI reset, and by the host
   hostile     a device that tells the driver a million lies, under KASAN and UBSAN
@@ -529,38 +530,44 @@ def inject_guest(image, files):
         allowed=((r"loopdma .*restarting it", "a device that lies, on demand"),))
 
 
-def observe_lane():
-    def judged(name, outcome):
-        told = [line for line in outcome.lines if line.startswith("%% json ")]
-        reason = next(filter(None, map(observed, told)), "")
-        if not reason and not told:
-            reason = "loopdmactl gave no JSON"
-        return cases_told(name, outcome, verdict("what loopdmactl tells programs", reason))
+def observed_cases(name, outcome):
+    """What a guest has told of, and of loopdmactl's output for programs."""
+    told = [line for line in outcome.lines if line.startswith("%% json ")]
+    reason = next(filter(None, map(observed, told)), "")
+    if not reason and not told:
+        reason = "loopdmactl gave no JSON"
+    return cases_told(name, outcome, verdict("what loopdmactl tells programs", reason))
 
+
+def observe_lane():
     def stock(cell, make):
         files = files_with_dmatest(cell)
         name = make.__name__.removesuffix("_guest")
         outcome = guest.run(dataclasses.replace(
             make(kernel.image(cell), files), name=f"{name}-{cell.name}"))
-        return judged(cell.name, outcome)
+        return observed_cases(cell.name, outcome)
 
+    def suite():
+        return kunit_cases("trace", *kunit.in_guest("trace"))
+
+    return {"suite": suite} | {
+        f"{what}{cell.name}": lambda cell=cell, make=make: stock(cell, make)
+        for what, make in (("", observe_guest), ("inject ", inject_guest))
+        for cell in kernel.cells()}
+
+
+def inject_lane():
+    """On the kernel that has fault injection of its own."""
     def debug():
-        # Which has the kernel's own fault injection.
         kdir = kunit.x86_kernel()
         files = guest.module_files(modules.build(kdir, "-kunit")[0]) | {
             "dmatest.ko": kdir / "drivers/dma/dmatest.ko"}
         outcome = guest.run(dataclasses.replace(
             inject_guest(kdir / "arch/x86/boot/bzImage", files), name="inject-kunit",
             mem=1024, debug_kernel=True))
-        return judged("kunit", outcome)
+        return observed_cases("kunit", outcome)
 
-    def suite():
-        return kunit_cases("trace", *kunit.in_guest("trace"))
-
-    return {"suite": suite, "inject kunit": debug} | {
-        f"{what}{cell.name}": lambda cell=cell, make=make: stock(cell, make)
-        for what, make in (("", observe_guest), ("inject ", inject_guest))
-        for cell in kernel.cells()}
+    return {"guest": debug}
 
 
 # What the driver must refuse, and what it has to say then.
@@ -766,14 +773,15 @@ LANES = {
 FULL_LANES = {"hostile": hostile_lane, "storm": storm_lane} | LANES | {
     "kunit-fake": kunit_fake_lane,
     "kunit-public": kunit_public_lane,
+    "inject": inject_lane,
     "qtest-tsan": lambda: qtest_lane("thread"),
     "qtest-asan": lambda: qtest_lane("address"),
     "fuzz": fuzz_lane,
 }
 
 # What a lane needs to be built before it starts.
-NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "dmatest",
-               "reload", "survive", "raid", "observe", "probe"}
+NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "inject",
+               "dmatest", "reload", "survive", "raid", "observe", "probe"}
 NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "raid"}
 NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "raid", "observe"}
 
