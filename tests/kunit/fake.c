@@ -2045,6 +2045,17 @@ void loopdma_fake_detach(struct loopdma_fake *fake)
 	flush_work(&fake->work);
 }
 
+static u32 fake_count(struct loopdma_fake *fake, const u32 *count)
+{
+	unsigned long flags;
+	u32 val;
+
+	spin_lock_irqsave(&fake->lock, flags);
+	val = *count;
+	spin_unlock_irqrestore(&fake->lock, flags);
+	return val;
+}
+
 /**
  * loopdma_fake_guest_errors() - what the driver has done wrong
  * @fake: device
@@ -2053,13 +2064,7 @@ void loopdma_fake_detach(struct loopdma_fake *fake)
  */
 u32 loopdma_fake_guest_errors(struct loopdma_fake *fake)
 {
-	unsigned long flags;
-	u32 val;
-
-	spin_lock_irqsave(&fake->lock, flags);
-	val = fake->guest_errors;
-	spin_unlock_irqrestore(&fake->lock, flags);
-	return val;
+	return fake_count(fake, &fake->guest_errors);
 }
 
 /**
@@ -2132,13 +2137,7 @@ void loopdma_fake_reset_err(struct loopdma_fake *fake, int err)
  */
 u32 loopdma_fake_refused(struct loopdma_fake *fake)
 {
-	unsigned long flags;
-	u32 val;
-
-	spin_lock_irqsave(&fake->lock, flags);
-	val = fake->refused;
-	spin_unlock_irqrestore(&fake->lock, flags);
-	return val;
+	return fake_count(fake, &fake->refused);
 }
 
 /**
@@ -2149,13 +2148,7 @@ u32 loopdma_fake_refused(struct loopdma_fake *fake)
  */
 u32 loopdma_fake_resets(struct loopdma_fake *fake)
 {
-	unsigned long flags;
-	u32 val;
-
-	spin_lock_irqsave(&fake->lock, flags);
-	val = fake->resets;
-	spin_unlock_irqrestore(&fake->lock, flags);
-	return val;
+	return fake_count(fake, &fake->resets);
 }
 
 /**
