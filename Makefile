@@ -28,7 +28,7 @@ help:  ## this list
 	@echo "  DEVICE=PROP=VALUE,...   properties of the device for 'run' and 'shell'"
 	@echo "  LANES=NAME,...          lanes for 'check' (scripts/check.py --list)"
 	@echo "  LIES=N                  how many for 'hostile' (default 1000000)"
-	@echo "  TIME=TIME               how long to 'fuzz' (default: 60 seconds)"
+	@echo "  TIME=TIME               how long to 'fuzz' (default: 60 seconds) or 'soak' (10 minutes)"
 	@echo "  ONLY=NAME,...           mutants for 'mutants' (scripts/mutants.py --list)"
 	@echo "  BASE=COMMIT             for 'bench' and its kin: measure another commit in turn"
 	@echo "  QEMU=PATH               a QEMU that has the device, instead of building one"
@@ -95,6 +95,10 @@ fuzz:  ## what a guest could do to the device, at random; TIME=90|10m|2h
 	@scripts/deps.sh fuzz
 	@scripts/fuzz.py $(if $(TIME),--time '$(TIME)')
 
+soak:  ## everything on all channels, while all goes wrong that can; TIME=90|10m|1h
+	@scripts/deps.sh check
+	@scripts/soak.py $(if $(TIME),--time '$(TIME)')
+
 lint:  ## checkpatch, kernel-doc, shellcheck and the like
 	@scripts/deps.sh check
 	@scripts/check.py --lanes lint
@@ -125,7 +129,7 @@ distclean: clean  ## remove build/ and the cache
 	@scripts/clean-cache.sh
 
 .PHONY: help run shell check check-full modules modules_install kunit kunit-live hostile conformance \
-	dmatest qemu qtest mutants coverage fuzz lint bench bench-quick bench-instructions bench-peers \
+	dmatest qemu qtest mutants coverage fuzz soak lint bench bench-quick bench-instructions bench-peers \
 	deps clean distclean
 
 endif

@@ -26,6 +26,7 @@ With --full also what takes too long for every day:
   inject      faults in the kernel with KASAN, also those that the kernel injects
   storm       the device goes away, and comes back, while all channels are busy: 1000
               times each by unbind, PCI removal, PCI reset, and by the host
+  soak        all channels at everything for ten minutes, while all goes wrong that can
   hostile     a device that tells the driver a million lies, under KASAN and UBSAN
   qtest-asan  the device by itself, built with AddressSanitizer and
               UndefinedBehaviorSanitizer
@@ -58,6 +59,7 @@ import lint
 import modules
 import raid
 import selftest
+import soak
 import storm
 from common import Fail
 
@@ -430,6 +432,20 @@ def storm_lane(rounds=1000):
             for how in storm.HOW}
 
 
+SOAK_SECONDS = 600
+
+
+def soak_lane():
+    def task():
+        outcome = soak.run(SOAK_SECONDS)
+        found = soak.figures(outcome)
+        told = ", ".join(f"{found.get(name, 'no')} {name}" for name in
+                         ("bytes", "faults", "reloads", "mismatches", "untold"))
+        return cases_told("soak", outcome, verdict(told, "" if found else "nothing counted"))
+
+    return {"guest": task}
+
+
 def raid_lane():
     def task(cell):
         return cases_told(cell.name, raid.run(cell))
@@ -445,7 +461,7 @@ GUEST_SCRIPTS = common.ROOT / "scripts" / "guest"
 def survive_guest(image, files, resets=20):
     """What can happen to a device while it works."""
     return guest.Guest(
-        kernel=image, job=f"RESETS={resets} sh /survive\n", files=files | {
+        kernel=image, job=f"RESETS={resets} sh /survive || exit\n", files=files | {
             "survive": GUEST_SCRIPTS / "survive",
             "dmatest_done": guest.DMATEST_DONE.encode()},
         slot=True, device="test-controls=on", monitor=True,
@@ -770,7 +786,7 @@ LANES = {
 }
 
 # What takes too long for every day.
-FULL_LANES = {"hostile": hostile_lane, "storm": storm_lane} | LANES | {
+FULL_LANES = {"hostile": hostile_lane, "storm": storm_lane, "soak": soak_lane} | LANES | {
     "kunit-fake": kunit_fake_lane,
     "kunit-public": kunit_public_lane,
     "inject": inject_lane,
@@ -780,7 +796,7 @@ FULL_LANES = {"hostile": hostile_lane, "storm": storm_lane} | LANES | {
 }
 
 # What a lane needs to be built before it starts.
-NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "inject",
+NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "soak", "inject",
                "dmatest", "reload", "survive", "raid", "observe", "probe"}
 NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "raid"}
 NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "raid", "observe"}

@@ -5,6 +5,7 @@ A script raises Fail for what the user can act on; main() prints it as one
 line.  Everything else is a bug and shows its traceback.
 """
 
+import argparse
 import contextlib
 import errno
 import fcntl
@@ -244,6 +245,14 @@ def new_log(name):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("", encoding="utf-8")
     return path
+
+
+def duration(text):
+    """Seconds of 90, 90s, 10m or 2h, for argparse."""
+    given = re.fullmatch(r"(\d+)([smh]?)", text)
+    if not given or not int(given[1]):
+        raise argparse.ArgumentTypeError(f"'{text}' is no time: give 90, 90s, 10m or 2h")
+    return int(given[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[given[2]]
 
 
 def jobs():

@@ -10,6 +10,8 @@ driver that is built to be counted:
   dmatest     dmatest and the loopback; INTx
   reload      loading and unloading, unbinding while dmatest runs
   probe       devices that are refused, allocations of probe that fail; MSI
+  inject      faults on demand
+  survive     reset, errors of the bus, sleep and surprise removal
 
 What no lane reaches must be in tests/coverage/unreached.txt with a reason, and what is
 there must not be reached.
@@ -90,6 +92,7 @@ def guests(kdir, top):
         "kunit-fake": kunit.suites_guest("fake", kdir, top),
         "probe": check.probe_guest(kdir, top),
         "inject": check.inject_guest(image, files),
+        "survive": check.survive_guest(image, files, resets=2),
         "dmatest": check.dmatest_guest(image, files, "intx"),
         "reload": check.reload_guest(image, files, 2),
     }

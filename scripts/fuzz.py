@@ -289,18 +289,10 @@ def report(results, seconds):
     return 1 if findings else 0
 
 
-def duration(text):
-    """Seconds of 90, 90s, 10m or 2h."""
-    given = re.fullmatch(r"(\d+)([smh]?)", text)
-    if not given or not int(given[1]):
-        raise argparse.ArgumentTypeError(f"'{text}' is no time: give 90, 90s, 10m or 2h")
-    return int(given[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[given[2]]
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--time", type=duration, default=60, metavar="TIME",
+    parser.add_argument("--time", type=common.duration, default=60, metavar="TIME",
                         help="for how long, all targets together: 90, 10m, 2h (default 60)")
     parser.add_argument("--targets", metavar="NAME,...", default=",".join(TARGETS),
                         help="only these targets")

@@ -24,7 +24,7 @@ import kernel
 from common import Fail
 
 SOURCES = ["Kbuild", "include", "drivers", "tests/kunit", "tests/bench", "tests/samples",
-           "tests/storm"]
+           "tests/storm", "tests/soak"]
 NAMES = re.compile(r".*\.[chS]|Kbuild|Makefile|Kconfig")
 PRODUCTS = re.compile(r".*\.mod\.c")
 

@@ -630,6 +630,14 @@ def fuzz_arguments():
                "no input /nonexistent: give a file")
 
 
+def soak_arguments():
+    """a time that is none, or too short"""
+    return expect([SCRIPTS / "soak.py", "--time", "long"],
+                  "'long' is no time: give 90, 90s, 10m or 2h", status=2) or \
+        expect([SCRIPTS / "soak.py", "--time", "59s"],
+               "--time must be 60 seconds or more", status=2)
+
+
 def fuzz_logs():
     """what is read of a fuzzer's log"""
     with tempfile.TemporaryDirectory() as directory:
@@ -1089,7 +1097,7 @@ TESTS = [
     deps_without_network, deps_malformed, download_without_network, disk_full,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
-    sanitizer_unknown, sanitizer_reports, fuzz_arguments, fuzz_logs,
+    sanitizer_unknown, sanitizer_reports, fuzz_arguments, soak_arguments, fuzz_logs,
     kernel_configured, ctl_absent, ctl_shows, ctl_rates, ctl_injects,
     bench_figures, bench_costs, bench_ratios, bench_points,
     bench_arguments, bench_base_unknown, bench_without_gnuplot, bench_with_bad_gnuplot,

@@ -37,7 +37,7 @@ def run(how, rounds, on_line=None):
     return guest.run(guest.Guest(
         kernel=kdir / "arch/x86/boot/bzImage", name=f"storm-{how}", mem=1024,
         files={name: files[name] for name in ("loopdma.ko", "loopdma_storm.ko")} |
-        {"storm": JOB},
+        {"storm": JOB, "leaks": JOB.with_name("leaks")},
         job=f"sh /storm {how} {rounds}\n", append="kmemleak=on", debug_kernel=True,
         slot=host, monitor=host, timeout=guest.HANG + ROUND * rounds), on_line)
 

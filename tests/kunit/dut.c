@@ -784,6 +784,15 @@ void ldk_break(struct dma_chan *chan)
 }
 
 /**
+ * ldk_reset_channel() - reset the channel, and tell nobody
+ * @chan: channel
+ */
+void ldk_reset_channel(struct dma_chan *chan)
+{
+	ldk_write(chan, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_RESET);
+}
+
+/**
  * ldk_raise() - interrupt without a reason
  * @chan: channel
  */

@@ -295,6 +295,28 @@ static void without_pause(struct kunit *test)
 		expect_moved(&x[i], dst[i], src);
 }
 
+/*
+ * Rule: a channel that does not pause again when power was lost is restarted, which
+ * ends the pause.
+ */
+static void pause_lost(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "forgetful",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+
+	dut->trouble = true;
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
+	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	ldk_suspend(dut);
+	loopdma_fake_pause_polls(dut->fake, LOOPDMA_FAKE_NEVER);
+	ldk_resume(dut, true);
+	expect_moved(x, dst, src);
+	KUNIT_EXPECT_EQ(test, 1, ldk_repairs(chan).recoveries);
+}
+
 /* Rule: a device that is gone when the system wakes up is gone. */
 static void gone_asleep(struct kunit *test)
 {
@@ -325,6 +347,7 @@ static struct kunit_case sleep_cases[] = {
 	KUNIT_CASE_PARAM(released_asleep, powers_gen_params),
 	KUNIT_CASE(under_load),
 	KUNIT_CASE(without_pause),
+	KUNIT_CASE(pause_lost),
 	KUNIT_CASE(gone_asleep),
 	{ }
 };

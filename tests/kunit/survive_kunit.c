@@ -507,6 +507,20 @@ static void gone_unnoticed(struct kunit *test)
 	ldk_expect_untouched(dut, dst[0]);
 }
 
+/* Rule: and if it is one that requests a channel. */
+static void gone_before_request(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test, "taken away before");
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+
+	loopdma_fake_unplug(dut->fake);
+	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY,
+						ldk_index(chan) ^ 1));
+	/* The driver has learnt from it. */
+	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst, src));
+}
+
 /* --- Reset by somebody else --------------------------------------------------------- */
 
 /*
@@ -534,6 +548,32 @@ static void reset_under_way(struct kunit *test)
 	/* And channels that nobody had. */
 	ldk_round_trip(dut);
 	ldk_loop_ok(dut);
+}
+
+/*
+ * Rule: a channel that was reset while nobody was told of it is found to have
+ * stopped.  How far it had got nobody knows: what was in its ring ends as aborted.
+ */
+static void reset_untold(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_repairs before = ldk_repairs(chan), after;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	x = start_copies(dut, chan, dst, src, 3);
+	ldk_reset_channel(chan);
+	for (i = 0; i < 3; i++)
+		expect_aborted(&x[i], dst[i]);
+	ldk_copy_ok(dut, chan, LEN);
+	after = ldk_repairs(chan);
+	KUNIT_EXPECT_EQ(test, 1, after.recoveries - before.recoveries);
+	/* Sooner than the driver would lose its patience. */
+	KUNIT_EXPECT_EQ(test, 0, after.stalls - before.stalls);
 }
 
 /* Rule: a channel that is requested before the end of the reset works after it. */
@@ -666,7 +706,9 @@ static struct kunit_case survive_cases[] = {
 	KUNIT_CASE_SLOW(reset_by_another),
 	KUNIT_CASE(gone),
 	KUNIT_CASE(gone_unnoticed),
+	KUNIT_CASE(gone_before_request),
 	KUNIT_CASE(reset_under_way),
+	KUNIT_CASE(reset_untold),
 	KUNIT_CASE(requested_during_reset),
 	KUNIT_CASE(terminated_during_reset),
 	KUNIT_CASE_SLOW(reset_under_load),
