@@ -161,31 +161,30 @@ void loopdma_want_messages(LoopdmaState *s)
 static void loopdma_send_due(LoopdmaChannel *ch)
 {
     LoopdmaState *s = ch->dev;
-    unsigned i;
+    uint32_t due = s->irq_due;
 
-    if (!ch->irq_due) {
+    if (!(due & 1U << ch->index)) {
         return;
     }
-    for (i = 0; i < s->channels; i++) {
-        LoopdmaChannel *due = &s->ch[i];
+    s->irq_due = 0;
+    s->irq_channels |= due;
+    if (s->will_flush) {
+        return;
+    }
+    for (; due; due &= due - 1) {
+        LoopdmaChannel *told = &s->ch[ctz32(due)];
 
-        if (due->irq_due) {
-            due->irq_due = false;
-            s->irq_channels |= 1U << i;
-            if (!s->will_flush && !due->asked) {
-                due->asked = get_clock();
-            }
+        if (!told->asked) {
+            told->asked = get_clock();
         }
     }
-    if (!s->will_flush) {
-        loopdma_want_messages(s);
-    }
+    loopdma_want_messages(s);
 }
 
 /* The same, unless it may wait. */
 static void loopdma_moderate(LoopdmaChannel *ch)
 {
-    if (ch->irq_due && !loopdma_put_off(ch)) {
+    if (ch->dev->irq_due & 1U << ch->index && !loopdma_put_off(ch)) {
         loopdma_send_due(ch);
     }
 }

@@ -1176,8 +1176,8 @@ static void loopdma_judge(LoopdmaChannel *ch, uint32_t arm, int64_t now)
         ch->tc_drop_irq--;
         return;
     }
-    if (!ch->irq_due) {
-        ch->irq_due = true;
+    if (!(ch->dev->irq_due & 1U << ch->index)) {
+        ch->dev->irq_due |= 1U << ch->index;
         ch->irq_since = now;
     }
 }

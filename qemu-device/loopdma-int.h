@@ -298,8 +298,7 @@ typedef struct LoopdmaChannel LoopdmaChannel;
  *     finds that @retired knows already
  * @aborting: an abort is pending
  * @abort_to: its count
- * @irq_due: an interrupt was judged to be sent, and is put off
- * @irq_since: when that began, in nanoseconds
+ * @irq_since: since when an interrupt is put off, in nanoseconds
  * @pace: nanoseconds that a descriptor took last
  * @asked: when an interrupt was sent that no doorbell has followed yet, or 0
  * @response: nanoseconds from an interrupt to the next doorbell, on average
@@ -381,7 +380,6 @@ struct LoopdmaChannel {
     uint32_t published;
     bool aborting;
     uint32_t abort_to;
-    bool irq_due;
     int64_t irq_since;
     int64_t pace;
     int64_t asked;
@@ -493,6 +491,8 @@ typedef struct LoopdmaMessenger {
  * @running: the VM runs
  * @int_status: INT_STATUS
  * @event: EVENT
+ * @irq_due: channels with an interrupt that was judged to be sent, and is
+ *     put off
  * @irq_channels: channels that have an interrupt to send
  * @irq_event: so have events
  * @will_flush: who holds the BQL will send them before letting go of it
@@ -537,6 +537,7 @@ struct LoopdmaState {
     bool running;
     uint32_t int_status;
     uint32_t event;
+    uint32_t irq_due;
     uint32_t irq_channels;
     bool irq_event;
     bool will_flush;

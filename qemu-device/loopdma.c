@@ -403,7 +403,7 @@ void loopdma_reset_channel(LoopdmaChannel *ch)
         ch->cnt_descriptors = 0;
         ch->cnt_bytes = 0;
         ch->cnt_interrupts = 0;
-        ch->irq_due = false;
+        s->irq_due &= ~(1U << ch->index);
         s->irq_channels &= ~(1U << ch->index);
         s->int_status &= ~(1U << ch->index);
         s->repeat &= ~(1U << ch->index);
