@@ -3,6 +3,8 @@
 CONFIG_Q35=y
 CONFIG_I440FX=y
 CONFIG_VTD=y
+# The guests' clock, see scripts/guest.py.
+CONFIG_HPET=y
 CONFIG_PCIE_PORT=y
 CONFIG_SERIAL_ISA=y
 CONFIG_ISA_DEBUG=y

@@ -280,7 +280,10 @@ class Guest:
             # pays with its translation caches for every entry of the kernel.
             append += ["mitigations=off"]
             if self.steady and not self.prealloc and not self.icount:
-                # The ACPI timer: slow to read, but never calibrated wrongly.
+                # The HPET: slow to read, but never calibrated wrongly.  Not the ACPI
+                # timer, which wraps after 4.7 seconds: a guest that the host does not
+                # run for most of that sees its time stand still, and may sleep from one
+                # wrap to the next for ever.
                 append += ["tsc=unstable"]
         devices = []
         if self.iommu == "strict":
