@@ -784,6 +784,21 @@ void ldk_break(struct dma_chan *chan)
 }
 
 /**
+ * ldk_keep_tasklet() - let the CPU have no time for the channel's completions
+ * @chan: channel
+ * @keep: none, or as usual.  To be undone before the channel is terminated
+ */
+void ldk_keep_tasklet(struct dma_chan *chan, bool keep)
+{
+	struct tasklet_struct *tasklet = &to_loopdma_chan(chan)->tasklet;
+
+	if (keep)
+		tasklet_disable(tasklet);
+	else
+		tasklet_enable(tasklet);
+}
+
+/**
  * ldk_reset_channel() - reset the channel, and tell nobody
  * @chan: channel
  */

@@ -5,6 +5,7 @@
  * Contract cases: they speak the dmaengine client API and dut.h only.
  */
 #include <linux/bottom_half.h>
+#include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/kref.h>
 #include <linux/limits.h>
@@ -1509,6 +1510,32 @@ static void lost_interrupt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_rescued(chan) - before));
 }
 
+/* Of the watchdog, for those who want to see it look more than once. */
+#define PERIOD_MS	20
+
+/*
+ * Rule: an interrupt that has come is not lost, however long it takes until a CPU
+ * has time for what it has told of.
+ */
+static void late_tasklet(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	u64 before = ldk_rescued(chan);
+
+	ldk_patience(dut, PERIOD_MS, 0);
+	ldk_keep_tasklet(chan, true);
+	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	msleep(10 * PERIOD_MS);
+	KUNIT_EXPECT_EQ(test, 0, x->calls);
+	ldk_keep_tasklet(chan, false);
+	ldk_finish(x);
+	ldk_expect_moved(dut, dst, src);
+	KUNIT_EXPECT_EQ(test, 0, (int)(ldk_rescued(chan) - before));
+}
+
 /* --- Errors ------------------------------------------------------------------------------- */
 
 struct failure {
@@ -1890,6 +1917,7 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(spurious_interrupt),
 	KUNIT_CASE(spurious_interrupt_unused),
 	KUNIT_CASE(lost_interrupt),
+	KUNIT_CASE_SLOW(late_tasklet),
 	KUNIT_CASE_PARAM(error_result, failures_gen_params),
 	KUNIT_CASE(errors_in_a_row),
 	KUNIT_CASE(inaccessible_memory),

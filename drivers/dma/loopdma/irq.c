@@ -614,14 +614,23 @@ static bool loopdma_chan_interrupt_due(const struct loopdma_chan *lc, u32 n)
 	return false;
 }
 
+/* It is, or will be, where completions are looked for; some CPU is slow with that. */
+static bool loopdma_tasklet_under_way(const struct loopdma_chan *lc)
+{
+	return test_bit(TASKLET_STATE_SCHED, &lc->tasklet.state) ||
+	       test_bit(TASKLET_STATE_RUN, &lc->tasklet.state);
+}
+
 /*
  * Completions that have been waiting for a whole period have lost their
  * interrupt, or never asked for one.  The former are counted: the count says
- * that something is wrong with the device or the platform.
+ * that something is wrong with the device or the platform.  A CPU with no time
+ * for its tasklets is neither.
  */
 static void loopdma_watch_interrupts(struct loopdma_chan *lc, int n)
 {
-	if (n && lc->watch_late && lc->watch_tail == lc->ring.tail) {
+	if (n && lc->watch_late && lc->watch_tail == lc->ring.tail &&
+	    !loopdma_tasklet_under_way(lc)) {
 		if (n > 0 && loopdma_chan_interrupt_due(lc, n)) {
 			lc->stats.rescued++;
 			dev_warn_ratelimited(lc->ld->dev,
