@@ -27,6 +27,7 @@ With --full also what takes too long for every day:
   storm       the device goes away, and comes back, while all channels are busy: 1000
               times each by unbind, PCI removal, PCI reset, and by the host
   soak        all channels at everything for ten minutes, while all goes wrong that can
+  power       kexec, sleep and hibernation on stock kernels, while all channels are busy
   hostile     a device that tells the driver a million lies, under KASAN and UBSAN
   qtest-asan  the device by itself, built with AddressSanitizer and
               UndefinedBehaviorSanitizer
@@ -57,6 +58,7 @@ import kernel
 import kunit
 import lint
 import modules
+import power
 import raid
 import selftest
 import soak
@@ -455,6 +457,14 @@ def raid_lane():
     return {cell.name: lambda: task(cell)}
 
 
+def power_lane():
+    def task(cell, job):
+        return cases_told(cell.name, power.run(cell, job))
+
+    return {f"{cell.name} {job}": lambda cell=cell, job=job: task(cell, job)
+            for cell in kernel.cells() for job in power.JOBS}
+
+
 GUEST_SCRIPTS = common.ROOT / "scripts" / "guest"
 
 
@@ -472,7 +482,7 @@ def survive_guest(image, files, resets=20):
 
 def survive_lane():
     def task(cell):
-        return cases_told(cell, guest.run(dataclasses.replace(
+        return cases_told(cell.name, guest.run(dataclasses.replace(
             survive_guest(kernel.image(cell), files_with_dmatest(cell)),
             name=f"survive-{cell.name}")))
 
@@ -786,7 +796,8 @@ LANES = {
 }
 
 # What takes too long for every day.
-FULL_LANES = {"hostile": hostile_lane, "storm": storm_lane, "soak": soak_lane} | LANES | {
+FULL_LANES = {"hostile": hostile_lane, "storm": storm_lane, "soak": soak_lane,
+              "power": power_lane} | LANES | {
     "kunit-fake": kunit_fake_lane,
     "kunit-public": kunit_public_lane,
     "inject": inject_lane,
@@ -797,9 +808,9 @@ FULL_LANES = {"hostile": hostile_lane, "storm": storm_lane, "soak": soak_lane} |
 
 # What a lane needs to be built before it starts.
 NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "soak", "inject",
-               "dmatest", "reload", "survive", "raid", "observe", "probe"}
-NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "raid"}
-NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "raid", "observe"}
+               "power", "dmatest", "reload", "survive", "raid", "observe", "probe"}
+NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "power", "raid"}
+NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "power", "raid", "observe"}
 
 
 # --- running them -------------------------------------------------------------
@@ -819,8 +830,10 @@ def prepare(lanes):
     if lanes & NEEDS_STOCK_KERNELS:
         for cell in kernel.cells():
             kernel.fetch(cell)
-            if lanes & {"dmatest", "reload", "observe"}:
+            if lanes & {"dmatest", "reload", "observe", "power"}:
                 kernel.dmatest(cell)
+            if "power" in lanes:
+                kernel.modules_directory(cell)
     if lanes & NEEDS_GUEST:
         guest.busybox()
     if "raid" in lanes:

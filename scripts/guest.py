@@ -35,6 +35,9 @@ INIT = common.ROOT / "scripts" / "guest" / "init"
 # a machine many times slower than any that this was measured on.
 HANG = 600
 
+# How often a guest that is to be woken up is looked at.
+WAKE_TICK = 0.2
+
 
 # --- what a kernel log must not contain ---------------------------------------
 
@@ -241,7 +244,9 @@ class Guest:
     debug_kernel: bool = False      # must prove that its checks are on
     allowed: tuple = ()             # complaints expected, with the reason
     slot: bool = False              # the device, called "dma", is in a PCIe slot
-    monitor: bool = False           # a line "%% hmp COMMAND" of the job is for QEMU
+    monitor: bool = False           # lines "%% ..." of the job are for QEMU, see Monitor
+    disk: int = 0                   # MiB of a virtio disk that is empty at first
+    reboots: bool = False           # a reset is none of its ends
 
     @property
     def log(self):
@@ -298,6 +303,9 @@ class Guest:
         elif self.device is not None:
             for properties in (self.device, *self.more_devices):
                 devices += ["-device", ",".join(filter(None, ["loopdma", properties]))]
+        if self.disk:
+            devices += ["-blockdev", f"file,node-name=disk,filename={initrd.parent}/disk",
+                        "-device", "virtio-blk-pci,drive=disk"]
         if self.interactive:
             serial = ["-chardev", "stdio,id=console,mux=on,signal=off",
                       "-mon", "chardev=console", "-serial", "chardev:console"]
@@ -318,8 +326,8 @@ class Guest:
         else:
             speed = ["-accel", "tcg,thread=multi"]
         return [str(self.qemu or common.qemu()), "-nodefaults", "-no-user-config",
-                "-display", "none", "-no-reboot", "-machine", machine, *speed,
-                "-cpu", "host" if kvm else TCG_CPU, "-smp",
+                "-display", "none", *([] if self.reboots else ["-no-reboot"]),
+                "-machine", machine, *speed, "-cpu", "host" if kvm else TCG_CPU, "-smp",
                 # A socket that is in two nodes is nothing that the kernel believes.
                 f"{self.smp}{',sockets=2' if self.numa else ''}", *memory,
                 "-kernel", str(self.kernel), "-initrd", str(initrd),
@@ -346,6 +354,10 @@ def prepare(guest):
     directory.mkdir(parents=True, exist_ok=True)
     initrd = directory / "initramfs"
     initrd.write_bytes(initramfs({**guest.own_files(), **guest.files}))
+    if guest.disk:
+        disk = directory / "disk"
+        disk.write_bytes(b"")
+        os.truncate(disk, guest.disk << 20)
     command = guest.command(initrd)
     # To be run again by hand.
     (directory / "command").write_text(shlex.join(command) + "\n", encoding="utf-8")
@@ -374,12 +386,20 @@ def run(guest, on_line=None):
 
 
 class Monitor:
-    """QEMU's human monitor, for a job that asks for something."""
-    def __init__(self, log):
+    """QEMU's human monitor, for a job that asks for something.
+
+    %% hmp COMMAND     now
+    %% wake COMMAND    when the guest has gone to sleep: in ACPI's S3, of which QEMU
+                       knows; or idle, of which the kernel says so with pm_debug_messages
+    """
+    def __init__(self, log, kernel_log):
         self.socket, self.theirs = socket.socketpair()
         self.arguments = ["-chardev", f"socket,id=monitor,fd={self.theirs.fileno()}",
                           "-mon", "chardev=monitor"]
         self.log = log
+        # What says that the guest sleeps, and how far each log was read.
+        self.asleep = {kernel_log: b"PM: suspend-to-idle", log: b"paused (suspended)"}
+        self.read = dict.fromkeys(self.asleep, 0)
 
     def started(self):
         """QEMU has its end; what it says goes to the log."""
@@ -392,9 +412,31 @@ class Monitor:
                 log.write(said)
                 log.flush()
 
+    def command(self, command):
+        self.socket.sendall(command.encode() + b"\n")
+
+    def sleeps(self):
+        for path, text in self.asleep.items():
+            found = path.read_bytes().find(text, self.read[path])
+            if found >= 0:
+                self.read[path] = found + len(text)
+                return True
+        return False
+
+    def wake(self, command):
+        try:
+            while not self.sleeps():
+                self.command("info status")
+                time.sleep(WAKE_TICK)
+            self.command(command)
+        except OSError:     # QEMU has ended
+            pass
+
     def ask(self, line):
         if line.startswith("%% hmp "):
-            self.socket.sendall(line[7:].encode() + b"\n")
+            self.command(line[7:])
+        elif line.startswith("%% wake "):
+            threading.Thread(target=self.wake, args=(line[8:],), daemon=True).start()
 
 
 def run_alone(guest, on_line):
@@ -406,7 +448,7 @@ def run_alone(guest, on_line):
     start = time.monotonic()
     hung = threading.Event()
     lines = []
-    monitor = Monitor(directory / "monitor.log") if guest.monitor else None
+    monitor = Monitor(directory / "monitor.log", guest.log) if guest.monitor else None
     if monitor:
         command += monitor.arguments
     with open(errors, "w", encoding="utf-8") as err, \

@@ -54,7 +54,9 @@ NOT_NEEDED = [
 # Where the few modules of stock kernels are that a guest loads, and where it says
 # what needs no module.
 MODULES = ["*/kernel/crypto/*", "*/kernel/lib/*", "*/kernel/drivers/md/*",
-           "*/kernel/drivers/block/brd.ko*", "*/modules.builtin"]
+           "*/kernel/drivers/block/brd.ko*", "*/kernel/drivers/block/virtio_blk.ko*",
+           "*/kernel/drivers/virtio/*", "*/kernel/drivers/acpi/button.ko*",
+           "*/modules.builtin"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,7 +268,7 @@ def fetch(c):
                     if deb.name.startswith(image):
                         unpack(deb, part, ["boot/vmlinuz-*"])
                         if modules_package(c) == image:
-                            unpack(deb, part, MODULES)
+                            unpack_modules(deb, part)
                     else:
                         unpack(deb, part)
             shutil.rmtree(debs)
@@ -351,20 +353,26 @@ def modules_package(c):
     return f"linux-{'modules' if release()[0] == 'ubuntu' else 'image'}-{c.kver}"
 
 
+def unpack_modules(deb, directory):
+    unpack(deb, directory, MODULES)
+    (directory / "patterns").write_text(" ".join(MODULES), encoding="ascii")
+
+
 def modules_directory(c):
     """A directory with the modules of a cell that match MODULES."""
     top = fetch(c)
-    if list(top.rglob("modules.builtin")):
+    patterns = top / "patterns"
+    if patterns.exists() and patterns.read_text(encoding="ascii") == " ".join(MODULES):
         return top
-    # One that an older version of this has fetched, or whose image is without them.
-    final = c.directory.with_name(f"{c.directory.name}_modules")
+    # One that another version of this has fetched, or whose image is without them.
+    final = c.directory.with_name(f"{c.directory.name}_modules-{common.digest(*MODULES)}")
     with common.lock(f"kernel-{c.kver}"):
         if not final.exists():
             log = common.new_log(f"kernel-{c.name}-modules")
             with common.filling(final) as part:
                 download([f"{modules_package(c)}={c.version}"], part, log)
                 deb = next(part.glob("*.deb"))
-                unpack(deb, part, MODULES)
+                unpack_modules(deb, part)
                 deb.unlink()
     return final
 
