@@ -467,6 +467,7 @@ typedef struct LoopdmaMessenger {
  * @caps: CAPS, fixed when realized
  * @sync: everything is done in the main loop
  * @has_msix: the function has MSI-X, @has_msi: MSI, and @has_intx: INTx
+ * @pm_at: where its power management capability is, 0 if it has none
  * @vmstate_handler: tells when the VM stops and goes on
  *
  * Protected by the BQL:
@@ -479,6 +480,7 @@ typedef struct LoopdmaMessenger {
  * @repeat_timer: sends what @repeat asks for, but under INTx
  * @resetting: CONTROL.RESET, which does not end
  * @gone: the function has been removed by surprise
+ * @off: it is in D3hot, as its configuration space says
  *
  * @lock: protects the following, and the channels' fields that say so
  * @work: there may be work for an engine
@@ -515,6 +517,7 @@ struct LoopdmaState {
     bool has_msix;
     bool has_msi;
     bool has_intx;
+    uint8_t pm_at;
     VMChangeStateEntry *vmstate_handler;
 
     MemoryListener listener;
@@ -525,6 +528,7 @@ struct LoopdmaState {
     QEMUTimer *repeat_timer;
     bool resetting;
     bool gone;
+    bool off;
 
     QemuMutex lock;
     QemuCond work;
@@ -565,6 +569,7 @@ struct LoopdmaState {
     uint32_t at_once_bytes;
     char *irq_mode;
     OnOffAuto sync_mode;
+    bool pm;
     bool test_controls;
     uint16_t vendor_id;
     uint16_t device_id;
@@ -675,6 +680,7 @@ void loopdma_load_test_controls(LoopdmaState *s);
 void loopdma_guest_reset_channel(LoopdmaChannel *ch);
 void loopdma_guest_reset_device(LoopdmaState *s);
 void loopdma_guest_gone(LoopdmaState *s, uint32_t val);
+void loopdma_show_msix(LoopdmaState *s);
 void loopdma_test_controls_init(LoopdmaState *s);
 void loopdma_test_controls_exit(LoopdmaState *s);
 

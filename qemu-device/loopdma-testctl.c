@@ -189,14 +189,20 @@ static void loopdma_set_stuck(LoopdmaChannel *ch, uint32_t level)
 
 /* --- Surprise removal, all with the BQL held ------------------------------ */
 
-/* Without the MSI-X structures on top of it, all of the BAR is registers. */
-static void loopdma_show_msix(LoopdmaState *s)
+/**
+ * loopdma_show_msix: does the function show its MSI-X structures?
+ * @s: the device
+ *
+ * Without them on top of it, all of the BAR is registers.
+ */
+void loopdma_show_msix(LoopdmaState *s)
 {
     PCIDevice *pci = PCI_DEVICE(s);
+    bool shown = !s->gone && !s->off;
 
     if (s->has_msix) {
-        memory_region_set_enabled(&pci->msix_table_mmio, !s->gone);
-        memory_region_set_enabled(&pci->msix_pba_mmio, !s->gone);
+        memory_region_set_enabled(&pci->msix_table_mmio, shown);
+        memory_region_set_enabled(&pci->msix_pba_mmio, shown);
     }
 }
 

@@ -26,6 +26,9 @@
 /* The most messages that the MSI capability can ask for. */
 #define LOOPDMA_MSI_MAX 32
 
+/* The only power state beside D0, which is 0. */
+#define LOOPDMA_D3HOT 3
+
 /**
  * loopdma_guest_error: the guest has done something that it should not
  * @fmt: what, as for printf()
@@ -42,6 +45,22 @@ void loopdma_guest_error(const char *fmt, ...)
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     qemu_log("loopdma: %s\n", text);
+}
+
+/* --- Power state, in configuration space ---------------------------------- */
+
+static uint16_t loopdma_power_state(LoopdmaState *s)
+{
+    return s->pm_at ? pci_get_word(PCI_DEVICE(s)->config + s->pm_at +
+                                   PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK : 0;
+}
+
+static void loopdma_set_power_state(LoopdmaState *s, uint16_t state)
+{
+    if (s->pm_at) {
+        pci_set_word_by_mask(PCI_DEVICE(s)->config + s->pm_at + PCI_PM_CTRL,
+                             PCI_PM_CTRL_STATE_MASK, state);
+    }
 }
 
 /* --- Interrupts ---------------------------------------------------------- */
@@ -76,7 +95,7 @@ static void loopdma_update_intx(LoopdmaState *s)
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         level = s->int_status || s->event;
     }
-    pci_set_irq(PCI_DEVICE(s), level && !loopdma_messages(s));
+    pci_set_irq(PCI_DEVICE(s), level && !loopdma_messages(s) && !s->off);
 }
 
 /* Two messages at once would be one interrupt for the guest. */
@@ -100,6 +119,10 @@ void loopdma_send_spurious(LoopdmaState *s, uint32_t channels)
     uint32_t vector[LOOPDMA_MAX_CHANNELS];
     unsigned i;
 
+    if (s->off) {
+        /* The host asks; a function that is off has no say. */
+        return;
+    }
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         for (i = 0; i < s->channels; i++) {
             vector[i] = s->ch[i].vector;
@@ -140,8 +163,8 @@ static void loopdma_repeat(void *opaque)
 {
     LoopdmaState *s = opaque;
 
-    /* Under INTx the driver's acknowledgement is waited for. */
-    if (loopdma_messages(s)) {
+    /* Under INTx the driver's acknowledgement is waited for; in D3hot, D0. */
+    if (loopdma_messages(s) && !s->off) {
         loopdma_send_spurious(s, loopdma_take_repeats(s, UINT32_MAX));
     }
 }
@@ -160,6 +183,10 @@ void loopdma_flush_interrupts(LoopdmaState *s)
     bool event;
     unsigned i;
 
+    if (s->off) {
+        /* It waits for D0. */
+        return;
+    }
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         channels = s->irq_channels;
         event = s->irq_event;
@@ -749,7 +776,7 @@ static uint64_t loopdma_mmio_read(void *opaque, hwaddr addr, unsigned size)
     uint32_t val = 0;
     bool is_data;
 
-    if (s->gone) {
+    if (s->gone || s->off) {
         trace_loopdma_read(addr, UINT32_MAX);
         return UINT64_MAX;
     }
@@ -954,7 +981,7 @@ static void loopdma_mmio_write(void *opaque, hwaddr addr, uint64_t val,
     LoopdmaState *s = opaque;
     LoopdmaChannel *ch;
 
-    if (s->gone || !loopdma_access_good(s, addr, size)) {
+    if (s->gone || s->off || !loopdma_access_good(s, addr, size)) {
         return;
     }
     ch = loopdma_channel_at(s, addr);
@@ -1086,6 +1113,8 @@ static int loopdma_post_load(void *opaque, int version_id)
         return -EINVAL;
     }
     loopdma_load_test_controls(s);
+    s->off = loopdma_power_state(s);
+    loopdma_show_msix(s);
     return 0;
 }
 
@@ -1277,19 +1306,46 @@ static const VMStateDescription vmstate_loopdma = {
     }
 };
 
+/* Go on, if the VM runs and the function is on. */
+static void loopdma_go_on(LoopdmaState *s, bool running)
+{
+    if (!running || s->off) {
+        return;
+    }
+    loopdma_start_all(s);
+    if (s->repeat) {
+        /* For what a migration stream holds. */
+        loopdma_repeat_later(s);
+    }
+}
+
 static void loopdma_vm_state_change(void *opaque, bool running, RunState state)
 {
     LoopdmaState *s = opaque;
 
     if (running) {
-        loopdma_start_all(s);
-        if (s->repeat) {
-            /* For what a migration stream holds. */
-            loopdma_repeat_later(s);
-        }
+        loopdma_go_on(s, true);
     } else {
         loopdma_stop_all(s);
     }
+}
+
+/* The power state in configuration space may have changed. */
+static void loopdma_update_power(LoopdmaState *s)
+{
+    bool off = loopdma_power_state(s);
+
+    if (off == s->off) {
+        return;
+    }
+    trace_loopdma_power(off);
+    if (off) {
+        /* What turns have done until now is told; then nothing is. */
+        loopdma_stop_all(s);
+    }
+    s->off = off;
+    loopdma_show_msix(s);
+    loopdma_go_on(s, runstate_is_running());
 }
 
 /* --- PCI function -------------------------------------------------------- */
@@ -1403,6 +1459,29 @@ static bool loopdma_init_messages(LoopdmaState *s, Error **errp)
                     false, errp) == 0;
 }
 
+/*
+ * D0 and D3hot, in which all state is kept.  Not left to the core, which has
+ * only learned it in QEMU 10.1, and does not stop engines.
+ */
+static bool loopdma_init_power(LoopdmaState *s, Error **errp)
+{
+    PCIDevice *pci = PCI_DEVICE(s);
+    int at;
+
+    if (!s->pm) {
+        return true;
+    }
+    at = pci_add_capability(pci, PCI_CAP_ID_PM, 0, PCI_PM_SIZEOF, errp);
+    if (at < 0) {
+        return false;
+    }
+    s->pm_at = at;
+    pci_set_word(pci->config + at + PCI_PM_PMC, PCI_PM_CAP_VER_1_2);
+    pci_set_word(pci->config + at + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+    pci_set_word(pci->wmask + at + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
+    return true;
+}
+
 static void loopdma_uninit_messages(LoopdmaState *s)
 {
     PCIDevice *pci = PCI_DEVICE(s);
@@ -1448,7 +1527,7 @@ static void loopdma_realize(PCIDevice *pci, Error **errp)
             return;
         }
     }
-    if (!loopdma_init_messages(s, errp)) {
+    if (!loopdma_init_power(s, errp) || !loopdma_init_messages(s, errp)) {
         loopdma_uninit_messages(s);
         return;
     }
@@ -1487,7 +1566,10 @@ static uint32_t loopdma_config_read(PCIDevice *pci, uint32_t addr, int len)
 static void loopdma_config_write(PCIDevice *pci, uint32_t addr, uint32_t val,
                                  int len)
 {
-    if (LOOPDMA(pci)->gone) {
+    LoopdmaState *s = LOOPDMA(pci);
+    uint16_t before = loopdma_power_state(s);
+
+    if (s->gone) {
         return;
     }
     pci_default_write_config(pci, addr, val, len);
@@ -1495,13 +1577,22 @@ static void loopdma_config_write(PCIDevice *pci, uint32_t addr, uint32_t val,
         pcie_cap_flr_write_config(pci, addr, val, len);
         pcie_aer_write_config(pci, addr, val, len);
     }
+    if (loopdma_power_state(s) && loopdma_power_state(s) != LOOPDMA_D3HOT) {
+        /* There is neither D1 nor D2: nothing changes. */
+        loopdma_set_power_state(s, before);
+    }
+    loopdma_update_power(s);
     /* The kind of interrupt may be another now. */
-    loopdma_update_intx(LOOPDMA(pci));
+    loopdma_update_intx(s);
 }
 
 static void loopdma_reset(DeviceState *dev)
 {
-    loopdma_reset_device(LOOPDMA(dev));
+    LoopdmaState *s = LOOPDMA(dev);
+
+    loopdma_set_power_state(s, 0);
+    loopdma_update_power(s);
+    loopdma_reset_device(s);
 }
 
 static void loopdma_instance_init(Object *obj)
@@ -1531,6 +1622,7 @@ static LOOPDMA_PROP_CONST Property loopdma_properties[] = {
     DEFINE_PROP_SIZE32("at-once-bytes", LoopdmaState, at_once_bytes, 4 * KiB),
     DEFINE_PROP_STRING("irq-mode", LoopdmaState, irq_mode),
     DEFINE_PROP_ON_OFF_AUTO("sync", LoopdmaState, sync_mode, ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_BOOL("pm", LoopdmaState, pm, true),
     DEFINE_PROP_BOOL("test-controls", LoopdmaState, test_controls, false),
     DEFINE_PROP_UINT16("vendor-id", LoopdmaState, vendor_id,
                        LOOPDMA_PCI_VENDOR_ID),

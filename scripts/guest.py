@@ -297,7 +297,9 @@ class Guest:
         if self.swiotlb:
             append += ["swiotlb=force"]
         if self.slot:
-            devices += ["-device", "pcie-root-port,id=rp0,chassis=1",
+            # Faster, the kernel waits after a reset of the bus for a link that is active,
+            # which QEMU does not say of a port whose hotplug is ACPI's.
+            devices += ["-device", "pcie-root-port,id=rp0,chassis=1,x-speed=2_5",
                         "-device", ",".join(filter(None, ["loopdma,bus=rp0,id=dma",
                                                           self.device]))]
         elif self.device is not None:
