@@ -7,6 +7,7 @@ callback, and
 
   kexec      makes way for another kernel, which finds the device at rest
   sleep      sleeps, idle and in ACPI's S3, and is woken up
+  runtime    sees the device suspended whenever no channel is in use
   hibernate  is written to a disk and read again, by itself and by another kernel
 
 The jobs themselves are in scripts/guest/power, the client is tests/storm/.
@@ -23,7 +24,7 @@ import kernel
 import modules
 
 JOB = common.ROOT / "scripts" / "guest" / "power"
-JOBS = ("kexec", "sleep", "hibernate")
+JOBS = ("kexec", "sleep", "hibernate", "runtime")
 
 KEXEC = common.ROOT / "scripts" / "guest" / "kexec.c"
 
@@ -57,6 +58,8 @@ def run(cell, job, on_line=None):
     elif job == "hibernate":
         stock = kernel.modules(cell, ["virtio_pci", "virtio_blk"])
         options = {"disk": 1024, "reboots": True}
+    elif job == "runtime":
+        options = {"device": "test-controls=on"}
     files |= {f"{name}.ko": content for name, content in stock.items()}
     return guest.run(guest.Guest(files=files, **{
         "kernel": kernel.image(cell), "name": f"power-{job}-{cell.name}",

@@ -9,10 +9,18 @@
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/fault-inject.h>
+#include <linux/pm_runtime.h>
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
 
 #include "loopdma.h"
+
+static void loopdma_control_end(struct loopdma_dev *ld)
+{
+	mutex_unlock(&ld->control);
+	pm_runtime_mark_last_busy(ld->dev);
+	pm_runtime_put_autosuspend(ld->dev);
+}
 
 /*
  * May registers be touched now?  They may until loopdma_control_end() then.
@@ -20,16 +28,13 @@
  */
 static int loopdma_control_begin(struct loopdma_dev *ld)
 {
+	/* No channel may be in use.  If it does not wake up its ID says so. */
+	pm_runtime_get_sync(ld->dev);
 	mutex_lock(&ld->control);
 	if (!ld->gone && ld->ops->read(ld, LOOPDMA_ID) == LOOPDMA_ID_MAGIC)
 		return 0;
-	mutex_unlock(&ld->control);
+	loopdma_control_end(ld);
 	return -ENODEV;
-}
-
-static void loopdma_control_end(struct loopdma_dev *ld)
-{
-	mutex_unlock(&ld->control);
 }
 
 /* A control of a channel: its file, and the register behind it. */
