@@ -8,7 +8,7 @@ from qtest.hw import HW
 from qtest.parity import Sources, flipped, stop_in
 from qtest.pci import Device
 from qtest.qemu import MIB, Failed, expect, require
-from qtest.suite import ASYNC, SYNC, bare, bare_each
+from qtest.suite import ASYNC, ATONCE, SYNC, bare, bare_each
 
 ONES = 0xffffffff
 
@@ -299,6 +299,110 @@ def twice(bench):
         at += part
     ch.wait()
     require(dev.m.read(dst, 10000) == pattern(10000), "data differs")
+
+
+# --- live ---------------------------------------------------------------------
+
+class Copier:
+    """Copies that all are in the ring before, and are revealed as time goes by.
+
+    Each writes other data than the last to its place, so that one that is missing, or
+    comes again later, is seen in the end; of the last, some were done before and some after.
+    """
+    PLACES, LENGTH, LOG2, AFTER = 7, 50000, 12, 3
+
+    def __init__(self, dev, index, src):
+        self.ch = Channel(dev, index, log2=self.LOG2).enable()
+        self.src = src
+        self.dst = [dev.m.alloc(self.LENGTH) for _ in range(self.PLACES)]
+        self.ch.post(*(copy(self.source(n), self.dst[n % self.PLACES], self.LENGTH)
+                       for n in range(1 << self.LOG2)))
+        self.shown = 0
+
+    def source(self, n):
+        return self.src + n * 101 % 100000
+
+    def show(self):
+        require(self.shown + self.AFTER < 1 << self.LOG2, "the copies are done too soon")
+        self.shown += 1
+        self.ch.set(HW.CH_DOORBELL, self.shown)
+
+    def check(self, there, data):
+        ch = self.ch.moved_to(there)
+        ch.wait(self.shown)
+        count = self.shown + self.AFTER
+        ch.set(HW.CH_DOORBELL, count)
+        ch.wait(count)
+        ch.expect_results(0, *[DONE] * count)
+        for n in range(count - self.PLACES, count):
+            at = self.source(n) - self.src
+            require(there.m.read(self.dst[n % self.PLACES], self.LENGTH) ==
+                    data[at:at + self.LENGTH], f"the data of copy {n} differ")
+        expect(ch.get(HW.CH_CNT_DESCRIPTORS), count, "CH_CNT_DESCRIPTORS")
+        expect(ch.get(HW.CH_CNT_BYTES_LO), count * self.LENGTH, "CH_CNT_BYTES_LO")
+
+
+@bare_each({"sync": (SYNC,), "async": (ASYNC,), "atonce": (ATONCE,)})
+def live(bench, mode):
+    """Live migration while engines copy: all is done once, whatever state a channel is in."""
+    options = {"properties": "channels=16", "mode": mode, "memory": 16}
+    dev = begin(bench, **options)
+    data = pattern(150000)
+    src = dev.m.buffer(data)
+    copiers = [Copier(dev, n, src) for n in (0, 1)]
+    paused, receiver, held, stuck, error, sender, sink, paced = (
+        Channel(dev, n).enable() for n in (2, 3, 4, 5, 6, 8, 9, 10))
+    dst = {name: dev.m.alloc(20000) for name in ("paused", "stuck", "stream", "paced")}
+    paused.submit(tx(src, 20000))
+    paused.fills(receiver, 4096)
+    paused.pause()
+    held.set(HW.CH_TC_HOLD, 1)
+    held.submit(*[nop()] * 3)
+    stuck.set(HW.CH_TC_STUCK, HW.STUCK_WORK)
+    stuck.submit(copy(src, dst["stuck"], 20000))
+    error.set(HW.CH_DOORBELL, 0x100)
+    error.expect_error("DOORBELL")
+    sender.submit(tx(src, 20000))
+    sink.submit(rx(dst["stream"], 10000))
+    sink.wait()
+    paced.set(HW.CH_PERIPH, HW.CH_PERIPH_PATTERN)
+    paced.set(HW.CH_RATE, 1000)
+    paced.submit(rx(dst["paced"], 20000))
+
+    def work():
+        for copier in copiers:
+            copier.show()
+
+    there = migration.live(bench, dev, work, **options)
+    with dev.m.untouched("after the migration"):
+        for copier in copiers:
+            copier.ch.set(HW.CH_DOORBELL, copier.shown + 1)
+    for copier in copiers:
+        copier.check(there, data)
+    paused, receiver, held, stuck, error, sender, sink, paced = (
+        ch.moved_to(there) for ch in (paused, receiver, held, stuck, error, sender, sink,
+                                      paced))
+    expect(paused.get(HW.CH_STATUS), HW.STATE_RUNNING | HW.CH_STATUS_PAUSED, "CH_STATUS")
+    paused.go_on()
+    receiver.outcome((rx(dst["paused"], 20000), DONE))
+    held.stuck(0, "held")
+    held.set(HW.CH_TC_STEP, 1)
+    held.wait(1)
+    held.set(HW.CH_TC_HOLD, 0)
+    stuck.stuck(0, "stuck")
+    stuck.set(HW.CH_TC_STUCK, 0)
+    error.expect_error("DOORBELL")
+    error.leave_error()
+    error.works()
+    sink.outcome((rx(dst["stream"] + 10000, 10000), DONE))
+    paced.stuck(0, "its time has not come")
+    paced.set(HW.CH_RATE, 0)
+    for ch in (paused, held, stuck, sender, paced):
+        ch.wait()
+    for name in ("paused", "stuck", "stream"):
+        require(there.m.read(dst[name], 20000) == data[:20000], f"data differ: {name}")
+    dev.m.qmp.command("quit")
+    dev.m.gone = True
 
 
 # --- counts that wrap ---------------------------------------------------------

@@ -6,11 +6,14 @@ found by its name.
 """
 
 import json
+import os
 
 from qtest.pci import Device
-from qtest.qemu import Failed, require
+from qtest.qemu import MIB, Failed, require
 
 DESCRIPTION = 0x06      # the section's type
+# Bytes per second of a live migration.
+PASS = 8 * MIB
 SECTION = "0000:00:04.0/loopdma"
 
 
@@ -34,12 +37,40 @@ def incoming(path):
 def load(bench, path, like, properties="", state="running", **options):
     """The device of a machine that begins with a stream; `like` is the one it is from."""
     machine = bench.boot(properties, extra=incoming(path), **options).connect()
+    return arrived(machine, like, state)
+
+
+def arrived(machine, like, state="running"):
     machine.until(lambda: machine.qmp.command("query-status")["status"] == state,
                   f"the migrated machine to be {state}")
     machine.next = like.m.next
     other = Device(machine, fresh=False)
     other.messages = like.messages
     return other
+
+
+def live(bench, dev, work, passes=4, **options):
+    """Migrates a machine that works meanwhile; the device in the other machine.
+
+    All memory goes over, and then, again and again, what was written meanwhile; after so
+    many passes, of which `work` is called in each, the rest follows, with the machine stopped.
+    What the test itself writes into memory in between is lost.
+    """
+    path = bench.directory / f"live{len(bench.machines)}"
+    os.mkfifo(path)
+    machine = bench.boot(extra=incoming(path), **options).connect()
+    source = dev.m.qmp
+    # Neither may it end by itself, nor a pass be over before anything was written.
+    source.command("migrate-set-parameters", max_bandwidth=PASS, downtime_limit=1)
+    source.command("migrate", uri=f"exec:cat > {path}")
+    while (said := source.command("query-migrate")).get("ram", {}).get(
+            "dirty-sync-count", 0) < passes:
+        require(said["status"] in ("setup", "active"), f"{said['status']} too soon")
+        work()
+    source.command("migrate-set-parameters", max_bandwidth=1 << 40, downtime_limit=60000)
+    dev.m.until(lambda: source.command("query-migrate")["status"] == "completed",
+                "end of the migration")
+    return arrived(machine, dev)
 
 
 class Stream:
