@@ -6,7 +6,7 @@ from qtest.dma import (CHAIN, DONE, INT, Channel, Result, copy, descriptor, nop,
                        refused, rx, tx)
 from qtest.hw import HW
 from qtest.parity import Sources, flipped, stop_in
-from qtest.pci import Device
+from qtest.pci import CAP_PM, Device
 from qtest.qemu import MIB, Failed, expect, require
 from qtest.suite import ASYNC, ATONCE, SYNC, bare, bare_each
 
@@ -403,6 +403,64 @@ def live(bench, mode):
         require(there.m.read(dst[name], 20000) == data[:20000], f"data differ: {name}")
     dev.m.qmp.command("quit")
     dev.m.gone = True
+
+
+@bare_each({"sync": (SYNC,), "async": (ASYNC,), "atonce": (ATONCE,)})
+def snapshot(bench, mode):
+    """savevm and loadvm while the device works: it goes on from there, again and again."""
+    dev = begin(bench, mode=mode, memory=16)
+    disk = migration.Snapshots(bench, dev.m)
+    dev.use_msix()
+    busy, held, sender = Channel(dev, 0, log2=8), Channel(dev, 1), Channel(dev, 2)
+    peer, running = Channel(dev, 3), Channel(dev, 4, log2=8)
+    for ch in (busy, held, sender, peer, running):
+        ch.enable()
+    src = dev.m.buffer(pattern(100000))
+    dst = [dev.m.alloc(100000) for _ in range(6)]
+    # Half way, and of those that come later each is a little shorter.
+    busy.set(HW.CH_TC_HOLD, 1)
+    busy.submit(*(copy(src, dst[n % 5], 100000 - n, INT) for n in range(200)))
+    held.set(HW.CH_TC_HOLD, 1)
+    held.submit(nop(), nop())
+    sender.submit(tx(src, 20000))
+    sender.fills(peer, 4096)
+    busy.set(HW.CH_TC_STEP, 100)
+    busy.wait(100)
+    running.submit(*[copy(src, dst[5], 100000)] * 200)
+    disk.save()
+    for how in ("as it was", "disabled", "reset", "in D3hot"):
+        if how == "disabled":
+            busy.disable()
+            held.set(HW.CH_TC_HOLD, 0)
+            held.wait()
+        elif how == "reset":
+            dev.flr()
+        elif how == "in D3hot":
+            dev.set_config(dev.capability(CAP_PM) + 4, 3, 2)
+        for to in dst:
+            dev.m.write(to, bytes(100000))
+        disk.load()
+        dev.m.qmp.command("cont")
+        busy.stuck(100, f"held, {how}")
+        busy.set(HW.CH_TC_HOLD, 0)
+        busy.wait()
+        busy.expect_results(0, *[DONE] * 200)
+        expect(busy.get(HW.CH_CNT_DESCRIPTORS), 200, f"CH_CNT_DESCRIPTORS, {how}")
+        expect(busy.get(HW.CH_CNT_BYTES_LO), 20000000 - 19900, f"CH_CNT_BYTES_LO, {how}")
+        for to in dst:
+            require(dev.m.read(to, 99805) == pattern(100000)[:99805], f"data differs, {how}")
+        running.wait()
+        running.expect_results(0, *[DONE] * 200)
+        expect(running.get(HW.CH_CNT_DESCRIPTORS), 200, f"CH_CNT_DESCRIPTORS, {how}")
+        held.stuck(0, f"held, {how}")
+        sender.stuck(0, f"FIFO full, {how}")
+        expect(peer.get(HW.CH_FIFO_LEVEL), 4096, f"CH_FIFO_LEVEL, {how}")
+        dev.wait_message(0)
+    held.set(HW.CH_TC_HOLD, 0)
+    held.wait()
+    to = dev.m.alloc(20000)
+    peer.outcome((rx(to, 20000), DONE))
+    require(dev.m.read(to, 20000) == pattern(100000)[:20000], "data received differ")
 
 
 # --- counts that wrap ---------------------------------------------------------

@@ -73,6 +73,38 @@ def live(bench, dev, work, passes=4, **options):
     return arrived(machine, dev)
 
 
+class Snapshots:
+    """A disk that keeps what a machine was at."""
+
+    def __init__(self, bench, machine):
+        self.m = machine
+        self.jobs = 0
+        path = f"{bench.directory}/snapshots"
+        for kind in ({"driver": "file", "filename": path},
+                     {"driver": "qcow2", "file": "file"}):
+            self.job("blockdev-create", options={**kind, "size": 512 * MIB})
+            machine.qmp.command("blockdev-add", node_name=kind["driver"], **kind)
+
+    def job(self, command, **arguments):
+        self.jobs += 1
+        name = f"job{self.jobs}"
+        self.m.qmp.command(command, job_id=name, **arguments)
+
+        def state():
+            return {job["id"]: job for job in self.m.qmp.command("query-jobs")}[name]
+
+        self.m.until(lambda: state()["status"] == "concluded", command)
+        require("error" not in state(), f"{command}: {state().get('error')}")
+        self.m.qmp.command("job-dismiss", id=name)
+
+    def save(self):
+        self.job("snapshot-save", tag="all", vmstate="qcow2", devices=["qcow2"])
+
+    def load(self):
+        """The machine goes on from there when it is told to."""
+        self.job("snapshot-load", tag="all", vmstate="qcow2", devices=["qcow2"])
+
+
 class Stream:
     """A stream of which the fields of the loopdma device can be changed."""
 
