@@ -204,6 +204,27 @@ static void stuck_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, after.device_resets - before.device_resets);
 }
 
+/* Rule: the same if it is the watchdog that notices what was acknowledged. */
+static void stuck_again_unheard(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_repairs before = ldk_repairs(chan), after;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct ldk_xfer *x;
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	ldk_drop_irq(chan, 1);
+	x = start_copies(dut, chan, dst, src, 3);
+	expect_aborted(&x[0], dst[0]);
+	expect_aborted(&x[1], dst[1]);
+	expect_moved(&x[2], dst[2], src);
+	after = ldk_repairs(chan);
+	KUNIT_EXPECT_EQ(test, 2, after.stalls - before.stalls);
+	KUNIT_EXPECT_EQ(test, 1, after.channel_resets - before.channel_resets);
+}
+
 /* Rule: the same for a transaction of which the ring holds only a part. */
 static void stuck_in_part(struct kunit *test)
 {
@@ -695,6 +716,7 @@ static struct kunit_case survive_cases[] = {
 			      {.speed = KUNIT_SPEED_SLOW}),
 	KUNIT_CASE(stuck_until_aborted),
 	KUNIT_CASE(stuck_again),
+	KUNIT_CASE_SLOW(stuck_again_unheard),
 	KUNIT_CASE(stuck_in_part),
 	KUNIT_CASE(stuck_and_terminated),
 	KUNIT_CASE_SLOW(waits_for_peer),

@@ -704,8 +704,11 @@ static void loopdma_watch_progress(struct loopdma_chan *lc, bool moved)
 	u32 limit = READ_ONCE(loopdma_stuck_ms);
 
 	if (moved) {
-		/* An abort that is acknowledged is not yet any work done. */
-		if (lc->ring.tail != lc->abort_to)
+		/*
+		 * An abort that is acknowledged is not yet any work done, also
+		 * as long as only the device's count tells of it.
+		 */
+		if (loopdma_chan_done(lc) != lc->abort_to)
 			lc->remedy = LOOPDMA_REMEDY_ABORT;
 		lc->watch_still = 0;
 		return;
