@@ -2130,6 +2130,17 @@ void loopdma_fake_reset_err(struct loopdma_fake *fake, int err)
 }
 
 /**
+ * loopdma_fake_reads() - register reads, but for those of counters
+ * @fake: device; may be gone, which CNT_MMIO_READS would not tell
+ *
+ * Return: count since it was made or reset.
+ */
+u32 loopdma_fake_reads(struct loopdma_fake *fake)
+{
+	return fake_count(fake, &fake->cnt_reads);
+}
+
+/**
  * loopdma_fake_refused() - how often a reset of the function has failed
  * @fake: device
  *

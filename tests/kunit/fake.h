@@ -100,6 +100,7 @@ void loopdma_fake_unplug(struct loopdma_fake *fake);
 void loopdma_fake_reset(struct loopdma_fake *fake);
 void loopdma_fake_power_cycle(struct loopdma_fake *fake);
 void loopdma_fake_reset_err(struct loopdma_fake *fake, int err);
+u32 loopdma_fake_reads(struct loopdma_fake *fake);
 u32 loopdma_fake_refused(struct loopdma_fake *fake);
 u32 loopdma_fake_resets(struct loopdma_fake *fake);
 void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls);
