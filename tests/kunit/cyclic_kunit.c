@@ -92,6 +92,7 @@ static struct ldk_buf *ring_drain(struct ring *ring, size_t len)
 
 	ldk_start(r, ldk_prep_slave(ring->rx, dst->dma, len, DMA_DEV_TO_MEM));
 	ldk_finish(r);
+	ldk_sync(dst);
 	return dst;
 }
 
@@ -343,6 +344,7 @@ static void long_periods(struct kunit *test)
 	ldk_round_trip(dut);
 	KUNIT_EXPECT_EQ(test, 5, calls(ring.x));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_residue(ring.x) == 4000 - 1700));
+	ldk_sync(ring.buf);
 	KUNIT_EXPECT_MEMEQ(test, ring.buf->data + 1700, src->data, 2300);
 	KUNIT_EXPECT_MEMEQ(test, ring.buf->data, src->data + 2300, 1700);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.rx));

@@ -863,6 +863,22 @@ u32 ldk_interrupts(struct dma_chan *chan)
 }
 
 /**
+ * ldk_asks_who() - is there one line for all interrupts?
+ * @dut: device
+ *
+ * Return: true for INTx, of which a register tells what it is about.
+ */
+bool ldk_asks_who(const struct ldk_dut *dut)
+{
+	const struct pci_dev *pdev;
+
+	if (dut->fake)
+		return false;
+	pdev = to_pci_dev(dut->dev);
+	return !pdev->msix_enabled && !pdev->msi_enabled;
+}
+
+/**
  * ldk_reg_reads() - register reads, but for those of counters
  * @dut: device
  *
@@ -1031,8 +1047,11 @@ static void ldk_unmap(void *data)
 	dma_unmap_single(buf->dev, buf->dma, buf->len, buf->dir);
 }
 
-/* The CPU's turn: dma-api.rst allows it to look only after a sync. */
-static void ldk_sync(struct ldk_buf *buf)
+/**
+ * ldk_sync() - the CPU's turn
+ * @buf: memory, at which dma-api.rst allows it to look only then
+ */
+void ldk_sync(struct ldk_buf *buf)
 {
 	if (!buf->coherent)
 		dma_sync_single_for_cpu(buf->dev, buf->dma, buf->len, buf->dir);
@@ -1123,6 +1142,13 @@ static void ldk_buf_map(struct ldk_dut *dut, struct ldk_buf *buf)
 		buf->dma = buf->coherent + (buf->data - buf->base);
 		return;
 	}
+	/*
+	 * A bounce buffer is filled when it is mapped.  Later, what the device
+	 * is not to overwrite gets there only if it may also read it.
+	 */
+	if (buf->dir == DMA_FROM_DEVICE &&
+	    dma_max_mapping_size(buf->dev) != SIZE_MAX)
+		buf->dir = DMA_BIDIRECTIONAL;
 	buf->dma = dma_map_single(buf->dev, buf->data, buf->len, buf->dir);
 	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(buf->dev, buf->dma));
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, ldk_unmap,

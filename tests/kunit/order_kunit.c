@@ -1406,6 +1406,8 @@ static void no_register_reads(struct kunit *test)
 	u32 before = ldk_reg_reads(dut);
 	unsigned int i;
 
+	if (ldk_asks_who(dut))
+		kunit_skip(test, "INTx takes a read to know what it is about");
 	for (i = 0; i < b->n; i++) {
 		batch_submit(b, i);
 		dma_async_issue_pending(chan);

@@ -374,7 +374,7 @@ static void dct_fill(struct dct *d, struct dct_buf *buf)
 {
 	size_t n = min_t(size_t, buf->len, DCT_PATTERN), at;
 
-	if (buf->dir == DMA_FROM_DEVICE) {
+	if (buf->written) {
 		memset(buf->want, dct_rand(d, 256), buf->len);
 	} else {
 		prandom_bytes_state(&d->rnd, buf->want, n);
@@ -408,6 +408,7 @@ struct dct_buf *dct_buf(struct dct *d, struct dma_chan *chan, size_t len,
 	buf->size = 2 * PAGE_SIZE + offset + len + DCT_GUARD;
 	buf->len = len;
 	buf->dir = dir;
+	buf->written = dir == DMA_FROM_DEVICE;
 	buf->base = kunit_kmalloc(test, buf->size, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, buf->base);
 	buf->want = kunit_kmalloc(test, len, GFP_KERNEL);
@@ -416,7 +417,13 @@ struct dct_buf *dct_buf(struct dct *d, struct dma_chan *chan, size_t len,
 
 	memset(buf->base, DCT_GUARD_BYTE, buf->size);
 	dct_fill(d, buf);
-	buf->dma = dma_map_single(buf->dev, buf->data, len, dir);
+	/*
+	 * A bounce buffer is filled when it is mapped.  Later, what is not to be
+	 * overwritten gets there only if the device may also read it.
+	 */
+	if (buf->written && dma_max_mapping_size(buf->dev) != SIZE_MAX)
+		buf->dir = DMA_BIDIRECTIONAL;
+	buf->dma = dma_map_single(buf->dev, buf->data, len, buf->dir);
 	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(buf->dev, buf->dma));
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, dct_unmap, buf));
 	return buf;

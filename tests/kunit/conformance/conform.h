@@ -58,6 +58,7 @@ struct dct {
  * @len: of @data
  * @dma: bus address of @data
  * @dir: direction of the mapping
+ * @written: is for the device to write
  */
 struct dct_buf {
 	struct device *dev;
@@ -68,6 +69,7 @@ struct dct_buf {
 	size_t len;
 	dma_addr_t dma;
 	enum dma_data_direction dir;
+	bool written;
 };
 
 /**
@@ -76,6 +78,7 @@ struct dct_buf {
  * @chan: channel
  * @dst: memory written, of a copy
  * @src: memory read, of a copy
+ * @lock: protects @cookie as long as submit may run beside the callback
  * @cookie: from submit
  * @done: completed by the callback
  * @calls: number of callbacks

@@ -18,7 +18,9 @@ static struct dma_chan *request(struct dct *d)
 /* Issues copies and pauses.  The case is skipped if that is always too late. */
 static struct dct_xfer *paused_copies(struct dct *d, struct dma_chan *chan)
 {
-	struct dct_xfer *x = dct_copies(d, chan, N, SZ_512K);
+	size_t len = min_t(size_t, SZ_512K,
+			   dma_max_mapping_size(dmaengine_get_dma_device(chan)));
+	struct dct_xfer *x = dct_copies(d, chan, N, len);
 	int i, attempt;
 
 	for (attempt = 0; attempt < 4; attempt++) {
