@@ -520,6 +520,8 @@ void dct_check(struct dct *d, struct dct_buf *buf)
 void dct_callback(void *param, const struct dmaengine_result *result)
 {
 	struct dct_xfer *x = param;
+	dma_cookie_t cookie;
+	unsigned long flags;
 
 	x->calls++;
 	x->stamp = atomic_inc_return(&x->d->stamp);
@@ -528,7 +530,10 @@ void dct_callback(void *param, const struct dmaengine_result *result)
 	x->bad_context = !in_serving_softirq() || in_hardirq() ||
 			 irqs_disabled();
 	x->in_caller = in_task() && READ_ONCE(x->d->caller) == current;
-	x->status = dmaengine_tx_status(x->chan, x->cookie, NULL);
+	spin_lock_irqsave(&x->lock, flags);
+	cookie = x->cookie;
+	spin_unlock_irqrestore(&x->lock, flags);
+	x->status = dmaengine_tx_status(x->chan, cookie, NULL);
 	if (x->hook)
 		x->hook(x);
 	complete_all(&x->done);
@@ -556,6 +561,7 @@ struct dct_xfer *dct_xfers(struct dct *d, struct dma_chan *chan, unsigned int n)
 		x[i].status = DMA_IN_PROGRESS;
 		x[i].result.result = DMA_TRANS_ABORTED + 1;
 		init_completion(&x[i].done);
+		spin_lock_init(&x[i].lock);
 	}
 	return x;
 }
@@ -606,10 +612,17 @@ struct dma_async_tx_descriptor *dct_prep(struct dct_xfer *x, unsigned long flags
  */
 bool dct_submit(struct dct_xfer *x, struct dma_async_tx_descriptor *tx)
 {
+	dma_cookie_t cookie;
+	unsigned long flags;
+
 	tx->callback_result = dct_callback;
 	tx->callback_param = x;
-	x->cookie = dmaengine_submit(tx);
-	return !dma_submit_error(x->cookie);
+	/* Somebody else may issue it, and the callback come, before this is over. */
+	spin_lock_irqsave(&x->lock, flags);
+	cookie = dmaengine_submit(tx);
+	x->cookie = cookie;
+	spin_unlock_irqrestore(&x->lock, flags);
+	return !dma_submit_error(cookie);
 }
 
 /**

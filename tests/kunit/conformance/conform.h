@@ -17,6 +17,7 @@
 #include <linux/jiffies.h>
 #include <linux/prandom.h>
 #include <linux/sizes.h>
+#include <linux/spinlock.h>
 #include <kunit/test.h>
 
 #define DCT_MAX_HELD	64
@@ -95,6 +96,7 @@ struct dct_xfer {
 	struct dma_chan *chan;
 	struct dct_buf *dst;
 	struct dct_buf *src;
+	spinlock_t lock;	/* protects cookie while it is submitted */
 	dma_cookie_t cookie;
 	struct completion done;
 	unsigned int calls;
