@@ -49,7 +49,13 @@ Counts = collections.namedtuple("Counts", "passed failed skipped")
 
 # --- kernels ------------------------------------------------------------------
 
-def compiler():
+def compiler(variables=()):
+    """What tells one compiler from another: that of a kernel's make variables."""
+    if "LLVM=1" in variables:
+        for tool in ("clang", "ld.lld", "llvm-ar"):
+            if not shutil.which(tool):
+                raise Fail(f"{tool} is missing: run 'scripts/deps.sh full'")
+        return common.run(["clang", "--version"]).strip()
     return common.run(["gcc", "-dumpfullversion"]).strip()
 
 
@@ -73,8 +79,9 @@ def x86_kernel(changes=None):
     if changes:
         wanted = configured(wanted, changes.read_text(encoding="ascii"))
         name, title = f"kunit-x86-{changes.stem}", f"{title} for {changes.stem}"
+    variables = modules.toolchain(wanted)
     final = common.cache() / "kunit-x86" / (
-        f"{newest.version}-" + common.digest(wanted, compiler()))
+        f"{newest.version}-" + common.digest(wanted, compiler(variables)))
     if final.exists():
         return final
     with common.lock(name):
@@ -84,7 +91,7 @@ def x86_kernel(changes=None):
         with common.filling(final) as part, \
                 common.step(f"building the {title} {newest.name} (once; 4 to 8 minutes)"):
             kernel.build(tree, part, wanted, changes or CONFIG, log,
-                         ["ARCH=x86_64"], ["bzImage", "modules"])
+                         ["ARCH=x86_64", *variables], ["bzImage", "modules"])
     return final
 
 

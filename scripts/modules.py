@@ -85,8 +85,17 @@ def check_kdir(kdir):
     return re.search(r'"(.+)"', text).group(1)
 
 
+def toolchain(config):
+    """What make must be told so that it builds with the tools of a configuration."""
+    return ["LLVM=1"] if re.search(r"^CONFIG_CC_IS_CLANG=y$", config, re.MULTILINE) else []
+
+
 def make(kdir, directory, variables, target, log):
     """Runs kbuild on an external module directory."""
+    if not any(re.match(r"(LLVM|CC)=", v) for v in variables):
+        # Flags that a kernel was built with are often known to its compiler only.
+        variables = [*variables, *toolchain(
+            (kdir / "include/config/auto.conf").read_text(encoding="utf-8"))]
     # Exported by a make above us, these belong to that make, not to kbuild.
     env = {name: value for name, value in os.environ.items()
            if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KDIR")}
