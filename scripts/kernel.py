@@ -9,6 +9,7 @@ headers are made to fit.
 
   kernel.py list             the stock kernels of this release, one per line:
                              name, kernel version, package version
+  kernel.py list-rt          those with PREEMPT_RT
   kernel.py default          the name of the one that `make run` boots
   kernel.py image NAME       prints the path of its kernel image
   kernel.py kdir NAME        prints a KDIR to build modules against
@@ -62,7 +63,7 @@ MODULES = ["*/kernel/crypto/*", "*/kernel/lib/*", "*/kernel/drivers/md/*",
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """A stock kernel of this release."""
-    name: str       # "6.1"
+    name: str       # "6.1", "6.1-rt"
     kver: str       # "6.1.0-56-amd64"
     version: str    # "6.1.192-2"
     headers: tuple  # the packages that make up its headers
@@ -174,10 +175,17 @@ def meta_packages():
     return ["linux-image-amd64", "linux-image-6.12-amd64"]
 
 
-def resolve(log):
-    metas = show(meta_packages(), log)
+def rt_meta_packages():
+    """The same for kernels with PREEMPT_RT; Ubuntu has them for subscribers only."""
+    if release()[0] == "ubuntu":
+        return []
+    return ["linux-image-rt-amd64", "linux-image-6.12-rt-amd64"]
+
+
+def resolve(wanted, log):
+    metas = show(wanted, log)
     images = {}
-    for meta in meta_packages():
+    for meta in wanted:
         for image in depends(metas.get(meta, {}), r"linux-image-\d.*"):
             images.setdefault(image.removeprefix("linux-image-"), metas[meta])
     headers = show([f"linux-headers-{kver}" for kver in images], log) if images else {}
@@ -192,13 +200,15 @@ def resolve(log):
         source = f"linux-source-{name}"
         if release()[0] == "ubuntu":
             source += ".0"
+        if "-rt-" in kver:
+            name += "-rt"
         cells.append(Cell(name, kver, meta["Version"], packages, source))
     return cells
 
 
-def cells():
-    """The stock kernels of this release, its default first."""
-    stamp_file = common.cache() / "kernels.json"
+def known(stem, wanted):
+    """The stock kernels that packages name, as this or an earlier run found them."""
+    stamp_file = common.cache() / f"{stem}.json"
 
     # Asking apt takes seconds, its lists change once a day.
     def stamp():
@@ -206,36 +216,48 @@ def cells():
         return [path.stat().st_mtime_ns if path.exists() else 0 for path in lists] + [
             "/".join(release())]
 
-    with common.lock("kernels"):
+    with common.lock(stem):
         try:
-            known = json.loads(stamp_file.read_text(encoding="utf-8"))
-            if known["stamp"] == stamp():
+            kept = json.loads(stamp_file.read_text(encoding="utf-8"))
+            if kept["stamp"] == stamp():
                 return [Cell(**dict(c, headers=tuple(c["headers"])))
-                        for c in known["cells"]]
+                        for c in kept["cells"]]
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             pass
-        log = common.new_log("kernels")
-        found = resolve(log)
+        log = common.new_log(stem)
+        found = resolve(wanted, log)
         if not found:
             update_private_lists(log)
-            found = resolve(log)
-        if not found:
-            raise Fail(f"no stock kernel found in the package lists of "
-                       f"{' '.join(release())}: Debian 12 or 13, or Ubuntu 24.04, "
-                       "on amd64 is needed")
+            found = resolve(wanted, log)
         common.write_atomically(stamp_file, json.dumps(
             {"stamp": stamp(), "cells": [dataclasses.asdict(c) for c in found]},
             indent=1))
         return found
 
 
+def cells():
+    """The stock kernels of this release, its default first."""
+    found = known("kernels", meta_packages())
+    if not found:
+        raise Fail(f"no stock kernel found in the package lists of "
+                   f"{' '.join(release())}: Debian 12 or 13, or Ubuntu 24.04, "
+                   "on amd64 is needed")
+    return found
+
+
+def rt_cells():
+    """Those with PREEMPT_RT, which only make check-full needs; there may be none."""
+    wanted = rt_meta_packages()
+    return known("kernels-rt", wanted) if wanted else []
+
+
 def cell(name):
-    known = cells()
-    for c in known:
+    there = [*cells(), *(rt_cells() if "rt" in name else [])]
+    for c in there:
         if name in (c.name, c.kver):
             return c
     raise Fail(f"no stock kernel '{name}' on {' '.join(release())}: choose one of "
-               f"{', '.join(c.name for c in known)}")
+               f"{', '.join(c.name for c in there)}")
 
 
 # --- fetching -----------------------------------------------------------------
@@ -457,6 +479,9 @@ def dmatest(c):
                     return
         raise Fail(f"{archive.name} has no drivers/dma/dmatest.c")
 
+    # That of a kernel with PREEMPT_RT is the same.
+    c = next((twin for twin in cells() if (twin.source, twin.version) ==
+              (c.source, c.version)), c)
     whole = source_directory(c) / "drivers" / "dma" / "dmatest.c"
     if whole.exists():
         return whole
@@ -526,13 +551,13 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", metavar="COMMAND", choices=[
-        "list", "default", "image", "kdir", "dmatest", "source"])
+        "list", "list-rt", "default", "image", "kdir", "dmatest", "source"])
     parser.add_argument("name", metavar="NAME", nargs="?")
     args = parser.parse_args()
-    if (args.name is None) != (args.what in ("list", "default", "source")):
+    if (args.name is None) != (args.what in ("list", "list-rt", "default", "source")):
         parser.error(f"{args.what} takes {'a' if args.name is None else 'no'} NAME")
-    if args.what == "list":
-        for c in cells():
+    if args.what in ("list", "list-rt"):
+        for c in cells() if args.what == "list" else rt_cells():
             print(c.name, c.kver, c.version)
     elif args.what == "default":
         print(cells()[0].name)
