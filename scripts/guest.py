@@ -78,6 +78,32 @@ def complaints(log, allowed=()):
             if COMPLAINTS.search(line) and not harmless.search(line)]
 
 
+def races_of_others(log):
+    """A log without KCSAN's reports of the kernel's own, and how many those are.
+
+    A report is about two accesses, or one and nobody knows whom with.  It is ours if
+    one of them is made by a module, or by a function that a module has called.
+    """
+    kept, report, others = [], None, 0
+    for line in log.splitlines():
+        if report is None and "BUG: KCSAN: " not in line:
+            kept.append(line)
+            continue
+        report = [*(report or ()), line]
+        if not line.endswith("=" * 20):
+            continue
+        text = "\n".join(report)
+        # Below each: who, called by whom.
+        accesses = re.findall(r" to 0x[0-9a-f]+ of \d+ bytes by .*((?:\n.*){2})", text)
+        if not accesses or any(re.search(r" \[\w+\]$", access, re.MULTILINE)
+                               for access in accesses):
+            kept += report
+        else:
+            others += 1
+        report = None
+    return "\n".join([*kept, *(report or ())]), others
+
+
 # --- initramfs ----------------------------------------------------------------
 
 def fetched(package, program):
@@ -239,9 +265,10 @@ class Guest:
     taint: int = 0                  # bits of tainted that the job is to set
     interactive: bool = False
     timeout: float = HANG
-    icount: bool = False            # virtual time is instructions: 1 ns each; never KVM
+    icount: str = ""                # QEMU's -icount: time is instructions; never KVM
     qemu: Path | None = None        # default: the one of this checkout
     debug_kernel: bool = False      # must prove that its checks are on
+    kcsan: bool = False             # must prove that it looks for data races
     allowed: tuple = ()             # complaints expected, with the reason
     slot: bool = False              # the device, called "dma", is in a PCIe slot
     monitor: bool = False           # lines "%% ..." of the job are for QEMU, see Monitor
@@ -323,8 +350,7 @@ class Guest:
         if kvm:
             speed = []
         elif self.icount:
-            # Idle time is skipped, or a guest would wait as long as a real one.
-            speed = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
+            speed = ["-accel", "tcg,thread=single", "-icount", self.icount]
         else:
             speed = ["-accel", "tcg,thread=multi"]
         return [str(self.qemu or common.qemu()), "-nodefaults", "-no-user-config",
@@ -502,7 +528,7 @@ def judge(guest, lines, log, status, hung, errors):
     """Why a guest's run is not good, in one line; empty if it is."""
     where = f" (log: {common.relative(guest.log)})"
     facts = facts_in(lines)
-    found = complaints(log, guest.allowed)
+    found = complaints(races_of_others(log)[0] if guest.kcsan else log, guest.allowed)
     first = f": {found[0].strip()}" if found else ""
     if hung:
         return f"guest hangs, ended after {guest.timeout:.0f} s{first}{where}"
@@ -529,6 +555,8 @@ def judge(guest, lines, log, status, hung, errors):
             return f"the check of the DMA API is off at the end of the run{where}"
         if "KernelAddressSanitizer initialized" not in log:
             return f"KASAN is not on{where}"
+    if guest.kcsan and ("kcsan: enabled early" not in log or facts.get("kcsan") != "1"):
+        return f"KCSAN is not on{where}"
     if facts["exit"] != "0":
         said = [line for line in lines if line.strip() and not line.startswith("@@ ")]
         return f"job failed, status {facts['exit']}: {said[-1] if said else 'silent'}{where}"

@@ -424,10 +424,35 @@ DEBUG = ["@@ taint 266240", "@@ dma-api-errors 0", "@@ dma-api-disabled N",
 KASAN = "kasan: KernelAddressSanitizer initialized (generic)\n"
 
 
+KCSAN = "kcsan: enabled early\n"
+
+
+def race(first, second, caller):
+    """A report of KCSAN, with what is said of modules behind functions."""
+    line = "=" * 66
+    return f"""\
+[    1.0] {line}
+[    1.0] BUG: KCSAN: data-race in a{first} / b{second}
+[    1.0]
+[    1.0] write to 0xffff888100887cc8 of 4 bytes by interrupt on cpu 0:
+[    1.0]  a+0x29/0x50{first}
+[    1.0]  tasklet_action_common+0xa7/0xd0
+[    1.0]  loopdma_watchdog+0x12/0x34 [loopdma]
+[    1.0]
+[    1.0] read to 0xffff888100887cc8 of 4 bytes by task 7 on cpu 1:
+[    1.0]  b+0x7/0x50{second}
+[    1.0]  c+0xf/0x50{caller}
+[    1.0]  kthread+0x1/0x3
+[    1.0]
+[    1.0] value changed: 0x00000000 -> 0x00000001
+[    1.0] {line}
+"""
+
+
 def judge_verdicts():
     """how guests end, told apart"""
-    def judge(lines=GOOD, log="", status=0, hung=False, debug=False):
-        g = guest.Guest(kernel=Path("/dev/null"), job="", debug_kernel=debug)
+    def judge(lines=GOOD, log="", status=0, hung=False, debug=False, kcsan=False):
+        g = guest.Guest(kernel=Path("/dev/null"), job="", debug_kernel=debug, kcsan=kcsan)
         return guest.judge(g, lines, log, status, hung, "qemu: error: no such device")
 
     def without(key):
@@ -449,7 +474,16 @@ def judge_verdicts():
             ("^lockdep is off", judge(without("debug-locks"), KASAN, debug=True)),
             ("^the check of the DMA API is off",
              judge(without("dma-api-disabled"), KASAN, debug=True)),
-            ("^KASAN is not on", judge(DEBUG, debug=True))]:
+            ("^KASAN is not on", judge(DEBUG, debug=True)),
+            ("^KCSAN is not on", judge(kcsan=True)),
+            ("^KCSAN is not on", judge(["@@ kcsan 0", *GOOD], KCSAN, kcsan=True)),
+            ("^$", judge(["@@ kcsan 1", *GOOD], KCSAN, kcsan=True)),
+            ("^$", judge(["@@ kcsan 1", *GOOD], KCSAN + race("", "", ""), kcsan=True)),
+            *(("^kernel log: .*KCSAN",
+               judge(["@@ kcsan 1", *GOOD], KCSAN + race(*frames), kcsan=True))
+              for frames in (("", "", " [loopdma]"), ("", " [loopdma]", ""),
+                             (" [loopdma]", "", ""))),
+            ("^kernel log: .*KCSAN", judge(log=race("", "", "")))]:
         if not re.search(wanted, reason):
             return f"'{reason}' instead of '{wanted}'"
     return ""
