@@ -47,7 +47,7 @@ check:  ## all tests and checks; LANES=a,b for some of them
 	@scripts/check.py $(if $(LANES),--lanes '$(LANES)')
 
 check-full:  ## the same, and what takes longer
-	@scripts/deps.sh fuzz
+	@scripts/deps.sh full
 	@scripts/check.py --full
 
 modules:  ## build the modules for KDIR

@@ -33,6 +33,12 @@ With --full also what takes too long for every day:
               UndefinedBehaviorSanitizer
   qtest-tsan  those cases that may have engines, with ThreadSanitizer
   fuzz        what a guest could do to the device, at random, for a minute
+  matrix      the suites of kunit-live elsewhere: IOMMU off, swiotlb, 1 and 4 CPUs, MSI,
+              INTx, CPUs of several speeds
+  kcsan       the same on a kernel that looks for data races
+  clang       the same on a kernel that is built with LLVM
+  rt          the same on one with PREEMPT_RT; dmatest, reload and survive on the
+              distribution's, and on stock kernels with threaded interrupts
 
 The last line is the sum: N passed, N failed, N skipped.  Exit status 0 only if
 nothing failed.  Results as JSON in build/reports/check.json.
@@ -57,6 +63,7 @@ import guest
 import kernel
 import kunit
 import lint
+import matrix
 import modules
 import power
 import raid
@@ -183,6 +190,9 @@ for device; do
 	[ -e $device/dma ] || fail "no channel was registered"
 done
 grep -q loopdma /proc/interrupts || fail "no interrupt is requested"
+threads=no
+ps | grep -q "[[]irq/[0-9]*-loopdma" && threads=yes
+[ $threads = @THREADS@ ] || fail "threads for its interrupts: $threads, not @THREADS@"
 
 insmod /dmatest.ko || fail "dmatest does not load"
 cd /sys/module/dmatest/parameters || exit
@@ -279,8 +289,11 @@ rmmod dmatest && rmmod loopdma || fail "the modules do not unload"
 """
 
 
-def dmatest_guest(image, files, mode, iommu="strict", swiotlb=False):
-    """dmatest in all its modes, and the loopback, with a mode of interrupts."""
+def dmatest_guest(image, files, mode, iommu="strict", swiotlb=False, threads=False):
+    """dmatest in all its modes, and the loopback, with a mode of interrupts.
+
+    With `threads` on a kernel whose interrupts are threads.
+    """
     masks = list(dict.fromkeys((mask, channels) for mask, channels, *_ in
                                DMATEST_POLLED))
     polled = [f'run 20 16384 Y {fill} "{kind}" ${masks.index((mask, channels)) + 2}/dma/*'
@@ -288,6 +301,7 @@ def dmatest_guest(image, files, mode, iommu="strict", swiotlb=False):
     # "DMA" is strict, "DMA-FQ" would be the lazy mode.
     settings = {"MODE": mode, "IOMMU": "DMA" if iommu == "strict" else "off",
                 "SWIOTLB": "force" if swiotlb else "no", "ITERATIONS": "8",
+                "THREADS": "yes" if threads else "no",
                 # The largest that a bounce buffer can be is 256 KiB.
                 "LARGE": "131072" if swiotlb else "1048576",
                 "DEVICES": str(1 + len(masks)), "POLLED": "\n".join(polled)}
@@ -319,6 +333,13 @@ def cases_told(where, outcome, *more):
     return [dataclasses.replace(case, name=f"{where} {case.name}") for case in cases]
 
 
+def on_stock(cell, make, name, append="", **options):
+    """A lane's guest on a stock kernel, and how that went."""
+    one = make(kernel.image(cell), files_with_dmatest(cell), **options)
+    return guest.run(dataclasses.replace(
+        one, append=f"{append} {one.append}".strip(), name=re.sub(r"[ =]", "-", name)))
+
+
 def dmatest_lane():
     def numa(cell):
         files = files_with_dmatest(cell)
@@ -328,11 +349,9 @@ def dmatest_lane():
         return [verdict(f"{cell.name} memory near the device", outcome.reason)]
 
     def task(cell, mode, iommu, swiotlb):
-        files = files_with_dmatest(cell)
         name = f"{cell.name} {mode} iommu={iommu}{' swiotlb=force' if swiotlb else ''}"
-        outcome = guest.run(dataclasses.replace(
-            dmatest_guest(kernel.image(cell), files, mode, iommu, swiotlb),
-            name="dmatest-" + re.sub(r"[ =]", "-", name)))
+        outcome = on_stock(cell, dmatest_guest, f"dmatest-{name}", mode=mode, iommu=iommu,
+                           swiotlb=swiotlb)
         return [verdict(name, outcome.reason)]
 
     tasks = {f"{cell.name} {mode} {iommu}{' swiotlb' if swiotlb else ''}":
@@ -389,7 +408,7 @@ rmmod loopdma || fail "loopdma does not unload"
 """
 
 
-def reload_guest(image, files, times):
+def reload_guest(image, files, times=100):
     """Loading and unloading; with dmatest among the files, also unbinding."""
     job = RELOAD_JOB.replace("@TIMES@", str(times))
     if "dmatest.ko" in files:
@@ -482,9 +501,7 @@ def survive_guest(image, files, resets=20):
 
 def survive_lane():
     def task(cell):
-        return cases_told(cell.name, guest.run(dataclasses.replace(
-            survive_guest(kernel.image(cell), files_with_dmatest(cell)),
-            name=f"survive-{cell.name}")))
+        return cases_told(cell.name, on_stock(cell, survive_guest, f"survive-{cell.name}"))
 
     return {cell.name: lambda cell=cell: task(cell) for cell in kernel.cells()}
 
@@ -761,6 +778,81 @@ def fuzz_lane():
     return {name: lambda name=name: task(name) for name in fuzz.TARGETS}
 
 
+def suites_elsewhere(cells):
+    """A task for each of these cells of the matrix, which gives one case."""
+    def task(cell):
+        counts, problem, _, note = matrix.run(cell)
+        return [verdict(f"{cell.name}: {counts.passed} KUnit cases, {counts.skipped} "
+                        f"skipped{note}", problem)]
+
+    return {cell.name: lambda cell=cell: task(cell) for cell in cells}
+
+
+def matrix_lane():
+    def dmatest(cell, shift):
+        name = f"{cell.name} icount-{shift}"
+        one = dmatest_guest(kernel.image(cell), files_with_dmatest(cell), "msix")
+        # The device works in the host's time, of which there is little in a second of
+        # these CPUs: to the watchdog it would look as if it was stuck.
+        job = one.job.replace("insmod /loopdma.ko ",
+                              "insmod /loopdma.ko watchdog_ms=60000 stuck_ms=0 ", 1)
+        outcome = guest.run(dataclasses.replace(
+            one, name=f"dmatest-{name.replace(' ', '-')}", icount=f"shift={shift}", smp=1,
+            job=job))
+        return [verdict(f"{name}: dmatest", outcome.reason)]
+
+    # Slower than the checks of the suites' kernel leave time for.
+    return suites_elsewhere(matrix.CELLS) | {
+        f"{cell.name} icount-{shift}": lambda cell=cell, shift=shift: dmatest(cell, shift)
+        for cell in kernel.cells() for shift in (4, 7)}
+
+
+def kcsan_lane():
+    return suites_elsewhere([matrix.KCSAN])
+
+
+def clang_lane():
+    return suites_elsewhere([matrix.CLANG])
+
+
+# Each mode of interrupts, with and without an IOMMU that remaps them.
+RT_DMATEST = [("msix", "strict"), ("msi", "off"), ("intx", "strict")]
+
+
+def threaded():
+    """(kernel, command line, what to call it), of all whose interrupts are threads."""
+    return [(cell, "", cell.name) for cell in kernel.rt_cells()] + [
+        (cell, "threadirqs", f"{cell.name} threadirqs") for cell in kernel.cells()]
+
+
+def rt_lane():
+    def dmatest(cell, append, where, mode, iommu):
+        name = f"{where} {mode} iommu={iommu}"
+        outcome = on_stock(cell, dmatest_guest, f"dmatest-{name}", append, mode=mode,
+                           iommu=iommu, threads=True)
+        return [verdict(name, outcome.reason)]
+
+    def reload(cell, append, where):
+        outcome = on_stock(cell, reload_guest, f"reload-{where}", append)
+        return [verdict(f"{where} 100 times, 3 times while dmatest runs", outcome.reason)]
+
+    def survive(cell, append, where):
+        return cases_told(where, on_stock(cell, survive_guest, f"survive-{where}", append))
+
+    def none():
+        return [Case("dmatest, reload, survive", "SKIP",
+                     "this release has no kernel with PREEMPT_RT for everybody")]
+
+    tasks = suites_elsewhere([matrix.RT])
+    for kind in threaded():
+        tasks |= {f"{kind[2]} {mode} {iommu}":
+                  lambda kind=kind, how=(mode, iommu): dmatest(*kind, *how)
+                  for mode, iommu in RT_DMATEST}
+        tasks |= {f"{kind[2]} {what.__name__}": lambda kind=kind, what=what: what(*kind)
+                  for what in (reload, survive)}
+    return tasks if kernel.rt_cells() else tasks | {"PREEMPT_RT": none}
+
+
 def ktap_cases(text):
     """The cases of a flat KTAP document; those that are missing fail."""
     found = []
@@ -796,8 +888,16 @@ LANES = {
 }
 
 # What takes too long for every day.
-FULL_LANES = {"hostile": hostile_lane, "storm": storm_lane, "soak": soak_lane,
-              "power": power_lane} | LANES | {
+FULL_LANES = {
+    "hostile": hostile_lane,
+    "storm": storm_lane,
+    "soak": soak_lane,
+    "power": power_lane,
+    "kcsan": kcsan_lane,
+    "matrix": matrix_lane,
+    "clang": clang_lane,
+    "rt": rt_lane,
+} | LANES | {
     "kunit-fake": kunit_fake_lane,
     "kunit-public": kunit_public_lane,
     "inject": inject_lane,
@@ -807,10 +907,13 @@ FULL_LANES = {"hostile": hostile_lane, "storm": storm_lane, "soak": soak_lane,
 }
 
 # What a lane needs to be built before it starts.
+NEEDS_VARIANT = {"kcsan": matrix.KCSAN, "clang": matrix.CLANG, "rt": matrix.RT}
 NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "soak", "inject",
-               "power", "dmatest", "reload", "survive", "raid", "observe", "probe"}
-NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "power", "raid"}
-NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "power", "raid", "observe"}
+               "power", "dmatest", "reload", "survive", "raid", "observe", "probe", "matrix",
+               *NEEDS_VARIANT}
+NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "power", "raid", *NEEDS_VARIANT}
+NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "power", "raid", "observe",
+                       "matrix", "rt"}
 
 
 # --- running them -------------------------------------------------------------
@@ -827,10 +930,13 @@ def prepare(lanes):
         kernel.source()
     if lanes & NEEDS_KUNIT_KERNEL:
         kunit.x86_kernel()
+    for lane, cell in NEEDS_VARIANT.items():
+        if lane in lanes:
+            matrix.build(cell)
     if lanes & NEEDS_STOCK_KERNELS:
-        for cell in kernel.cells():
+        for cell in [*kernel.cells(), *(kernel.rt_cells() if "rt" in lanes else [])]:
             kernel.fetch(cell)
-            if lanes & {"dmatest", "reload", "observe", "power"}:
+            if lanes & {"dmatest", "reload", "observe", "power", "matrix", "rt"}:
                 kernel.dmatest(cell)
             if "power" in lanes:
                 kernel.modules_directory(cell)

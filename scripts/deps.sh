@@ -5,12 +5,12 @@ set -eu
 
 usage() {
 	cat <<'EOF'
-Usage: scripts/deps.sh [--list] run|check|coverage|fuzz|bench|peers
+Usage: scripts/deps.sh [--list] run|check|full|coverage|fuzz|bench|peers
 
 Says which packages are missing and installs them with apt-get: those that
 `make run` needs, or those of `make check`, which are some more, or those of
-`make coverage`, `make fuzz` or `make bench-peers`, which are still more, or those
-of `make bench`, which are those of `make run` and some.  Does nothing if all are
+`make check-full`, `make coverage`, `make fuzz` or `make bench-peers`, which are
+still more, or those of `make bench`, which are those of `make run` and some.  Does nothing if all are
 there.
 
   --list    print the packages instead
@@ -34,6 +34,8 @@ check="bc perl git sparse shellcheck groff-base"
 coverage="gcovr"
 # What builds QEMU with sanitizers and a fuzzer, and tells the lines of their reports.
 fuzz="clang libclang-rt-dev llvm"
+# What is missing in that to build a kernel with LLVM.
+full="$fuzz lld"
 # Plots, and the tree of another commit to compare with.
 bench="gnuplot-nox git"
 # The machine of the peer, and what builds its kernel, its program and its device tree.
@@ -49,6 +51,8 @@ run)
 	wanted=$run ;;
 check)
 	wanted="$run $check" ;;
+full)
+	wanted="$run $check $full" ;;
 coverage)
 	wanted="$run $check $coverage" ;;
 fuzz)

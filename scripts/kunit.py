@@ -209,6 +209,7 @@ if [ -e /sys/module/dmaengine_conformance ]; then
 	show
 	rmmod dmaengine_conformance
 fi
+$PROOF
 rmmod loopdma
 """
 
@@ -245,17 +246,22 @@ LIES = 1_000_000
 LIES_HANG = 7200
 
 
-def suites_guest(dut, kdir, top, lies=LIES):
-    """A guest that runs the suites, on the device under test that is named."""
+def suites_guest(dut, kdir, top, lies=LIES, arguments="", proof=""):
+    """A guest that runs the suites, on the device under test that is named.
+
+    With more parameters of loopdma_kunit, and with commands that show, with the driver
+    still loaded, that the guest is what it was to be.
+    """
     files = guest.module_files(top)
     if "loopdma_kunit.ko" not in files:
         raise Fail("tests/kunit gave no loopdma_kunit.ko: look at its Makefile")
-    arguments = os.environ.get("KUNIT_ARGS", "")
+    arguments = f"{arguments} {os.environ.get('KUNIT_ARGS', '')}"
     if dut == "hostile":
         arguments += f" lies={lies}"
     return guest.Guest(
         kernel=kdir / "arch/x86/boot/bzImage", name=f"kunit-{dut}", mem=1024,
-        job=JOB.replace("$DUT", dut).replace("$KUNIT_ARGS", arguments),
+        job=JOB.replace("$DUT", dut).replace("$KUNIT_ARGS", arguments.strip()).replace(
+            "$PROOF\n", proof),
         timeout=LIES_HANG if dut == "hostile" else guest.HANG,
         # Tracepoints cannot be switched on while other CPUs of an emulator run.
         smp=1 if dut == "trace" else 2, device=DEVICES.get(dut, ""), files=files, debug_kernel=True,
@@ -265,13 +271,13 @@ def suites_guest(dut, kdir, top, lies=LIES):
                   "allocations that fail on demand")))
 
 
-def guest_result(lane, outcome, name):
+def guest_result(lane, outcome, name, floor=None):
     """Counts, and what is wrong or "", of a guest that ran the suites of a lane."""
     tool = [sys.executable, kernel.source()[1] / "tools/testing/kunit/kunit.py"]
     common.REPORTS.mkdir(parents=True, exist_ok=True)
     ktap = common.REPORTS / f"{name}.ktap"
     ktap.write_text(ktap_of(outcome.lines), encoding="utf-8")
-    return result(lane, tool, ktap, ktap.with_suffix(".json"), outcome.reason)
+    return result(lane, tool, ktap, ktap.with_suffix(".json"), outcome.reason, floor)
 
 
 def in_guest(dut, lies=LIES):

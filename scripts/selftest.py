@@ -173,6 +173,12 @@ def lane_unknown():
                   "no lane 'frobnicate': choose from", status=2)
 
 
+def matrix_unknown():
+    """a cell that there is not"""
+    return expect([SCRIPTS / "matrix.py", "frobnicate"],
+                  "no cell 'frobnicate': choose from iommu-off", status=2)
+
+
 def mutant_unknown():
     """a mutant that does not exist"""
     return expect([SCRIPTS / "mutants.py", "--only", "frobnicate"],
@@ -1124,8 +1130,7 @@ def peers_figures():
 TESTS = [
     kdir_missing, kdir_empty, kdir_without_symvers, kdir_without_dma, variable_malformed,
     kernel_unknown, run_kernel_unknown, raid_kernel_unknown, kernel_packed, lane_unknown,
-    mutant_unknown, mutants_judged,
-    guest_without_job,
+    matrix_unknown, mutant_unknown, mutants_judged, guest_without_job,
     cache_not_writable, home_not_writable, cache_with_space, qemu_missing, tool_missing,
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
     deps_without_network, deps_malformed, download_without_network, disk_full,
