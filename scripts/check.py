@@ -28,6 +28,7 @@ With --full also what takes too long for every day:
               times each by unbind, PCI removal, PCI reset, and by the host
   soak        all channels at everything for ten minutes, while all goes wrong that can
   power       kexec, sleep and hibernation on stock kernels, while all channels are busy
+  isolation   addresses that an IOMMU does not let the device reach, on stock kernels
   hostile     a device that tells the driver a million lies, under KASAN and UBSAN
   qtest-asan  the device by itself, built with AddressSanitizer and
               UndefinedBehaviorSanitizer
@@ -484,6 +485,34 @@ def power_lane():
             for cell in kernel.cells() for job in power.JOBS}
 
 
+def isolation_guest(image, files):
+    """Two devices, behind an IOMMU that keeps them apart."""
+    return guest.Guest(
+        kernel=image, job="sh /isolation\n", more_devices=("",), files=files | {
+            "isolation": GUEST_SCRIPTS / "isolation"},
+        allowed=((r"DMAR: ", "what the client has asked for"),))
+
+
+def isolation_lane():
+    def task(cell):
+        files = guest.module_files(modules.build(kernel.kdir(cell))[0])
+        return cases_told(cell.name, guest.run(dataclasses.replace(
+            isolation_guest(kernel.image(cell), files), name=f"isolation-{cell.name}")))
+
+    def control(cell):
+        files = guest.module_files(modules.build(kernel.kdir(cell))[0])
+        outcome = guest.run(dataclasses.replace(
+            isolation_guest(kernel.image(cell), files), iommu="off", name="isolation-off"))
+        changed = sum("memory has changed" in line for line in outcome.lines)
+        # But for what is foreign, of which there is nothing then.
+        return [verdict(f"{cell.name} without an IOMMU memory is changed",
+                        "" if changed == 4 else f"in {changed} of 4 tries")]
+
+    cell = kernel.cells()[0]
+    return {cell.name: lambda cell=cell: task(cell) for cell in kernel.cells()} | {
+        f"{cell.name} without": lambda: control(cell)}
+
+
 GUEST_SCRIPTS = common.ROOT / "scripts" / "guest"
 
 
@@ -893,6 +922,7 @@ FULL_LANES = {
     "storm": storm_lane,
     "soak": soak_lane,
     "power": power_lane,
+    "isolation": isolation_lane,
     "kcsan": kcsan_lane,
     "matrix": matrix_lane,
     "clang": clang_lane,
@@ -909,11 +939,12 @@ FULL_LANES = {
 # What a lane needs to be built before it starts.
 NEEDS_VARIANT = {"kcsan": matrix.KCSAN, "clang": matrix.CLANG, "rt": matrix.RT}
 NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "soak", "inject",
-               "power", "dmatest", "reload", "survive", "raid", "observe", "probe", "matrix",
-               *NEEDS_VARIANT}
-NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "power", "raid", *NEEDS_VARIANT}
-NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "power", "raid", "observe",
-                       "matrix", "rt"}
+               "power", "isolation", "dmatest", "reload", "survive", "raid", "observe",
+               "probe", "matrix", *NEEDS_VARIANT}
+NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "power", "isolation", "raid",
+                                     *NEEDS_VARIANT}
+NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "power", "isolation", "raid",
+                       "observe", "matrix", "rt"}
 
 
 # --- running them -------------------------------------------------------------
