@@ -14,6 +14,7 @@
  */
 #include <linux/bitfield.h>
 #include <linux/bits.h>
+#include <linux/bottom_half.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/ktime.h>
@@ -1225,7 +1226,10 @@ static bool fake_chan_run(struct loopdma_fake *fake, struct fake_chan *fc)
 	return fake_chan_move(fake, fc);
 }
 
-/* As hard interrupts: the handlers of a vector, with interrupts disabled. */
+/*
+ * The handlers of a vector, with interrupts disabled as in a hard interrupt; or,
+ * where handlers are threads that may sleep for a lock, without softirqs, as there.
+ */
 static void fake_deliver(struct loopdma_fake *fake, u64 pending, u32 event)
 {
 	struct loopdma_dev *ld = READ_ONCE(fake->ld);
@@ -1234,13 +1238,19 @@ static void fake_deliver(struct loopdma_fake *fake, u64 pending, u32 event)
 
 	if (!ld)
 		return;
-	local_irq_save(flags);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		local_bh_disable();
+	else
+		local_irq_save(flags);
 	for (i = 0; i < ld->lim.channels; i++)
 		if (pending & BIT_ULL(ld->chan[i].vector))
 			loopdma_irq_channel(&ld->chan[i]);
 	if (pending & BIT_ULL(event))
 		loopdma_irq_event(ld);
-	local_irq_restore(flags);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		local_bh_enable();
+	else
+		local_irq_restore(flags);
 }
 
 /* A chunk of each channel of a class. */

@@ -760,6 +760,8 @@ static void any_context(struct kunit *test)
 	unsigned long flags;
 	int i;
 
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "with PREEMPT_RT no lock can be taken so");
 	local_irq_save(flags);
 	tx[0] = ldk_prep_copy(chan, b->dst[0], b->src);
 	tx[1] = chan->device->device_prep_dma_interrupt(chan, DMA_CTRL_ACK);

@@ -754,6 +754,16 @@ static void dct_hardirq(struct irq_work *work)
 }
 
 /**
+ * dct_need_hardirq() - skip the case where drivers never run in a hard interrupt
+ * @d: case
+ */
+void dct_need_hardirq(struct dct *d)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(d->test, "with PREEMPT_RT no lock can be taken so");
+}
+
+/**
  * dct_in_hardirq() - run a function in a hard interrupt, and wait for its end
  * @d: case; skipped if there is no such interrupt on this machine
  * @fn: function
@@ -765,6 +775,7 @@ void dct_in_hardirq(struct dct *d, void (*fn)(void *), void *arg)
 		.work = IRQ_WORK_INIT_HARD(dct_hardirq), .fn = fn, .arg = arg,
 	};
 
+	dct_need_hardirq(d);
 	irq_work_queue(&h.work);
 	irq_work_sync(&h.work);
 	if (!h.was)

@@ -161,6 +161,7 @@ enum dma_status dct_status(struct dct_xfer *x);
 u32 dct_residue(struct dct_xfer *x);
 
 /* Runs a function in a hard interrupt and waits for its end. */
+void dct_need_hardirq(struct dct *d);
 void dct_in_hardirq(struct dct *d, void (*fn)(void *), void *arg);
 
 /**

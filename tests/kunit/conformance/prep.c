@@ -242,6 +242,7 @@ static void with_interrupts_off(struct kunit *test)
 	bool off = true;
 	int i;
 
+	dct_need_hardirq(d);
 	local_irq_disable();
 	for (i = 0; i < 4; i++) {
 		prep_submit_issue(&x[i]);

@@ -172,6 +172,7 @@ static void terminate_with_interrupts_off(struct kunit *test)
 	bool off;
 	int i, err;
 
+	dct_need_hardirq(d);
 	for (i = 0; i < N; i++)
 		dct_submit_copy(&x[i]);
 	dma_async_issue_pending(chan);
