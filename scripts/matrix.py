@@ -37,7 +37,7 @@ iommu=off
 [ ! -e $device/iommu_group/type ] || iommu=$(cat $device/iommu_group/type)
 cpus=$(nproc)
 bounced=$(cat /sys/kernel/debug/swiotlb/io_tlb_used_hiwater 2>/dev/null || echo 0)
-realtime=$(cat /sys/kernel/realtime 2>/dev/null || echo 0)
+uname=$(uname -v)
 """
 
 
@@ -97,8 +97,8 @@ KCSAN = Cell("kcsan", "no data race, by the rules of the kernel's memory model",
 CLANG = Cell("clang", "another compiler", "grep -q clang /proc/version", kernel="clang")
 # Without five cases that call the provider with interrupts off, as from a hard interrupt:
 # with PREEMPT_RT no driver can be called so, since locks may sleep.
-RT = Cell("rt", "PREEMPT_RT: interrupts are threads, locks sleep", "[ $realtime = 1 ]",
-          kernel="rt", more=-5)
+RT = Cell("rt", "PREEMPT_RT: interrupts are threads, locks sleep",
+          '[ "$uname" != "${uname#*PREEMPT_RT}" ]', kernel="rt", more=-5)
 
 
 def build(cell):
