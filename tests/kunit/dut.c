@@ -784,6 +784,23 @@ void ldk_break(struct dma_chan *chan)
 }
 
 /**
+ * ldk_has_ring() - is there memory that the hardware channel was given?
+ * @chan: channel, of a client's or not
+ *
+ * Return: true if there is.
+ */
+bool ldk_has_ring(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	bool has;
+
+	mutex_lock(&lc->setup);
+	has = lc->ring.desc;
+	mutex_unlock(&lc->setup);
+	return has;
+}
+
+/**
  * ldk_keep_tasklet() - let the CPU have no time for the channel's completions
  * @chan: channel
  * @keep: none, or as usual.  To be undone before the channel is terminated

@@ -193,6 +193,7 @@ void ldk_drop_irq(struct dma_chan *chan, u32 n);
 void ldk_lie(struct dma_chan *chan, u32 n);
 void ldk_stuck(struct dma_chan *chan, u32 level);
 void ldk_break(struct dma_chan *chan);
+bool ldk_has_ring(struct dma_chan *chan);
 void ldk_keep_tasklet(struct dma_chan *chan, bool keep);
 void ldk_reset_channel(struct dma_chan *chan);
 void ldk_raise(struct dma_chan *chan);

@@ -417,6 +417,72 @@ static void given_up(struct kunit *test)
 	ldk_copy_ok(dut, chan, LEN);
 }
 
+/*
+ * Rule: a channel that does not stop when its client releases it keeps its ring until
+ * a reset of the function has helped; then it can be requested again.
+ */
+static void released_stuck(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test, "not let go");
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	unsigned int index = ldk_index(chan);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+
+	loopdma_fake_reset_err(dut->fake, -EAGAIN);
+	start_copies(dut, chan, dst, src, 2);
+	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
+	ldk_forget(dut, chan);
+	dma_release_channel(chan);
+	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
+	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, index));
+	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
+	ldk_copy_ok(dut, other, LEN);
+
+	loopdma_fake_reset_err(dut->fake, 0);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(!ldk_has_ring(chan)));
+	KUNIT_EXPECT_EQ(test, 1, loopdma_fake_resets(dut->fake));
+	chan = ldk_try_request(dut, DMA_MEMCPY, index);
+	KUNIT_ASSERT_NOT_NULL(test, chan);
+	ldk_copy_ok(dut, chan, LEN);
+	ldk_copy_ok(dut, other, LEN);
+}
+
+/* Rule: one that comes to its senses by itself has its ring freed at the next request. */
+static void released_late(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test, "let go late");
+	struct dma_chan *chan = ldk_request(dut);
+	unsigned int index = ldk_index(chan);
+
+	loopdma_fake_reset_err(dut->fake, -EAGAIN);
+	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
+	ldk_forget(dut, chan);
+	dma_release_channel(chan);
+	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
+	ldk_stuck(chan, LOOPDMA_STUCK_NOT);
+	/* Which does not wait, and it may take a while to stop. */
+	KUNIT_ASSERT_TRUE(test, ldk_poll((chan = ldk_try_request(dut, DMA_MEMCPY,
+								 index))));
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: and so has one whose device goes before that. */
+static void released_and_removed(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test, "never let go");
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+
+	loopdma_fake_reset_err(dut->fake, -EAGAIN);
+	ldk_stuck(chan, LOOPDMA_STUCK_RESET);
+	ldk_forget(dut, chan);
+	dma_release_channel(chan);
+	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
+	ldk_remove(dut);
+	/* Who holds another channel has the device's memory stay. */
+	KUNIT_EXPECT_FALSE(test, ldk_has_ring(chan));
+	ldk_release(dut, other);
+}
+
 /* Rule: a reset that cannot be done now is done when it can. */
 static void reset_later(struct kunit *test)
 {
@@ -726,6 +792,9 @@ static struct kunit_case survive_cases[] = {
 	KUNIT_CASE(waits_for_client),
 	KUNIT_CASE(never_given_up),
 	KUNIT_CASE(given_up),
+	KUNIT_CASE_SLOW(released_stuck),
+	KUNIT_CASE_SLOW(released_late),
+	KUNIT_CASE_SLOW(released_and_removed),
 	KUNIT_CASE_SLOW(reset_later),
 	KUNIT_CASE_SLOW(reset_by_register),
 	KUNIT_CASE_SLOW(reset_by_another),

@@ -206,6 +206,67 @@ static void loopdma_chan_recover(struct work_struct *work)
 	tasklet_schedule(&lc->tasklet);
 }
 
+static void loopdma_chan_forget_memory(struct loopdma_chan *lc)
+{
+	lc->ring.desc = NULL;
+	lc->comp = NULL;
+	lc->lists = NULL;
+}
+
+static void loopdma_chan_free_memory(struct loopdma_chan *lc)
+{
+	struct device *dev = lc->ld->dev;
+
+	if (lc->ring.desc)
+		dma_free_coherent(dev, lc->ring.size * sizeof(*lc->ring.desc),
+				  lc->ring.desc, lc->ring.dma);
+	if (lc->comp)
+		dma_free_coherent(dev, sizeof(*lc->comp), lc->comp,
+				  lc->comp_dma);
+	if (lc->lists)
+		dma_free_coherent(dev, LOOPDMA_LISTS * sizeof(*lc->lists),
+				  lc->lists, lc->lists_dma);
+	loopdma_chan_forget_memory(lc);
+}
+
+/*
+ * A device of which a client has a channel stays awake.  To let it sleep whenever
+ * nothing is in flight would be to wake it up in issue_pending, which may be called
+ * from hard interrupts, where there is no waiting for it.
+ */
+static int loopdma_chan_get_device(struct loopdma_chan *lc)
+{
+	struct device *dev = lc->ld->dev;
+	int err;
+
+	if (!pm_runtime_enabled(dev))
+		return 0;
+	err = pm_runtime_resume_and_get(dev);
+	lc->awake = !err;
+	return err;
+}
+
+static void loopdma_chan_put_device(struct loopdma_chan *lc)
+{
+	struct device *dev = lc->ld->dev;
+
+	if (!lc->awake)
+		return;
+	lc->awake = false;
+	pm_runtime_mark_last_busy(dev);
+	pm_runtime_put_autosuspend(dev);
+}
+
+/* The hardware channel has stopped after all: what was kept for that goes. */
+static void loopdma_chan_unstick(struct loopdma_chan *lc)
+{
+	lockdep_assert_held(&lc->setup);
+
+	lc->stuck = false;
+	loopdma_chan_free_memory(lc);
+	loopdma_chan_put_device(lc);
+}
+
 /**
  * loopdma_chan_halt() - the hardware channel is going to be reset with its device
  * @lc: channel
@@ -252,6 +313,8 @@ void loopdma_chan_restart(struct loopdma_chan *lc)
 			loopdma_chan_bring_back(lc, err);
 		spin_unlock_irq(&lc->lock);
 		tasklet_schedule(&lc->tasklet);
+	} else if (lc->stuck && !loopdma_chan_stop(lc, false)) {
+		loopdma_chan_unstick(lc);
 	}
 	spin_lock_irq(&lc->lock);
 	lc->needs_reset = false;
@@ -282,29 +345,6 @@ void loopdma_chan_init(struct loopdma_dev *ld, u32 index)
 
 	lc->chan.device = &ld->dma;
 	list_add_tail(&lc->chan.device_node, &ld->dma.channels);
-}
-
-static void loopdma_chan_forget_memory(struct loopdma_chan *lc)
-{
-	lc->ring.desc = NULL;
-	lc->comp = NULL;
-	lc->lists = NULL;
-}
-
-static void loopdma_chan_free_memory(struct loopdma_chan *lc)
-{
-	struct device *dev = lc->ld->dev;
-
-	if (lc->ring.desc)
-		dma_free_coherent(dev, lc->ring.size * sizeof(*lc->ring.desc),
-				  lc->ring.desc, lc->ring.dma);
-	if (lc->comp)
-		dma_free_coherent(dev, sizeof(*lc->comp), lc->comp,
-				  lc->comp_dma);
-	if (lc->lists)
-		dma_free_coherent(dev, LOOPDMA_LISTS * sizeof(*lc->lists),
-				  lc->lists, lc->lists_dma);
-	loopdma_chan_forget_memory(lc);
 }
 
 static int loopdma_chan_alloc_memory(struct loopdma_chan *lc)
@@ -366,45 +406,18 @@ void loopdma_chan_quiet(struct loopdma_chan *lc)
 }
 
 /*
- * A device of which a client has a channel stays awake.  To let it sleep whenever
- * nothing is in flight would be to wake it up in issue_pending, which may be called
- * from hard interrupts, where there is no waiting for it.
- */
-static int loopdma_chan_get_device(struct loopdma_chan *lc)
-{
-	struct device *dev = lc->ld->dev;
-	int err;
-
-	if (!pm_runtime_enabled(dev))
-		return 0;
-	err = pm_runtime_resume_and_get(dev);
-	lc->awake = !err;
-	return err;
-}
-
-static void loopdma_chan_put_device(struct loopdma_chan *lc)
-{
-	struct device *dev = lc->ld->dev;
-
-	if (!lc->awake)
-		return;
-	lc->awake = false;
-	pm_runtime_mark_last_busy(dev);
-	pm_runtime_put_autosuspend(dev);
-}
-
-/*
  * Take a channel down.  On return no interrupt, timer, work or tasklet of it
  * runs or will run, all descriptors that were submitted have ended, and the
- * memory that the device knew is freed.
+ * memory that the device knew is freed, or will be when it lets go of it.
+ * At removal of the device clients are called back.
  */
-static void loopdma_chan_down(struct loopdma_chan *lc, bool notify)
+static void loopdma_chan_down(struct loopdma_chan *lc, bool removal)
 {
 	loopdma_chan_quiet(lc);
 
 	if (lc->ring.desc) {
 		spin_lock_irq(&lc->lock);
-		loopdma_chan_end_all(lc, notify);
+		loopdma_chan_end_all(lc, removal);
 		spin_unlock_irq(&lc->lock);
 	}
 
@@ -416,6 +429,15 @@ static void loopdma_chan_down(struct loopdma_chan *lc, bool notify)
 	tasklet_schedule(&lc->tasklet);
 	tasklet_kill(&lc->tasklet);
 
+	if (lc->stuck && lc->ring.desc && !removal) {
+		/* Its memory is kept until it has stopped, or its device goes. */
+		spin_lock_irq(&lc->lock);
+		/* Removal resets it anyway, and waits for our mutex before. */
+		if (!READ_ONCE(lc->ld->gone))
+			loopdma_chan_ask_reset(lc);
+		spin_unlock_irq(&lc->lock);
+		return;
+	}
 	if (lc->stuck && lc->ring.desc) {
 		/* Better to lose this memory than to have it written into. */
 		dev_err(lc->ld->dev, "channel %u: ring memory not freed\n",
@@ -424,6 +446,19 @@ static void loopdma_chan_down(struct loopdma_chan *lc, bool notify)
 	}
 	loopdma_chan_free_memory(lc);
 	loopdma_chan_put_device(lc);
+}
+
+/* One that its last client has left without its having stopped: has it now? */
+static bool loopdma_chan_still_stuck(struct loopdma_chan *lc)
+{
+	u32 st = loopdma_chan_read(lc, LOOPDMA_CH_STATUS);
+
+	if (st != U32_MAX && (FIELD_GET(LOOPDMA_CH_STATUS_STATE, st) !=
+			      LOOPDMA_STATE_DISABLED ||
+			      loopdma_chan_read(lc, LOOPDMA_CH_CONTROL)))
+		return true;
+	loopdma_chan_unstick(lc);
+	return false;
 }
 
 /**
@@ -439,6 +474,9 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 	int err;
 
 	mutex_lock(&lc->setup);
+	err = -EIO;
+	if (lc->stuck && loopdma_chan_still_stuck(lc))
+		goto out;
 	err = loopdma_chan_alloc_memory(lc);
 	if (err)
 		goto out;
@@ -450,7 +488,6 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 	lc->chan.cookie = DMA_MIN_COOKIE;
 	lc->chan.completed_cookie = DMA_MIN_COOKIE;
 	lc->nerrors = 0;
-	lc->stuck = false;
 	lc->remedy = LOOPDMA_REMEDY_ABORT;
 	lc->doubtful = false;
 

@@ -541,7 +541,7 @@ struct loopdma_stats {
  * @quiet: the hardware channel is not running, and will not be started again
  *	before the next bring-up; under @setup
  * @stuck: it did not acknowledge its last stop, so the memory that it knows
- *	must never be freed; under @setup
+ *	must not be freed before a reset has helped; under @setup
  * @stats: counters
  */
 struct loopdma_chan {
