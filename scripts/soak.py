@@ -32,7 +32,7 @@ def run(seconds, on_line=None):
     kdir = kunit.x86_kernel()
     files = guest.module_files(modules.build(kdir, "-kunit")[0])
     return guest.run(guest.Guest(
-        kernel=kdir / "arch/x86/boot/bzImage", name="soak", mem=1024,
+        kernel=kdir / "arch/x86/boot/bzImage", name="soak", mem=768,
         files={name: files[name] for name in ("loopdma.ko", "loopdma_soak.ko")} |
         {"soak": JOB, "leaks": JOB.with_name("leaks")},
         job=f"sh /soak {seconds}\n", append="kmemleak=on", debug_kernel=True,

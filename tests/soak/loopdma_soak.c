@@ -42,6 +42,7 @@
 #include <linux/pci.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -941,7 +942,8 @@ static void soak_one_batch(struct soak_pair *p)
 		soak_check(&p->jobs[i], clean);
 	}
 	soak_add(SOAK_BATCHES, 1);
-	if (slave && !over)
+	/* Bytes may be left of what one side has done, and the other has not. */
+	if (slave && (!over || !clean))
 		soak_renew(p);
 }
 
@@ -949,6 +951,8 @@ static int soak_thread(void *param)
 {
 	struct soak_pair *p = param;
 
+	/* Whoever makes things go wrong meanwhile has to have his turns. */
+	set_user_nice(current, MAX_NICE);
 	while (!kthread_should_stop()) {
 		/* One that is not had back: the thread was told to stop. */
 		if (p->chan[0])
