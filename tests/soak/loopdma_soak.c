@@ -198,7 +198,7 @@ struct soak_job {
  *	@last, and what of the jobs says so.  Any context
  * @memory: transfers between memory that are to be told of
  * @slaves: slave transfers that are; of a cyclic one, that it has come round
- * @failed: a slave transfer of the batch has
+ * @failed: a transaction of the batch has
  * @serial: of the last job that was submitted
  * @last: of the last that was told of, on each channel
  */
@@ -291,7 +291,8 @@ static void soak_told(struct soak_job *job, enum dmaengine_tx_result result)
 	job->submitted = false;
 	job->told = true;
 	job->result = result;
-	if (soak_is_slave(job->op) && result != DMA_TRANS_NOERROR)
+	/* Of any kind: a channel that had to be reset for it has lost its FIFO. */
+	if (result != DMA_TRANS_NOERROR)
 		p->failed = true;
 	soak_count_down(job);
 out:
