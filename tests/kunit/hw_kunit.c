@@ -263,6 +263,8 @@ static void never_stops(struct kunit *test)
 	unsigned int index = ldk_index(chan);
 
 	dut->trouble = true;
+	/* Nor can the function be reset. */
+	loopdma_fake_reset_err(dut->fake, -EAGAIN);
 	loopdma_fake_stop_polls(dut->fake, LOOPDMA_FAKE_NEVER);
 	ldk_release(dut, chan);
 	KUNIT_EXPECT_GT(test, page_count(ring), 0);
