@@ -17,6 +17,7 @@ The jobs themselves are in scripts/guest/power, the client is tests/storm/.
 """
 
 import argparse
+import dataclasses
 
 import common
 import guest
@@ -39,6 +40,14 @@ def kexec_program():
     return program
 
 
+def runtime_guest(image, files):
+    """A guest that suspends the device while no channel is in use."""
+    return guest.Guest(kernel=image, job="sh /power runtime || exit\n",
+                       device="test-controls=on",
+                       files=files | {"power": JOB,
+                                      "dmatest_done": guest.DMATEST_DONE.encode()})
+
+
 def run(cell, job, on_line=None):
     """Runs a job in a guest; its outcome."""
     kdir = kernel.kdir(cell)
@@ -58,9 +67,11 @@ def run(cell, job, on_line=None):
     elif job == "hibernate":
         stock = kernel.modules(cell, ["virtio_pci", "virtio_blk"])
         options = {"disk": 1024, "reboots": True}
-    elif job == "runtime":
-        options = {"device": "test-controls=on"}
     files |= {f"{name}.ko": content for name, content in stock.items()}
+    if job == "runtime":
+        return guest.run(dataclasses.replace(
+            runtime_guest(kernel.image(cell), files), name=f"power-runtime-{cell.name}"),
+            on_line)
     return guest.run(guest.Guest(files=files, **{
         "kernel": kernel.image(cell), "name": f"power-{job}-{cell.name}",
         "job": f"sh /power {job} '{' '.join(stock)}'\n"} | options), on_line)
