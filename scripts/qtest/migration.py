@@ -60,16 +60,25 @@ def live(bench, dev, work, passes=4, **options):
     os.mkfifo(path)
     machine = bench.boot(extra=incoming(path), **options).connect()
     source = dev.m.qmp
-    # Neither may it end by itself, nor a pass be over before anything was written.
+    # A pass may not be over before anything was written.
     source.command("migrate-set-parameters", max_bandwidth=PASS, downtime_limit=1)
+    # Nor may it end amid `work`, which the device would know of here, and not there: on a
+    # slow host it does not wait to be let.
+    source.command("migrate-set-capabilities", capabilities=[
+        {"capability": "pause-before-switchover", "state": True}])
     source.command("migrate", uri=f"exec:cat > {path}")
+
+    def status():
+        return source.command("query-migrate")["status"]
+
     while (said := source.command("query-migrate")).get("ram", {}).get(
-            "dirty-sync-count", 0) < passes:
+            "dirty-sync-count", 0) < passes and said["status"] != "pre-switchover":
         require(said["status"] in ("setup", "active"), f"{said['status']} too soon")
         work()
     source.command("migrate-set-parameters", max_bandwidth=1 << 40, downtime_limit=60000)
-    dev.m.until(lambda: source.command("query-migrate")["status"] == "completed",
-                "end of the migration")
+    dev.m.until(lambda: status() == "pre-switchover", "a machine that stands still")
+    source.command("migrate-continue", state="pre-switchover")
+    dev.m.until(lambda: status() == "completed", "end of the migration")
     return arrived(machine, dev)
 
 
