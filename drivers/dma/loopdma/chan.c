@@ -429,16 +429,16 @@ static void loopdma_chan_down(struct loopdma_chan *lc, bool removal)
 	tasklet_schedule(&lc->tasklet);
 	tasklet_kill(&lc->tasklet);
 
-	if (lc->stuck && lc->ring.desc && !removal) {
-		/* Its memory is kept until it has stopped, or its device goes. */
-		spin_lock_irq(&lc->lock);
-		/* Removal resets it anyway, and waits for our mutex before. */
-		if (!READ_ONCE(lc->ld->gone))
-			loopdma_chan_ask_reset(lc);
-		spin_unlock_irq(&lc->lock);
-		return;
-	}
 	if (lc->stuck && lc->ring.desc) {
+		/* Its memory is kept until it has stopped, or its device goes. */
+		if (!removal) {
+			spin_lock_irq(&lc->lock);
+			/* Removal resets it anyway, and waits for our mutex before. */
+			if (!READ_ONCE(lc->ld->gone))
+				loopdma_chan_ask_reset(lc);
+			spin_unlock_irq(&lc->lock);
+			return;
+		}
 		/* Better to lose this memory than to have it written into. */
 		dev_err(lc->ld->dev, "channel %u: ring memory not freed\n",
 			lc->index);
