@@ -360,7 +360,7 @@ static void soak_fill_places(struct soak_job *job)
 
 	for (i = 0; i < SOAK_PLACES; i++)
 		job->off[i] = soak_random(p, SOAK_PLACE - job->len + 1);
-	for (i = 0; i < max(job->sources, 1U); i++)
+	for (i = 0; i < job->sources; i++)
 		prandom_bytes_state(&p->random, soak_at(job, i), job->len);
 	memset(job->area + SOAK_SOURCES * SOAK_PLACE, SOAK_POISON,
 	       2 * SOAK_PLACE);
