@@ -464,6 +464,11 @@ static void released_late(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ldk_poll((chan = ldk_try_request(dut, DMA_MEMCPY,
 								 index))));
 	ldk_copy_ok(dut, chan, LEN);
+	/* Nor is the reset done any more that was asked for. */
+	loopdma_fake_reset_err(dut->fake, 0);
+	ldk_settle(dut);
+	KUNIT_EXPECT_EQ(test, 0, loopdma_fake_resets(dut->fake));
+	ldk_copy_ok(dut, chan, LEN);
 }
 
 /* Rule: and so has one whose device goes before that. */

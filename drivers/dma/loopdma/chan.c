@@ -263,6 +263,9 @@ static void loopdma_chan_unstick(struct loopdma_chan *lc)
 	lockdep_assert_held(&lc->setup);
 
 	lc->stuck = false;
+	spin_lock_irq(&lc->lock);
+	lc->needs_reset = false;
+	spin_unlock_irq(&lc->lock);
 	loopdma_chan_free_memory(lc);
 	loopdma_chan_put_device(lc);
 }
