@@ -688,6 +688,30 @@ static void requested_during_reset(struct kunit *test)
 	expect_moved(x, dst, src);
 }
 
+/*
+ * Rule: one that is requested when the reset is over, but before the driver has got to
+ * that channel, works already and is left alone.
+ */
+static void requested_after_reset(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_repairs before = ldk_repairs(chan), after;
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct ldk_xfer *x;
+
+	ldk_hold(chan);
+	x = start_copies(dut, chan, dst, src, 2);
+	/* As it looks for that channel; there was no reset. */
+	ldk_unhalt(dut);
+	ldk_unhold(chan);
+	expect_moved(&x[0], dst[0], src);
+	expect_moved(&x[1], dst[1], src);
+	after = ldk_repairs(chan);
+	KUNIT_EXPECT_EQ(test, before.stalls, after.stalls);
+	KUNIT_EXPECT_EQ(test, before.recoveries, after.recoveries);
+}
+
 struct end_of_reset {
 	struct delayed_work work;
 	struct ldk_dut *dut;
@@ -809,6 +833,7 @@ static struct kunit_case survive_cases[] = {
 	KUNIT_CASE(reset_under_way),
 	KUNIT_CASE(reset_untold),
 	KUNIT_CASE(requested_during_reset),
+	KUNIT_CASE(requested_after_reset),
 	KUNIT_CASE(terminated_during_reset),
 	KUNIT_CASE_SLOW(reset_under_load),
 	{ }

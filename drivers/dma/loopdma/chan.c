@@ -304,10 +304,15 @@ void loopdma_chan_halt(struct loopdma_chan *lc)
  */
 void loopdma_chan_restart(struct loopdma_chan *lc)
 {
+	bool halted;
 	int err;
 
 	mutex_lock(&lc->setup);
-	if (!lc->quiet) {
+	/* One that has been requested since the reset runs already. */
+	spin_lock_irq(&lc->lock);
+	halted = lc->state == LOOPDMA_CHAN_RECOVERING;
+	spin_unlock_irq(&lc->lock);
+	if (halted) {
 		/* At once, unless the reset was none. */
 		err = loopdma_chan_stop(lc, false);
 
