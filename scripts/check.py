@@ -488,8 +488,8 @@ def power_lane():
 def isolation_guest(image, files):
     """Two devices, behind an IOMMU that keeps them apart."""
     return guest.Guest(
-        kernel=image, job="sh /isolation\n", more_devices=("",), files=files | {
-            "isolation": GUEST_SCRIPTS / "isolation"},
+        kernel=image, job="sh /isolation\n", more_devices=("",),
+        files=files | guest.job_files("isolation"),
         allowed=((r"DMAR: ", "what the client has asked for"),))
 
 
@@ -513,15 +513,11 @@ def isolation_lane():
         f"{cell.name} without": lambda: control(cell)}
 
 
-GUEST_SCRIPTS = common.ROOT / "scripts" / "guest"
-
-
 def survive_guest(image, files, resets=20):
     """What can happen to a device while it works."""
     return guest.Guest(
-        kernel=image, job=f"RESETS={resets} sh /survive || exit\n", files=files | {
-            "survive": GUEST_SCRIPTS / "survive",
-            "dmatest_done": guest.DMATEST_DONE.encode()},
+        kernel=image, job=f"RESETS={resets} sh /survive || exit\n",
+        files=files | guest.job_files("survive", "steps", "dmatest_done"),
         slot=True, device="test-controls=on", monitor=True,
         allowed=((r"AER: |PCIe Bus Error", "errors that QEMU was asked for"),
                  (r"loopdma .*gone from the bus", "it was taken away"),
@@ -575,7 +571,7 @@ def observed(line):
 
 def step_files(job):
     """What a job of scripts/guest/ that tries loopdmactl needs, itself included."""
-    return {job: GUEST_SCRIPTS / job, "steps": GUEST_SCRIPTS / "steps",
+    return guest.job_files(job, "steps", "ctl") | {
             # For a user who is not root.
             "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:99:99::/:/bin/sh\n",
             "loopdmactl": common.ROOT / "scripts" / "loopdmactl"}

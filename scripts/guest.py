@@ -204,19 +204,16 @@ def initramfs(files):
     return archive.getvalue()
 
 
-# dmatest's own "wait" returns at once as long as no thread that was started has run:
-# for jobs, a function that waits for all of them, and puts what they said in a file.
-DMATEST_DONE = """\
-dmatest_done() {
-	while
-		cat /sys/module/dmatest/parameters/wait >/dev/null
-		dmesg | sed -n "s/^.*dmatest: /dmatest: /p" >$1
-		awk '/ Started / { n += $3 } /: summary / { n-- } END { exit !(n > 0) }' $1
-	do
-		usleep 50000
-	done
-}
-"""
+# Jobs for guests, and what they include.
+JOBS = common.ROOT / "scripts" / "guest"
+
+# For a job that is not a file: to wait for dmatest.
+DMATEST_DONE = (JOBS / "dmatest_done").read_text(encoding="utf-8")
+
+
+def job_files(*names):
+    """A job of scripts/guest/, and what it includes, for the guest: {name: file}."""
+    return {name: JOBS / name for name in names}
 
 
 # --- the machine --------------------------------------------------------------

@@ -24,10 +24,10 @@ import guest
 import kernel
 import modules
 
-JOB = common.ROOT / "scripts" / "guest" / "power"
+FILES = guest.job_files("power", "steps", "dmatest_done")
 JOBS = ("kexec", "sleep", "hibernate", "runtime")
 
-KEXEC = common.ROOT / "scripts" / "guest" / "kexec.c"
+KEXEC = guest.JOBS / "kexec.c"
 
 
 def kexec_program():
@@ -44,8 +44,7 @@ def runtime_guest(image, files):
     """A guest that suspends the device while no channel is in use."""
     return guest.Guest(kernel=image, job="sh /power runtime || exit\n",
                        device="test-controls=on",
-                       files=files | {"power": JOB,
-                                      "dmatest_done": guest.DMATEST_DONE.encode()})
+                       files=files | FILES)
 
 
 def run(cell, job, on_line=None):
@@ -53,8 +52,7 @@ def run(cell, job, on_line=None):
     kdir = kernel.kdir(cell)
     files = guest.module_files(modules.build(kdir)[0])
     files = {name: files[name] for name in ("loopdma.ko", "loopdma_storm.ko")} | {
-        "dmatest.ko": modules.build_dmatest(kdir, kernel.dmatest(cell)),
-        "dmatest_done": guest.DMATEST_DONE.encode(), "power": JOB}
+        "dmatest.ko": modules.build_dmatest(kdir, kernel.dmatest(cell))} | FILES
     # Packed: kexec takes no other, and QEMU would write one that it has unpacked itself
     # over the kernel that wakes up from S3.
     packed = kernel.fetch(cell) / "vmlinuz"

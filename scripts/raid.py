@@ -24,8 +24,6 @@ import guest
 import kernel
 import modules
 
-JOB = common.ROOT / "scripts" / "guest" / "raid"
-
 # As much as an array takes, see there.  The same in every run, and no two blocks alike.
 DATA_SIZE = 4 << 20
 
@@ -41,7 +39,8 @@ def fetch(cell):
 
 def run(cell, software=False, on_line=None):
     """Runs the arrays in a guest; its outcome."""
-    files = {"raid": JOB, "raid.data": hashlib.shake_256(b"raid").digest(DATA_SIZE)}
+    files = guest.job_files("raid", "steps") | {
+        "raid.data": hashlib.shake_256(b"raid").digest(DATA_SIZE)}
     files |= guest.mdadm()
     stock = kernel.modules(cell, MODULES)
     files |= {f"{name}.ko": content for name, content in stock.items()}

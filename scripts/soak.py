@@ -20,7 +20,6 @@ import guest
 import kunit
 import modules
 
-JOB = common.ROOT / "scripts" / "guest" / "soak"
 REPORT = common.REPORTS / "soak.json"
 
 # Shorter than that not all of it happens.
@@ -34,7 +33,7 @@ def run(seconds, on_line=None):
     return guest.run(guest.Guest(
         kernel=kdir / "arch/x86/boot/bzImage", name="soak", mem=768,
         files={name: files[name] for name in ("loopdma.ko", "loopdma_soak.ko")} |
-        {"soak": JOB, "leaks": JOB.with_name("leaks")},
+        guest.job_files("soak", "steps", "leaks"),
         job=f"sh /soak {seconds}\n", append="kmemleak=on", debug_kernel=True,
         device="test-controls=on", timeout=guest.HANG + 2 * seconds,
         allowed=((guest.DRIVER, "a device that fails on demand"),)), on_line)

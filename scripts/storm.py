@@ -21,7 +21,6 @@ import guest
 import kunit
 import modules
 
-JOB = common.ROOT / "scripts" / "guest" / "storm"
 
 HOW = ("sysfs", "host")
 
@@ -37,7 +36,7 @@ def run(how, rounds, on_line=None):
     return guest.run(guest.Guest(
         kernel=kdir / "arch/x86/boot/bzImage", name=f"storm-{how}", mem=1024,
         files={name: files[name] for name in ("loopdma.ko", "loopdma_storm.ko")} |
-        {"storm": JOB, "leaks": JOB.with_name("leaks")},
+        guest.job_files("storm", "steps", "leaks"),
         job=f"sh /storm {how} {rounds}\n", append="kmemleak=on", debug_kernel=True,
         # Copies that a doorbell has done before it returns would not be in flight.
         device="at-once-bytes=0", slot=host, monitor=host, timeout=guest.HANG + ROUND * rounds), on_line)
