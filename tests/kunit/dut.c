@@ -291,6 +291,21 @@ void ldk_unhalt(struct ldk_dut *dut)
 }
 
 /**
+ * ldk_touch_controls() - do as the files of the test controls do, but for the register
+ * @dut: device
+ *
+ * Return: what their user gets.
+ */
+int ldk_touch_controls(struct ldk_dut *dut)
+{
+	int err = loopdma_control_begin(dut->ld);
+
+	if (!err)
+		loopdma_control_end(dut->ld);
+	return err;
+}
+
+/**
  * ldk_settle() - let the driver look after the device, if it wants to
  * @dut: device
  */

@@ -155,6 +155,7 @@ int ldk_reset(struct ldk_dut *dut);
 void ldk_halt(struct ldk_dut *dut);
 void ldk_unhalt(struct ldk_dut *dut);
 void ldk_settle(struct ldk_dut *dut);
+int ldk_touch_controls(struct ldk_dut *dut);
 void ldk_suspend(struct ldk_dut *dut);
 void ldk_resume(struct ldk_dut *dut, bool lost);
 void ldk_reboot(struct ldk_dut *dut);

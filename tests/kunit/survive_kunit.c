@@ -757,6 +757,26 @@ static void terminated_during_reset(struct kunit *test)
 }
 
 /*
+ * Rule: who writes into a test control while the device is being reset waits for the end
+ * (Documentation/driver.rst, "Fault injection"): the device would not hear it, and is not
+ * gone.
+ */
+static void controlled_during_reset(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct end_of_reset end = { .dut = dut };
+
+	dut->trouble = true;
+	INIT_DELAYED_WORK_ONSTACK(&end.work, end_reset);
+	ldk_halt(dut);
+	schedule_delayed_work(&end.work, HZ / 10);
+	KUNIT_EXPECT_EQ(test, 0, ldk_touch_controls(dut));
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(end.over));
+	flush_delayed_work(&end.work);
+	destroy_delayed_work_on_stack(&end.work);
+}
+
+/*
  * Rule: none of the above depends on when the reset comes; each transaction ends,
  * once, and what is said to be done is done.
  */
@@ -835,6 +855,7 @@ static struct kunit_case survive_cases[] = {
 	KUNIT_CASE(requested_during_reset),
 	KUNIT_CASE(requested_after_reset),
 	KUNIT_CASE(terminated_during_reset),
+	KUNIT_CASE(controlled_during_reset),
 	KUNIT_CASE_SLOW(reset_under_load),
 	{ }
 };

@@ -11,6 +11,7 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 #include <kunit/visibility.h>
 
 #include "loopdma.h"
@@ -178,6 +179,26 @@ static int loopdma_reset(struct loopdma_dev *ld)
 				 ld, LOOPDMA_CONTROL);
 }
 
+static void loopdma_set_halted(struct loopdma_dev *ld)
+{
+	/* Those who write into a file of inject.c have done it, or wait. */
+	mutex_lock(&ld->control);
+	WRITE_ONCE(ld->halted, true);
+	mutex_unlock(&ld->control);
+}
+
+static void loopdma_clear_halted(struct loopdma_dev *ld)
+{
+	WRITE_ONCE(ld->halted, false);
+	/*
+	 * Orders the write before the look for somebody who waits; pairs with
+	 * the barrier of prepare_to_wait_event() in wait_var_event_interruptible()
+	 * of loopdma_control_begin(): one of the two sees the other.
+	 */
+	smp_mb();
+	wake_up_var(&ld->halted);
+}
+
 /**
  * loopdma_halt() - the function is going to be reset
  * @ld: device, registered
@@ -193,7 +214,7 @@ void loopdma_halt(struct loopdma_dev *ld)
 	u32 i;
 
 	/* Before the channels: one that is set up from here on does not start. */
-	WRITE_ONCE(ld->halted, true);
+	loopdma_set_halted(ld);
 	for (i = 0; i < ld->lim.channels; i++)
 		loopdma_chan_halt(&ld->chan[i]);
 }
@@ -212,7 +233,7 @@ void loopdma_restart(struct loopdma_dev *ld)
 {
 	u32 i;
 
-	WRITE_ONCE(ld->halted, false);
+	loopdma_clear_halted(ld);
 	/* A link that was down may be up again, or the reset was the end. */
 	WRITE_ONCE(ld->lost, false);
 	if (!loopdma_is_lost(ld))
@@ -236,7 +257,7 @@ void loopdma_sleep(struct loopdma_dev *ld)
 {
 	u32 i;
 
-	WRITE_ONCE(ld->halted, true);
+	loopdma_set_halted(ld);
 	for (i = 0; i < ld->lim.channels; i++)
 		loopdma_chan_suspend(&ld->chan[i]);
 }
@@ -254,7 +275,7 @@ void loopdma_wake(struct loopdma_dev *ld, bool kept)
 {
 	u32 i;
 
-	WRITE_ONCE(ld->halted, false);
+	loopdma_clear_halted(ld);
 	if (!loopdma_is_lost(ld))
 		ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, ld->event_vector);
 	for (i = 0; i < ld->lim.channels; i++)

@@ -12,30 +12,63 @@
 #include <linux/pm_runtime.h>
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
+#include <kunit/visibility.h>
 
 #include "loopdma.h"
 
-static void loopdma_control_end(struct loopdma_dev *ld)
+static void loopdma_control_put(struct loopdma_dev *ld)
 {
-	mutex_unlock(&ld->control);
 	pm_runtime_mark_last_busy(ld->dev);
 	pm_runtime_put_autosuspend(ld->dev);
 }
 
-/*
- * May registers be touched now?  They may until loopdma_control_end() then.
- * A function that is gone from the bus has nothing to say, and would not hear.
+/**
+ * loopdma_control_end() - registers are not touched any more
+ * @ld: device, after loopdma_control_begin()
  */
-static int loopdma_control_begin(struct loopdma_dev *ld)
+void loopdma_control_end(struct loopdma_dev *ld)
 {
+	mutex_unlock(&ld->control);
+	loopdma_control_put(ld);
+}
+EXPORT_SYMBOL_IF_KUNIT(loopdma_control_end);
+
+/**
+ * loopdma_control_begin() - have the registers there, to touch them
+ * @ld: device
+ *
+ * Until loopdma_control_end() the device is awake, it is not reset, and its driver
+ * does not leave it.  While it is being reset it has no registers, and would forget
+ * what it is told: that is waited for.
+ *
+ * Context: may sleep.
+ * Return: 0; -ENODEV if the device is gone, in which case nothing is to be ended;
+ * -ERESTARTSYS if a signal came sooner than the end of a reset, likewise.
+ */
+int loopdma_control_begin(struct loopdma_dev *ld)
+{
+	int err;
+
 	/* No channel may be in use.  If it does not wake up its ID says so. */
 	pm_runtime_get_sync(ld->dev);
 	mutex_lock(&ld->control);
+	while (ld->halted) {
+		mutex_unlock(&ld->control);
+		err = wait_var_event_interruptible(&ld->halted,
+						   !READ_ONCE(ld->halted));
+		if (err) {
+			loopdma_control_put(ld);
+			return err;
+		}
+		mutex_lock(&ld->control);
+	}
 	if (!ld->gone && ld->ops->read(ld, LOOPDMA_ID) == LOOPDMA_ID_MAGIC)
 		return 0;
 	loopdma_control_end(ld);
 	return -ENODEV;
 }
+EXPORT_SYMBOL_IF_KUNIT(loopdma_control_begin);
 
 /* A control of a channel: its file, and the register behind it. */
 struct loopdma_control {

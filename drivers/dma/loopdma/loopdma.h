@@ -651,10 +651,10 @@ enum loopdma_fault {
  * @lost: the function does not answer: it was taken from the bus by surprise
  * @halted: between loopdma_halt() and loopdma_restart(), or loopdma_sleep() and
  *	loopdma_wake(): no channel is started; written before any, read under
- *	each channel's @setup
+ *	each channel's @setup; set under @control, waited for with wait_var_event()
  * @recover: resets the function, or ends everything if it is lost
- * @control: held while a file of inject.c touches registers, and while @gone is
- *	set, so that none does so afterwards.  Takes no other lock, and nobody
+ * @control: held while a file of inject.c touches registers, and while @gone or
+ *	@halted is set, so that none does so afterwards.  Takes no other lock, and nobody
  *	waits for the device under it: a file can end what others wait for.
  * @control_files: what the files of inject.c stand for, or NULL
  * @fault: what the kernel shall inject, see enum loopdma_fault
@@ -829,6 +829,8 @@ void loopdma_stats_dev_file(struct loopdma_dev *ld, struct dentry *dir);
 void loopdma_stats_chan_file(struct loopdma_chan *lc, struct dentry *dir);
 
 /* inject.c */
+int loopdma_control_begin(struct loopdma_dev *ld);
+void loopdma_control_end(struct loopdma_dev *ld);
 void loopdma_inject_init(struct loopdma_dev *ld);
 void loopdma_inject_exit(struct loopdma_dev *ld);
 void loopdma_inject_dev_files(struct loopdma_dev *ld, struct dentry *dir);
