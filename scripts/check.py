@@ -25,7 +25,7 @@ With --full also what takes too long for every day:
   kunit-public  the conformance suites on a device without the peripheral
   inject      faults in the kernel with KASAN, also those that the kernel injects
   storm       the device goes away, and comes back, while all channels are busy: 1000
-              times each by unbind, PCI removal, PCI reset, and by the host
+              times each by unbind, PCI removal, PCI reset, the host, and by surprise
   soak        all channels at everything for ten minutes, while all goes wrong that can
   power       kexec, sleep and hibernation on stock kernels, while all channels are busy
   isolation   addresses that an IOMMU does not let the device reach, on stock kernels

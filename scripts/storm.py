@@ -9,6 +9,7 @@ may be left over: neither in the kernel's caches, nor what nobody has a pointer 
 
   storm.py                by unbind and bind, PCI remove and rescan, PCI reset
   storm.py --how host     by the host: device_del and device_add
+  storm.py --how surprise by the host, which tells nobody: gone from the bus
   storm.py --rounds 1000  of each
 
 The job itself is scripts/guest/storm, the client is tests/storm/.
@@ -22,7 +23,7 @@ import kunit
 import modules
 
 
-HOW = ("sysfs", "host")
+HOW = ("sysfs", "host", "surprise")
 
 # What an emulated guest takes for a round of all kinds, several times over.
 ROUND = 20.0
@@ -32,14 +33,20 @@ def run(how, rounds, on_line=None):
     """Runs a guest to which that happens so many times; its outcome."""
     kdir = kunit.x86_kernel()
     files = guest.module_files(modules.build(kdir, "-kunit")[0])
-    host = how == "host"
+    host = how != "sysfs"
+    # Copies that a doorbell has done before it returns would not be in flight.
+    device = "at-once-bytes=0"
+    options = {}
+    if how == "surprise":
+        device += ",test-controls=on"
+        options["allowed"] = ((r"loopdma .*gone from the bus", "so it is"),)
     return guest.run(guest.Guest(
         kernel=kdir / "arch/x86/boot/bzImage", name=f"storm-{how}", mem=1024,
         files={name: files[name] for name in ("loopdma.ko", "loopdma_storm.ko")} |
         guest.job_files("storm", "steps", "leaks"),
         job=f"sh /storm {how} {rounds}\n", append="kmemleak=on", debug_kernel=True,
-        # Copies that a doorbell has done before it returns would not be in flight.
-        device="at-once-bytes=0", slot=host, monitor=host, timeout=guest.HANG + ROUND * rounds), on_line)
+        device=device, slot=host, monitor=host, timeout=guest.HANG + ROUND * rounds,
+        **options), on_line)
 
 
 def main():
