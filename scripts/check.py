@@ -25,7 +25,7 @@ With --full also what takes too long for every day:
   kunit-public  the conformance suites on a device without the peripheral
   inject      faults in the kernel with KASAN, also those that the kernel injects
   storm       the device goes away, and comes back, while all channels are busy: 1000
-              times each by unbind, PCI removal, PCI reset, the host, and by surprise
+              times each by unbind, PCI removal, PCI reset, the host, and surprise
   soak        all channels at everything for ten minutes, while all goes wrong that can
   power       kexec, sleep and hibernation on stock kernels, while all channels are busy
   isolation   addresses that an IOMMU does not let the device reach, on stock kernels
@@ -450,8 +450,8 @@ def reload_lane():
 
 
 def storm_lane(rounds=1000):
-    return {how: lambda how=how: cases_told(how, storm.run(how, rounds))
-            for how in storm.HOW}
+    return {way: lambda way=way: cases_told(way, storm.run(way, rounds))
+            for way in storm.WAYS}
 
 
 SOAK_SECONDS = 600
