@@ -8,6 +8,7 @@
 #include <linux/err.h>
 #include <linux/ktime.h>
 #include <linux/prandom.h>
+#include <linux/sched/signal.h>
 #include <linux/workqueue.h>
 
 #include <loopdma/hw.h>
@@ -678,12 +679,16 @@ static void requested_during_reset(struct kunit *test)
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst;
 	struct dma_chan *chan;
 	struct ldk_xfer *x;
+	u32 doorbells;
 
 	dut->trouble = true;
 	ldk_halt(dut);
 	chan = ldk_request(dut);
+	doorbells = ldk_doorbells(chan);
 	x = start_copies(dut, chan, &dst, src, 1);
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
+	/* The device, which is being reset, is left alone. */
+	KUNIT_EXPECT_EQ(test, doorbells, ldk_doorbells(chan));
 	ldk_unhalt(dut);
 	expect_moved(x, dst, src);
 }
@@ -776,6 +781,22 @@ static void controlled_during_reset(struct kunit *test)
 	destroy_delayed_work_on_stack(&end.work);
 }
 
+/* Rule: and need not wait for longer than they want to: a signal ends that. */
+static void control_given_up(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+
+	dut->trouble = true;
+	ldk_halt(dut);
+	allow_signal(SIGUSR1);
+	send_sig(SIGUSR1, current, 1);
+	KUNIT_EXPECT_EQ(test, -ERESTARTSYS, ldk_touch_controls(dut));
+	flush_signals(current);
+	disallow_signal(SIGUSR1);
+	ldk_unhalt(dut);
+	KUNIT_EXPECT_EQ(test, 0, ldk_touch_controls(dut));
+}
+
 /*
  * Rule: none of the above depends on when the reset comes; each transaction ends,
  * once, and what is said to be done is done.
@@ -856,6 +877,7 @@ static struct kunit_case survive_cases[] = {
 	KUNIT_CASE(requested_after_reset),
 	KUNIT_CASE(terminated_during_reset),
 	KUNIT_CASE(controlled_during_reset),
+	KUNIT_CASE(control_given_up),
 	KUNIT_CASE_SLOW(reset_under_load),
 	{ }
 };

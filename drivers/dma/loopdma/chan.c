@@ -479,6 +479,7 @@ static bool loopdma_chan_still_stuck(struct loopdma_chan *lc)
  */
 int loopdma_chan_alloc(struct loopdma_chan *lc)
 {
+	bool halted;
 	int err;
 
 	mutex_lock(&lc->setup);
@@ -507,11 +508,15 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 	    loopdma_chan_get_device(lc))
 		err = -ENXIO;
 	spin_lock_irq(&lc->lock);
-	if (!err && !lc->ld->halted)
+	/*
+	 * Once: the reset may end any time.  One that it is too late for here has
+	 * its turn in loopdma_restart(), which takes @setup after that.
+	 */
+	halted = READ_ONCE(lc->ld->halted);
+	if (!err && !halted)
 		err = loopdma_chan_start(lc);
 	if (!err)
-		lc->state = lc->ld->halted ? LOOPDMA_CHAN_RECOVERING :
-					     LOOPDMA_CHAN_ON;
+		lc->state = halted ? LOOPDMA_CHAN_RECOVERING : LOOPDMA_CHAN_ON;
 	spin_unlock_irq(&lc->lock);
 
 	lc->quiet = err == -ENXIO;

@@ -53,7 +53,7 @@ int loopdma_control_begin(struct loopdma_dev *ld)
 	/* No channel may be in use.  If it does not wake up its ID says so. */
 	pm_runtime_get_sync(ld->dev);
 	mutex_lock(&ld->control);
-	while (ld->halted) {
+	while (READ_ONCE(ld->halted)) {
 		mutex_unlock(&ld->control);
 		err = wait_var_event_interruptible(&ld->halted,
 						   !READ_ONCE(ld->halted));
