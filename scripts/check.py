@@ -572,9 +572,9 @@ def observed(line):
 def step_files(job):
     """What a job of scripts/guest/ that tries loopdmactl needs, itself included."""
     return guest.job_files(job, "steps", "ctl") | {
-            # For a user who is not root.
-            "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:99:99::/:/bin/sh\n",
-            "loopdmactl": common.ROOT / "scripts" / "loopdmactl"}
+        # For a user who is not root.
+        "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:99:99::/:/bin/sh\n",
+        "loopdmactl": common.ROOT / "scripts" / "loopdmactl"}
 
 
 def observe_guest(image, files):

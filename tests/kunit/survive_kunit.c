@@ -732,6 +732,20 @@ static void end_reset(struct work_struct *work)
 	ldk_unhalt(end->dut);
 }
 
+/* It ends by itself; to be followed by reset_is_over(). */
+static void reset_for_a_while(struct end_of_reset *end)
+{
+	INIT_DELAYED_WORK_ONSTACK(&end->work, end_reset);
+	ldk_halt(end->dut);
+	schedule_delayed_work(&end->work, HZ / 10);
+}
+
+static void reset_is_over(struct end_of_reset *end)
+{
+	flush_delayed_work(&end->work);
+	destroy_delayed_work_on_stack(&end->work);
+}
+
 /*
  * Rule: when synchronize returns the device does not touch what was terminated
  * (client.rst); during a reset nobody knows, so it waits for the end.
@@ -745,15 +759,12 @@ static void terminated_during_reset(struct kunit *test)
 	struct ldk_xfer *x;
 
 	dut->trouble = true;
-	INIT_DELAYED_WORK_ONSTACK(&end.work, end_reset);
 	ldk_hold(chan);
 	x = start_copies(dut, chan, dst, src, 2);
-	ldk_halt(dut);
-	schedule_delayed_work(&end.work, HZ / 10);
+	reset_for_a_while(&end);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(end.over));
-	flush_delayed_work(&end.work);
-	destroy_delayed_work_on_stack(&end.work);
+	reset_is_over(&end);
 	ldk_unhold(chan);
 	ldk_copy_ok(dut, chan, LEN);
 	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
@@ -772,13 +783,10 @@ static void controlled_during_reset(struct kunit *test)
 	struct end_of_reset end = { .dut = dut };
 
 	dut->trouble = true;
-	INIT_DELAYED_WORK_ONSTACK(&end.work, end_reset);
-	ldk_halt(dut);
-	schedule_delayed_work(&end.work, HZ / 10);
+	reset_for_a_while(&end);
 	KUNIT_EXPECT_EQ(test, 0, ldk_touch_controls(dut));
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(end.over));
-	flush_delayed_work(&end.work);
-	destroy_delayed_work_on_stack(&end.work);
+	reset_is_over(&end);
 }
 
 /* Rule: and need not wait for longer than they want to: a signal ends that. */

@@ -654,8 +654,9 @@ enum loopdma_fault {
  *	each channel's @setup; set under @control, waited for with wait_var_event()
  * @recover: resets the function, or ends everything if it is lost
  * @control: held while a file of inject.c touches registers, and while @gone or
- *	@halted is set, so that none does so afterwards.  Takes no other lock, and nobody
- *	waits for the device under it: a file can end what others wait for.
+ *	@halted is set, so that none does so afterwards.  Takes no other lock,
+ *	and nobody waits for the device under it: a file can end what others wait
+ *	for.
  * @control_files: what the files of inject.c stand for, or NULL
  * @fault: what the kernel shall inject, see enum loopdma_fault
  * @free_work: frees the device after the core has let go of it
