@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -279,6 +280,16 @@ def find_qemu():
             raise Fail(f"QEMU={given} is not a program: unset QEMU to have it built")
         return path
     return build_qemu(ROOT)
+
+
+@functools.lru_cache(maxsize=None)
+def qemu_version(program):
+    """The version of a QEMU, "10.2.2"."""
+    text = run([program, "--version"])
+    found = re.search(r"version (\d+(?:\.\d+)+)", text)
+    if not found:
+        raise Fail(f"{program} is not a QEMU: it tells no version")
+    return found[1]
 
 
 def build_qemu(root, sanitizer=None):

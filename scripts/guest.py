@@ -373,6 +373,19 @@ class Outcome:
         return not self.reason
 
 
+@dataclasses.dataclass(frozen=True)
+class Ran:
+    """A guest that was booted: what the table of supported versions is made from."""
+    name: str
+    kernel: str         # as uname -r tells it; empty: it never came so far
+    qemu: str           # as --version tells it
+    ok: bool
+
+
+# All guests of this run; lanes append side by side, which a list allows.
+ran = []
+
+
 def prepare(guest):
     """Makes a guest's initramfs; returns its directory and the QEMU command."""
     directory = common.BUILD / "guest" / guest.name
@@ -512,6 +525,8 @@ def run_alone(guest, on_line):
     log = guest.log.read_text(encoding="utf-8", errors="replace")
     reason = judge(guest, lines, log, status, hung.is_set(),
                    errors.read_text(encoding="utf-8", errors="replace"))
+    ran.append(Ran(guest.name, facts_in(lines).get("start", ""),
+                   common.qemu_version(command[0]), not reason))
     return Outcome(reason, [l for l in lines if not l.startswith("@@ ")], log,
                    time.monotonic() - start)
 
