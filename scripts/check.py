@@ -24,6 +24,8 @@ With --full also what takes too long for every day:
   kunit-fake  KUnit in the same guest over the simulated device, with two CPUs
   kunit-public  the conformance suites on a device without the peripheral
   inject      faults in the kernel with KASAN, also those that the kernel injects
+  stock       dmatest, reload, survive and observe in the modes, and on the kernels
+              between the oldest and the newest, that are not everyday's
   storm       the device goes away, and comes back, while all channels are busy: 1000
               times each by unbind, PCI removal, PCI reset, the host, and surprise
   soak        all channels at everything for ten minutes, while all goes wrong that can
@@ -86,6 +88,25 @@ def verdict(name, reason):
     return Case(name, "FAIL" if reason else "PASS", reason)
 
 
+# --- stock kernels ------------------------------------------------------------
+
+def by_age():
+    """The stock kernels of the lanes, the newest first."""
+    return sorted(kernel.cells(), reverse=True,
+                  key=lambda cell: [int(part) for part in cell.name.split(".")])
+
+
+def everyday():
+    """Those that every run has its guests on: what works on both ends works between."""
+    newest, *older = by_age()
+    return [newest, *older[-1:]]
+
+
+def between():
+    """Those that are left to the lane "stock"."""
+    return by_age()[1:-1]
+
+
 # --- lanes: each gives tasks, a task gives cases ------------------------------
 
 def lint_lane():
@@ -94,6 +115,10 @@ def lint_lane():
 
 def scripts_lane():
     return {"scripts": lambda: [Case(*result) for result in selftest.run()]}
+
+
+# Stock kernels that the modules build for without a complaint.
+kernels_built = set()
 
 
 def build_lane():
@@ -108,6 +133,8 @@ def build_lane():
         log = f"(log: build/logs/modules-{cell.kver}-check.log)"
         sparse = next((f"{line} {log}" for line in told if "warning:" in line or
                        "error:" in line), reason and f"not reached: {reason}")
+        if not sparse:
+            kernels_built.add(cell.kver)
         return [verdict(f"{cell.name} W=1", reason), verdict(f"{cell.name} sparse", sparse)]
 
     return {cell.name: lambda cell=cell: task(cell) for cell in kernel.cells()}
@@ -147,8 +174,8 @@ def hostile_lane():
     return {"guest": lambda: kunit_cases("hostile", *kunit.in_guest("hostile"))}
 
 
-# Every value of every column meets every stock kernel; interrupts that an IOMMU
-# remaps and those that it does not are different paths, so both meet all modes.
+# On the newest kernel interrupts that an IOMMU remaps and those that it does not, which
+# are different paths, meet all modes.
 DMATEST_CELLS = [
     # irq-mode, IOMMU, swiotlb=force
     ("msix", "strict", False),
@@ -156,6 +183,12 @@ DMATEST_CELLS = [
     ("msi", "strict", False),
     ("msi", "off", False),
     ("intx", "strict", False),
+    ("intx", "off", True),
+]
+# On an older one every value of every column is met; the lane "stock" adds the rest.
+DMATEST_OLDER = [
+    ("msix", "strict", False),
+    ("msi", "off", False),
     ("intx", "off", True),
 ]
 
@@ -341,6 +374,19 @@ def on_stock(cell, make, name, append="", **options):
         one, append=f"{append} {one.append}".strip(), name=re.sub(r"[ =]", "-", name)))
 
 
+def dmatest_task(cell, mode, iommu, swiotlb):
+    name = f"{cell.name} {mode} iommu={iommu}{' swiotlb=force' if swiotlb else ''}"
+    outcome = on_stock(cell, dmatest_guest, f"dmatest-{name}", mode=mode, iommu=iommu,
+                       swiotlb=swiotlb)
+    return [verdict(name, outcome.reason)]
+
+
+def dmatest_tasks(cells, modes):
+    return {f"{cell.name} {mode} {iommu}{' swiotlb' if swiotlb else ''}":
+            lambda options=(cell, mode, iommu, swiotlb): dmatest_task(*options)
+            for cell in cells for mode, iommu, swiotlb in modes}
+
+
 def dmatest_lane():
     def numa(cell):
         files = files_with_dmatest(cell)
@@ -349,17 +395,9 @@ def dmatest_lane():
             taint=TAINT_FIRMWARE_WORKAROUND, name=f"numa-{cell.name}"))
         return [verdict(f"{cell.name} memory near the device", outcome.reason)]
 
-    def task(cell, mode, iommu, swiotlb):
-        name = f"{cell.name} {mode} iommu={iommu}{' swiotlb=force' if swiotlb else ''}"
-        outcome = on_stock(cell, dmatest_guest, f"dmatest-{name}", mode=mode, iommu=iommu,
-                           swiotlb=swiotlb)
-        return [verdict(name, outcome.reason)]
-
-    tasks = {f"{cell.name} {mode} {iommu}{' swiotlb' if swiotlb else ''}":
-             lambda options=(cell, mode, iommu, swiotlb): task(*options)
-             for cell in kernel.cells() for mode, iommu, swiotlb in DMATEST_CELLS}
-    cell = kernel.cells()[0]
-    return tasks | {f"{cell.name} numa": lambda: numa(cell)}
+    newest, *older = by_age()
+    return dmatest_tasks([newest], DMATEST_CELLS) | \
+        dmatest_tasks(older, DMATEST_OLDER) | {f"{newest.name} numa": lambda: numa(newest)}
 
 
 RELOAD_JOB = """\
@@ -419,34 +457,38 @@ def reload_guest(image, files, times=100):
                        append="rcupdate.rcu_expedited=1")
 
 
-def reload_lane():
-    def task(name, image, kdir, dmatest=None, variant="", debug=False):
-        # The checks of the debug kernel make a round 30 times as long, and see
-        # in one what would take many to show on another.
-        times = 10 if debug else 100
-        top, _ = modules.build(kdir, variant)
-        files = guest.module_files(top)
-        what = f"{times} times on {name}"
-        if dmatest:
-            files["dmatest.ko"] = dmatest
-            what += ", 3 times while dmatest runs"
-        outcome = guest.run(dataclasses.replace(
-            reload_guest(image, files, times), name=f"reload-{name}",
-            debug_kernel=debug, mem=1024 if debug else 512))
-        return [verdict(what, outcome.reason)]
+def reload_task(name, image, kdir, dmatest=None, variant="", debug=False):
+    # The checks of the debug kernel make a round 30 times as long, and see
+    # in one what would take many to show on another.
+    times = 10 if debug else 100
+    top, _ = modules.build(kdir, variant)
+    files = guest.module_files(top)
+    what = f"{times} times on {name}"
+    if dmatest:
+        files["dmatest.ko"] = dmatest
+        what += ", 3 times while dmatest runs"
+    outcome = guest.run(dataclasses.replace(
+        reload_guest(image, files, times), name=f"reload-{name}",
+        debug_kernel=debug, mem=1024 if debug else 512))
+    return [verdict(what, outcome.reason)]
 
-    def stock(cell):
+
+def reload_tasks(cells):
+    def task(cell):
         kdir = kernel.kdir(cell)
-        return task(cell.name, kernel.image(cell), kdir,
-                    modules.build_dmatest(kdir, kernel.dmatest(cell)))
+        return reload_task(cell.name, kernel.image(cell), kdir,
+                           modules.build_dmatest(kdir, kernel.dmatest(cell)))
 
+    return {cell.name: lambda cell=cell: task(cell) for cell in cells}
+
+
+def reload_lane():
     def debug():
         kdir = kunit.x86_kernel()
-        return task("kunit", kdir / "arch/x86/boot/bzImage", kdir, variant="-kunit",
-                    debug=True)
+        return reload_task("kunit", kdir / "arch/x86/boot/bzImage", kdir,
+                           variant="-kunit", debug=True)
 
-    return {"kunit": debug} | {cell.name: lambda cell=cell: stock(cell)
-                               for cell in kernel.cells()}
+    return {"kunit": debug} | reload_tasks(everyday())
 
 
 def storm_lane(rounds=1000):
@@ -524,11 +566,15 @@ def survive_guest(image, files, resets=20):
                  (r"DMAR: ", "dmatest unmaps what is in flight when it is stopped")))
 
 
-def survive_lane():
+def survive_tasks(cells):
     def task(cell):
         return cases_told(cell.name, on_stock(cell, survive_guest, f"survive-{cell.name}"))
 
-    return {cell.name: lambda cell=cell: task(cell) for cell in kernel.cells()}
+    return {cell.name: lambda cell=cell: task(cell) for cell in cells}
+
+
+def survive_lane():
+    return survive_tasks(everyday())
 
 
 def in_manual(start):
@@ -607,21 +653,34 @@ def observed_cases(name, outcome):
     return cases_told(name, outcome, verdict("what loopdmactl tells programs", reason))
 
 
-def observe_lane():
-    def stock(cell, make):
+def observe_tasks(cells):
+    def task(cell, make):
         files = files_with_dmatest(cell)
         name = make.__name__.removesuffix("_guest")
         outcome = guest.run(dataclasses.replace(
             make(kernel.image(cell), files), name=f"{name}-{cell.name}"))
         return observed_cases(cell.name, outcome)
 
+    return {f"{what}{cell.name}": lambda cell=cell, make=make: task(cell, make)
+            for what, make in (("", observe_guest), ("inject ", inject_guest))
+            for cell in cells}
+
+
+def observe_lane():
     def suite():
         return kunit_cases("trace", *kunit.in_guest("trace"))
 
-    return {"suite": suite} | {
-        f"{what}{cell.name}": lambda cell=cell, make=make: stock(cell, make)
-        for what, make in (("", observe_guest), ("inject ", inject_guest))
-        for cell in kernel.cells()}
+    return {"suite": suite} | observe_tasks(everyday())
+
+
+def stock_lane():
+    """What the everyday lanes leave out."""
+    left = [mode for mode in DMATEST_CELLS if mode not in DMATEST_OLDER]
+    return dmatest_tasks(by_age()[1:], left) | {
+        f"{what} {name}": task
+        for what, make in (("reload", reload_tasks), ("survive", survive_tasks),
+                           ("observe", observe_tasks))
+        for name, task in make(between()).items()}
 
 
 def inject_lane():
@@ -915,6 +974,7 @@ LANES = {
 # What takes too long for every day.
 FULL_LANES = {
     "hostile": hostile_lane,
+    "stock": stock_lane,
     "storm": storm_lane,
     "soak": soak_lane,
     "power": power_lane,
@@ -936,11 +996,11 @@ FULL_LANES = {
 NEEDS_VARIANT = {"kcsan": matrix.KCSAN, "clang": matrix.CLANG, "rt": matrix.RT}
 NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "soak", "inject",
                "power", "isolation", "dmatest", "reload", "survive", "raid", "observe",
-               "probe", "matrix", *NEEDS_VARIANT}
+               "stock", "probe", "matrix", *NEEDS_VARIANT}
 NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "power", "isolation", "raid",
-                                     *NEEDS_VARIANT}
+                                     "stock", *NEEDS_VARIANT}
 NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "power", "isolation", "raid",
-                       "observe", "matrix", "rt"}
+                       "observe", "stock", "matrix", "rt"}
 
 
 # --- running them -------------------------------------------------------------
@@ -963,7 +1023,8 @@ def prepare(lanes):
     if lanes & NEEDS_STOCK_KERNELS:
         for cell in [*kernel.cells(), *(kernel.rt_cells() if "rt" in lanes else [])]:
             kernel.fetch(cell)
-            if lanes & {"dmatest", "reload", "observe", "power", "matrix", "rt"}:
+            if lanes & {"dmatest", "reload", "observe", "stock", "power", "matrix",
+                        "rt"}:
                 kernel.dmatest(cell)
             if "power" in lanes:
                 kernel.modules_directory(cell)
@@ -1085,6 +1146,10 @@ def report(lanes, seconds):
         "seconds": round(seconds, 1),
         "lanes": {lane.name: {"seconds": round(lane.seconds, 1), "cases": [
             dataclasses.asdict(case) for case in lane.cases]} for lane in lanes},
+        # For support.py.
+        "guests": [dataclasses.asdict(one) for one in guest.ran],
+        "kernels_built": sorted(kernels_built),
+        "qemus_built": [common.qemu_version(common.qemu())] if guest.ran else [],
     }, indent=1) + "\n")
     print(f"time {seconds:.0f} s, reports in build/reports/, logs in build/logs/")
     summary = f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped"
