@@ -759,6 +759,53 @@ def ctl_shows():
                       "no device or channel 'dma0chan11'", 3, env)
 
 
+def ctl_version():
+    """the version that loopdmactl tells"""
+    changes = (common.ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## \[(\d\S*)\]", changes, re.MULTILINE)[1]
+    code, text = call([SCRIPTS / "loopdmactl", "--version"])
+    return "" if (code, text) == (0, f"loopdmactl {newest}\n") else \
+        f"'{text.strip()}', but CHANGELOG.md is at {newest}"
+
+
+def ctl_lists():
+    """who has a channel and how it is, as root and others are told"""
+    summary = ("dma0 (0000:00:02.0): number of channels: 4\n"
+               " dma0chan1    | in-use, on, cookie 51, complete 51\n"
+               " dma0chan2    | 0000:00:03.0:rx, dead, cookie 1, complete 1\n")
+    ctl = [SCRIPTS / "loopdmactl", "list", "--json"]
+
+    def states(env):
+        return {row["channel"]: (row["state"], row["client"])
+                for row in json.loads(call(ctl, env)[1])}
+
+    with tempfile.TemporaryDirectory() as top:
+        env = fake_sys(top, 4)
+        for number in range(3):
+            channel = Path(top) / f"class/dma/dma0chan{number}"
+            channel.mkdir(parents=True)
+            (channel / "in_use").write_text(f"{min(number, 1)}\n", encoding="ascii")
+        (channel / "slave").symlink_to("../../devices/0000:00:03.0")
+        config = Path(top) / "bus/pci/drivers/loopdma/0000:00:02.0/config"
+        config.write_bytes(b"\xf4\x1a\xf0\x10" * 16)
+        told = Path(top) / "kernel/debug/dmaengine/summary"
+        wanted = {0: ("free", None), 1: (None, "unnamed"), 2: (None, "0000:00:03.0"),
+                  3: (None, None)}
+        if (found := states(env)) != wanted:
+            return f"without the summary {found}"
+        told.write_text(summary, encoding="ascii")
+        wanted |= {1: ("on", "unnamed"), 2: ("dead", "0000:00:03.0:rx")}
+        if (found := states(env)) != wanted:
+            return f"with the summary {found}"
+        (Path(top) / "module/dmatest").mkdir(parents=True)
+        config.write_bytes(b"\xff" * 64)
+        wanted = {number: ("gone", client) for number, (_, client) in wanted.items()}
+        wanted[1] = ("gone", "dmatest?")
+        if (found := states(env)) != wanted:
+            return f"gone, and with dmatest {found}"
+    return ""
+
+
 @stubs
 def ctl_rates(programs):
     """the rates of loopdmactl, also where a counter wraps"""
@@ -1137,7 +1184,8 @@ TESTS = [
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
     sanitizer_unknown, sanitizer_reports, fuzz_arguments, soak_arguments, fuzz_logs,
-    kernel_configured, ctl_absent, ctl_shows, ctl_rates, ctl_injects,
+    kernel_configured, ctl_absent, ctl_shows, ctl_version, ctl_lists,
+    ctl_rates, ctl_injects,
     bench_figures, bench_costs, bench_ratios, bench_points,
     bench_arguments, bench_base_unknown, bench_without_gnuplot, bench_with_bad_gnuplot,
     peers_without_qemu, peers_parsed, peers_figures,
