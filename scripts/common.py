@@ -7,6 +7,7 @@ line.  Everything else is a bug and shows its traceback.
 
 import argparse
 import contextlib
+import ctypes
 import errno
 import fcntl
 import functools
@@ -107,12 +108,16 @@ def cache():
     if re.search(r"[\s:]", str(path)):
         raise Fail(f"make cannot work in '{path}': set LOOPDMA_CACHE to a "
                    "path without spaces and colons")
+    # Whoever asks for the cache is about to build: better said before than after minutes.
+    if re.search(r"[\s:]", str(ROOT)):
+        raise Fail(f"make cannot work in '{ROOT}': move the checkout to a path without "
+                   "spaces and colons")
     try:
         (path / "locks").mkdir(parents=True, exist_ok=True)
         usable = os.access(path, os.W_OK | os.X_OK) and \
             os.access(path / "locks", os.W_OK | os.X_OK)
     except OSError as e:
-        if e.errno == errno.ENOSPC:
+        if e.errno in NO_SPACE:
             raise
         usable = False
     if not usable:
@@ -183,8 +188,12 @@ def digest(*parts):
 
 # --- commands -----------------------------------------------------------------
 
+# A full disk, and a full share of it; what one may not write.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 _NO_SPACE = re.compile(r"No space left on device|enough free space in|"
-                       r"[Ww]rite error.*space")
+                       r"[Ww]rite error.*space|Disk quota exceeded")
 
 # What ended a failed command is the first of these in its output, not the last
 # line, which is some make saying that another make failed.
@@ -305,13 +314,73 @@ def build_qemu(root, sanitizer=None):
     return done.stdout.splitlines()[-1]
 
 
+# --- the end ------------------------------------------------------------------
+
+class Stopped(KeyboardInterrupt):
+    """A signal to end, other than Ctrl-C."""
+
+
+def _stop(number, _):
+    raise Stopped(number)
+
+
+# From linux/prctl.h.
+_PR_SET_CHILD_SUBREAPER = 36
+
+# Set when everything is to end: what fails from then on is not worth a word.
+ending = threading.Event()
+
+# How long a process may take to end by itself, in seconds.
+_MERCY = 3
+
+
+def _descendants():
+    """The processes that this one has started, and that those have."""
+    children = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")
+        except OSError:     # it has ended
+            continue
+        state, parent = fields[2].split()[:2]
+        if state != "Z":
+            children.setdefault(int(parent), []).append(int(path.parent.name))
+    found = children.get(os.getpid(), [])
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def end_children():
+    """Ends all that this process has started, and what its threads start from now on."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ending.set()
+    none_left = threading.Event()
+
+    def hunt():
+        patience = time.monotonic() + _MERCY
+        while True:
+            found = _descendants()
+            if not found:
+                none_left.set()
+            late = time.monotonic() > patience
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+            time.sleep(0.1)
+
+    threading.Thread(target=hunt, daemon=True).start()
+    none_left.wait(2 * _MERCY)
+
+
 def main(function):
     """Runs a script's main function; a Fail becomes one line, status 1."""
-    def stop(*_):
-        sys.exit(128 + signal.SIGTERM)
-
-    # Without it a terminated script would leave its QEMU running.
-    signal.signal(signal.SIGTERM, stop)
+    # Without it a script that is ended would leave its QEMU running.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _stop)
+    # The compilers of a make that has ended are ours then, and found.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     name = Path(sys.argv[0]).stem
     try:
         sys.exit(function())
@@ -321,13 +390,20 @@ def main(function):
         # The reader went away, as `| head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except OSError as e:
-        if e.errno != errno.ENOSPC:
+        if e.errno in NO_SPACE:
+            print(f"{name}: no space left in {cache_name()} or {BUILD}: free some, or "
+                  "set LOOPDMA_CACHE to a larger file system (2 GB)", file=sys.stderr)
+        elif e.errno in NO_PERMISSION and e.filename:
+            print(f"{name}: {e.filename}: {e.strerror}: did another user, or sudo, make "
+                  "it? Change its owner, or remove it", file=sys.stderr)
+        else:
             raise
-        print(f"{name}: no space left in {cache_name()} or {BUILD}: free some, or "
-              "set LOOPDMA_CACHE to a larger file system (2 GB)", file=sys.stderr)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as e:
+        number = e.args[0] if isinstance(e, Stopped) else signal.SIGINT
+        if not ending.is_set():
+            end_children()
         print(f"\n{name}: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(128 + number)
     sys.exit(1)
 
 

@@ -105,8 +105,11 @@ if [ "$(id -u)" = 0 ]; then
 	sudo=
 elif command -v sudo >/dev/null 2>&1; then
 	sudo=sudo
-	# Nobody is there to answer sudo without a terminal.
-	if ! [ -t 0 ]; then
+	if [ -t 0 ]; then
+		# Now: later a clock would be written over its question.
+		sudo -v || die "cannot install without sudo, run as root: $install"
+	else
+		# Nobody is there to answer it.
 		sudo -n true 2>/dev/null || die "cannot install without a password, run: sudo $install"
 	fi
 else
@@ -116,50 +119,72 @@ command -v apt-get >/dev/null 2>&1 || die "apt-get is missing, install these you
 
 log=build/logs/deps.log
 cd "$(dirname "$0")/.."
-mkdir -p build/logs || die "cannot write to $(pwd)/build: make it writable"
+{ mkdir -p build/logs && (: >"$log"); } 2>/dev/null ||
+	die "cannot write to $(pwd)/$log: change its owner, or remove it"
 
+# A machine that has just been started may be updating itself: that is waited for.
 apt() {
 	$sudo env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -y \
-		-o Acquire::Retries=2 -o Acquire::http::Timeout=30 "$@" >>"$log" 2>&1 </dev/null
+		-o Acquire::Retries=2 -o Acquire::http::Timeout=30 -o DPkg::Lock::Timeout=300 \
+		"$@" >>"$log" 2>&1 </dev/null
 }
 
-# Says what takes long, and for how long it has.
+fail() { # what has failed
+	if grep -q 'No space left\|enough free space' "$log"; then
+		die "no space left to install, free some (log: $log) and run: $install"
+	elif grep -q 'Could not get lock' "$log"; then
+		die "another apt-get is at work (log: $log), wait for its end and run: $install"
+	fi
+	die "$1 (log: $log), run: $install"
+}
+
+interrupted() { # status
+	[ -z "$clock" ] || kill "$clock"
+	echo >&2
+	echo "deps: interrupted" >&2
+	exit "$1"
+}
+
+# Says what takes long, and for how long it has.  The clock is in the background, not the
+# command: what is in the background does not hear Ctrl-C.
 step() {
 	title=$1
 	shift
 	start=$(date +%s)
 	verdict=failed
+	clock=
 	if [ -t 2 ]; then
-		"$@" &
-		pid=$!
-		while kill -0 "$pid" 2>/dev/null; do
+		while kill -0 $$ 2>/dev/null; do
 			printf '\r  %s ... %s s' "$title" $(($(date +%s) - start)) >&2
 			sleep 1
-		done
-		status=0
-		wait "$pid" || status=$?
-		printf '\r' >&2
+		done &
+		clock=$!
 	else
 		echo "  $title ..." >&2
-		status=0
-		"$@" || status=$?
+	fi
+	trap 'interrupted 130' INT
+	trap 'interrupted 143' TERM
+	status=0
+	"$@" || status=$?
+	trap - INT TERM
+	if [ "$clock" ]; then
+		kill "$clock"
+		printf '\r' >&2
 	fi
 	[ "$status" != 0 ] || verdict="done"
 	echo "  $title: $verdict, $(($(date +%s) - start)) s" >&2
 	return "$status"
 }
 
-: >"$log"
-# A fresh machine has no package lists, an old one stale lists: both show here.
-# shellcheck disable=SC2086
-if ! step "installing" apt install --no-install-recommends $missing; then
+install_missing() {
+	# shellcheck disable=SC2086 # one argument for each package
+	step "installing" apt install --no-install-recommends $missing
+}
+
+# A fresh machine has no package lists, and an old one stale lists.
+lists=$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null) || :
+if ! { [ "$lists" ] && install_missing; }; then
 	step "updating package lists" apt -o APT::Update::Error-Mode=any update ||
-		die "apt-get update failed, is there a network? (log: $log) Then run: $install"
-	# shellcheck disable=SC2086
-	if ! step "installing" apt install --no-install-recommends $missing; then
-		if grep -q 'No space left\|enough free space' "$log"; then
-			die "no space left to install, free some (log: $log) and run: $install"
-		fi
-		die "apt-get failed (log: $log), run: $install"
-	fi
+		fail "apt-get update failed, is there a network?"
+	install_missing || fail "apt-get failed"
 fi
