@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import common
@@ -333,7 +334,108 @@ def disk_full():
                       "some, or set LOOPDMA_CACHE", env={"LOOPDMA_CACHE": directory})
 
 
+# --- interruption -------------------------------------------------------------
+
+# Has a lock for as long as it lives.
+HOLDER = "exec 8>{0}/lock; flock 8; touch {0}/started; exec sleep 1000"
+
+
+def interrupted(command, directory, interrupt, pattern, status, env=None):
+    """A command must end soon after interrupt(process), and with it all it has started.
+
+    It is to start a HOLDER in the directory.
+    """
+    with subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env=dict(os.environ, **env or {}), cwd=common.ROOT) as process:
+        started = directory / "started"
+        until = time.monotonic() + 60
+        while not started.exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        there = started.exists()
+        if there:
+            interrupt(process)
+        else:
+            process.kill()
+        try:
+            text = process.communicate(timeout=60)[0].decode()
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return "does not end"
+    if not there:
+        return f"starts nothing: {text}"
+    with open(directory / "lock", "w", encoding="ascii") as f:
+        if not common.try_lock(f):
+            return "leaves a process behind, which has a lock"
+    if process.returncode != status or "Traceback" in text or not re.search(pattern, text):
+        return f"status {process.returncode} instead of {status}: {text}"
+    return ""
+
+
+def script_interrupted():
+    """a signal to a script alone, which a child of its child outlives"""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+            # What has no terminal may have been started deaf to some signals.
+            program = (
+                "import common, signal, sys\n"
+                "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+                "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+                "common.main(lambda: common.run(['sh', '-c', sys.argv[1]]))\n")
+            said = interrupted(
+                [sys.executable, "-c", program,
+                 f"({HOLDER.format(directory)}) & sleep 1000; true"], Path(directory),
+                lambda process, number=number: process.send_signal(number),
+                "^\\n-c: interrupted\\n$", 128 + number, {"PYTHONPATH": str(SCRIPTS)})
+            if said:
+                return f"{number.name}: {said}"
+    return ""
+
+
+@stubs
+def deps_interrupted(programs):
+    """Ctrl-C on a terminal while packages are installed"""
+    if not shutil.which("script"):
+        raise Skip("no script, to have a terminal")
+
+    def press(process):
+        process.stdin.write(b"\x03")
+        process.stdin.flush()
+
+    programs.link("sh", "tr", "mkdir", "dirname", "date", "env", "grep", "find", "sleep",
+                  "flock", "touch")
+    programs.write("id", "echo 0\n").write("dpkg-query", "exit 1\n")
+    programs.write("apt-get", HOLDER.format(programs.directory) + "\n")
+    return interrupted(
+        [shutil.which("script"), "-q", "-e", "-c",
+         f"{shutil.which('env')} PATH={programs.directory} sh {SCRIPTS}/deps.sh run",
+         "/dev/null"], programs.directory, press, "\ndeps: interrupted\\r\\n$", 130)
+
+
 # --- the cache ----------------------------------------------------------------
+
+def checkout_with_space():
+    """a checkout where make cannot work"""
+    with tempfile.TemporaryDirectory(prefix="loopdma test-") as directory:
+        shutil.copytree(SCRIPTS, Path(directory) / "scripts")
+        return expect([Path(directory) / "scripts/run.py", "--kernel", "2.4"],
+                      "make cannot work in '.* test-.*': move the checkout")
+
+
+def cache_of_another():
+    """a file in the cache that another user has made"""
+    if os.geteuid():
+        raise Skip("needs root, to be another user")
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+        os.chmod(directory, 0o777)
+        (Path(directory) / "file").touch(0o600)
+        program = ("import common, os, sys\n"
+                   "os.setuid(65534)\n"
+                   "common.main(lambda: open(sys.argv[1], 'w'))\n")
+        return expect([sys.executable, "-c", program, f"{directory}/file"],
+                      "/file: Permission denied: .*Change its owner, or remove it",
+                      env={"PYTHONPATH": str(SCRIPTS)})
+
 
 def cache_interrupted():
     """a run that is killed while it fills the cache"""
@@ -1181,6 +1283,7 @@ TESTS = [
     cache_not_writable, home_not_writable, cache_with_space, qemu_missing, tool_missing,
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
     deps_without_network, deps_malformed, download_without_network, disk_full,
+    script_interrupted, deps_interrupted, checkout_with_space, cache_of_another,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
     sanitizer_unknown, sanitizer_reports, fuzz_arguments, soak_arguments, fuzz_logs,
