@@ -1075,6 +1075,8 @@ class Runner:
                 traceback.print_exc(file=stream)
                 cases = [Case(name, "FAIL", f"{type(e).__name__}: {e} "
                               f"(log: {common.relative(log)})")]
+        if common.ending.is_set():
+            return      # it was interrupted, of which nobody need be told in detail
         with self.lock:
             self.running.remove(title)
             lane.cases += cases
@@ -1118,7 +1120,9 @@ class Runner:
                 try:
                     concurrent.futures.wait(begun)
                 except BaseException:
-                    # Those that have begun end by themselves; the rest need not begin.
+                    # Those that have begun end without their children; the rest need not
+                    # begin.
+                    common.end_children()
                     pool.shutdown(cancel_futures=True)
                     raise
         finally:

@@ -145,7 +145,11 @@ def lock(name):
             time.sleep(TICK / 50)
         if not ours:
             with step(f"waiting for another run that holds {path}"):
-                fcntl.flock(f, fcntl.LOCK_EX)
+                # Not in flock() itself, where only the main thread would hear of an end.
+                while not try_lock(f):
+                    if ending.is_set():
+                        raise Fail("interrupted")
+                    time.sleep(TICK / 5)
         yield
 
 

@@ -392,6 +392,25 @@ def script_interrupted():
     return ""
 
 
+def check_interrupted():
+    """Ctrl-C while the lanes of a check run side by side"""
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+        # One of the tasks waits for the lock of another.
+        program = (
+            "import check, common, signal, sys\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "def task():\n"
+            "    with common.lock('test'):\n"
+            "        common.run(['sh', '-c', sys.argv[1]])\n"
+            "check.FULL_LANES['lint'] = lambda: {'one': task, 'other': task, 'third': task}\n"
+            "common.main(check.Runner(['lint']).run)\n")
+        return interrupted(
+            [sys.executable, "-c", program, HOLDER.format(directory)], Path(directory),
+            lambda process: process.send_signal(signal.SIGINT),
+            "\\A\n-c: interrupted\n\\Z", 130,
+            {"PYTHONPATH": str(SCRIPTS), "LOOPDMA_CACHE": f"{directory}/cache"})
+
+
 @stubs
 def deps_interrupted(programs):
     """Ctrl-C on a terminal while packages are installed"""
@@ -1283,7 +1302,8 @@ TESTS = [
     cache_not_writable, home_not_writable, cache_with_space, qemu_missing, tool_missing,
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
     deps_without_network, deps_malformed, download_without_network, disk_full,
-    script_interrupted, deps_interrupted, checkout_with_space, cache_of_another,
+    script_interrupted, check_interrupted, deps_interrupted, checkout_with_space,
+    cache_of_another,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
     sanitizer_unknown, sanitizer_reports, fuzz_arguments, soak_arguments, fuzz_logs,
