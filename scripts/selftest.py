@@ -456,6 +456,22 @@ def cache_of_another():
                       env={"PYTHONPATH": str(SCRIPTS)})
 
 
+def cache_removed():
+    """the cache is removed, but not while it is used, nor what is no cache"""
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+        cache = Path(directory) / "cache"
+        env = {"LOOPDMA_CACHE": str(cache)}
+        clean = [SCRIPTS / "clean-cache.sh"]
+        cache.mkdir()
+        said = expect(clean, "does not look like our cache", env=env)
+        (cache / "locks").mkdir()
+        with open(cache / "locks" / "a b.lock", "w", encoding="ascii") as f:
+            common.try_lock(f)
+            said = said or expect(clean, "another run is at work, it holds .*/a b.lock", env=env)
+        code, text = call(clean, env)
+        return said or (f"status {code}: {text}" if code or text or cache.exists() else "")
+
+
 def cache_interrupted():
     """a run that is killed while it fills the cache"""
     with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
@@ -1303,7 +1319,7 @@ TESTS = [
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
     deps_without_network, deps_malformed, download_without_network, disk_full,
     script_interrupted, check_interrupted, deps_interrupted, checkout_with_space,
-    cache_of_another,
+    cache_of_another, cache_removed,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
     sanitizer_unknown, sanitizer_reports, fuzz_arguments, soak_arguments, fuzz_logs,
