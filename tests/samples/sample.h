@@ -7,6 +7,7 @@
 
 #include <linux/cpumask.h>
 #include <linux/dmaengine.h>
+#include <linux/kernel_stat.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/pci.h>

@@ -46,8 +46,9 @@ MODULE_PARM_DESC(ring_size,
 
 /*
  * Frees devices that the core has let go of, and resets those that need it.  A
- * queue of our own, so that the module cannot be unloaded before it is done; and
- * frozen while the system sleeps, so that nothing is reset that is not awake.
+ * queue of our own, so that the module cannot be unloaded before it is done; frozen
+ * while the system sleeps, so that nothing is reset that is not awake; and unbound,
+ * since on which CPU a device is reset does not matter.
  */
 static struct workqueue_struct *loopdma_wq;
 
@@ -65,7 +66,7 @@ static DEFINE_IDA(loopdma_loops);
  */
 int __init loopdma_core_init(void)
 {
-	loopdma_wq = alloc_workqueue("loopdma", WQ_FREEZABLE, 0);
+	loopdma_wq = alloc_workqueue("loopdma", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	return loopdma_wq ? 0 : -ENOMEM;
 }
 
