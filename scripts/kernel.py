@@ -5,11 +5,14 @@
 Installing a distribution's headers can drag in a kernel image and a new
 initramfs for the machine itself, and needs root.  So the packages are
 downloaded with apt-get and unpacked into the cache; the absolute paths in the
-headers are made to fit.
+headers are made to fit.  Kernels of other releases than the machine's come from
+package lists in the cache: the machine's own are not touched.
 
-  kernel.py list             the stock kernels of this release, one per line:
+  kernel.py list             the stock kernels that can be had, the newest first:
                              name, kernel version, package version
   kernel.py list-rt          those with PREEMPT_RT
+  kernel.py update           looks for newer ones than were found at first, and lists
+                             them
   kernel.py default          the name of the one that `make run` boots
   kernel.py image NAME       prints the path of its kernel image
   kernel.py kdir NAME        prints a KDIR to build modules against
@@ -28,6 +31,9 @@ import struct
 import subprocess
 import sys
 import tarfile
+import tempfile
+import urllib.error
+import urllib.request
 import zlib
 from pathlib import Path
 
@@ -62,16 +68,22 @@ MODULES = ["*/kernel/crypto/*", "*/kernel/lib/*", "*/kernel/drivers/md/*",
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A stock kernel of this release."""
+    """A stock kernel."""
     name: str       # "6.1", "6.1-rt"
     kver: str       # "6.1.0-56-amd64"
     version: str    # "6.1.192-2"
+    suite: str      # of SUITES; "": the machine's own
+    image: str      # the package that has its image, as download() takes it
+    modules: tuple  # the packages that have its modules
     headers: tuple  # the packages that make up its headers
     source: str     # "linux-source-6.1"
+    tree: str       # the package of that name
 
     @property
     def directory(self):
-        return common.cache() / "kernels" / f"{self.kver}_{self.version}"
+        # Its tools and its compiler are fitted to the machine.
+        return common.cache() / "kernels" / \
+            f"{self.kver}_{self.version}_{'-'.join(release()[:2])}"
 
 
 # --- apt ----------------------------------------------------------------------
@@ -79,6 +91,37 @@ class Cell:
 # A download by root would otherwise warn that user _apt cannot write the cache.
 APT = ["-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2",
        "-o", "Acquire::http::Timeout=30", "-o", "Acquire::https::Timeout=30"]
+
+
+# The suites of Debian whose kernels are taken.
+SUITES = ["bookworm-security", "trixie-security", "trixie-backports", "sid"]
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+def targets(options=()):
+    """(URI, suite, file) of each list of binary packages."""
+    try:
+        said = subprocess.run(
+            ["apt-get", *options, "indextargets", "--format",
+             "$(REPO_URI) $(RELEASE) $(FILENAME)", "Created-By: Packages"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+            stdin=subprocess.DEVNULL, encoding="utf-8").stdout
+    except FileNotFoundError:
+        raise Fail("apt-get is missing: stock kernels are fetched from Debian or Ubuntu "
+                   "packages, run on one of these") from None
+    return [line.split(" ", 2) for line in said.splitlines()]
+
+
+def mirrors():
+    """Where Debian's archives are: the machine's own mirrors, or everybody's."""
+    found = {"debian": "http://deb.debian.org/debian",
+             "debian-security": "http://deb.debian.org/debian-security"}
+    for uri, suite, _ in targets():
+        name = re.fullmatch(r"https?://.*/(debian|debian-security)/?", uri)
+        if name and re.match(r"bookworm|trixie|forky|sid|unstable|testing|stable", suite):
+            found[name[1]] = uri.rstrip("/")
+    return found
 
 
 def private_lists():
@@ -109,24 +152,56 @@ def update_private_lists(log):
     common.write_atomically(write, "")
 
 
-def show(packages, log):
-    """The control fields of packages; those that do not exist are left out."""
-    command = ["apt-cache", *lists_in_use(), "show", "--no-all-versions", *packages]
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=False,
-                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-                              encoding="utf-8", env=dict(os.environ, LC_ALL="C"))
-    except FileNotFoundError:
-        raise Fail("apt-cache is missing: stock kernels are fetched from Debian or "
-                   "Ubuntu packages, run on one of these") from None
-    with open(log, "a", encoding="utf-8") as f:
-        f.write(f"$ {' '.join(command)}\n{done.stderr}")
+def debian_lists(top, log):
+    """apt options for the package lists of SUITES, which are fetched to a directory."""
+    # apt-get removes from its own directory what it does not know.
+    lists = top / "lists"
+    (lists / "partial").mkdir(parents=True)
+    uris = mirrors()
+    sources = top / "sources.list"
+    sources.write_text("".join(
+        f"deb [signed-by={KEYRING} arch=amd64] "
+        f"{uris['debian-security' if suite.endswith('-security') else 'debian']} "
+        f"{suite} main\n" for suite in SUITES), encoding="utf-8")
+    options = ["-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null",
+               "-o", f"Dir::State::Lists={lists}", "-o", "Dir::Cache::pkgcache=",
+               "-o", "Dir::Cache::srcpkgcache=", "-o", "Acquire::Languages=none"]
+    common.run(["apt-get", *APT, *options, "-o", "APT::Update::Error-Mode=any", "update"],
+               log, "apt-get update (is there a network?)")
+    return options
+
+
+# A C library that is new enough for the tools of all headers, and what else they use.
+RUNTIME = ["libc6", "libelf1t64", "zlib1g", "libzstd1"]
+
+
+def index(options):
+    """{suite: {package: [fields, the newest version first]}} of what is of use here.
+
+    The fields have "Get" besides, as download() takes it.
+    """
     found = {}
-    for paragraph in done.stdout.split("\n\n"):
-        fields = dict(re.findall(r"^(Package|Version|Depends): (.*)$", paragraph,
-                                 re.MULTILINE))
-        if "Package" in fields:
-            found.setdefault(fields["Package"], fields)
+    wanted = re.compile("Package: (?:linux-(?:image|binary|modules|base|headers|kbuild|source)-"
+                        fr"|(?:{'|'.join(RUNTIME)})$)", re.MULTILINE)
+    for uri, suite, path in targets(options):
+        try:
+            text = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", path],
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  stdin=subprocess.DEVNULL, check=False,
+                                  encoding="utf-8").stdout
+        except FileNotFoundError:
+            raise Fail("apt-helper is missing: install the package apt") from None
+        packages = found.setdefault(suite if options else "", {})
+        for paragraph in text.split("\n\n"):
+            if wanted.match(paragraph):
+                fields = dict(line.split(": ", 1) for line in paragraph.splitlines()
+                              if ": " in line and line[0] != " ")
+                fields["Get"] = f"{uri}{fields['Filename']} SHA256:{fields['SHA256']}" \
+                    if options else f"{fields['Package']}={fields['Version']}"
+                packages.setdefault(fields["Package"], []).append(fields)
+    for packages in found.values():
+        for versions in packages.values():
+            versions.sort(key=lambda fields: order(fields["Version"]), reverse=True)
     return found
 
 
@@ -135,14 +210,33 @@ def depends(fields, pattern):
             if re.fullmatch(pattern, name)]
 
 
-def download(packages, directory, log):
-    """Downloads packages ("name=version"), with fresh lists if it must."""
-    def fetch():
-        common.run(["apt-get", *APT, *lists_in_use(), "download", *packages], log,
-                   f"downloading {packages[0].split('=')[0]} (is there a network?)",
-                   cwd=directory)
+def title(package):
+    """The name of what download() takes."""
+    return re.split("[=_]", package.split(" ")[0].rsplit("/", 1)[-1])[0]
 
-    with common.step(f"downloading {', '.join(p.split('=')[0] for p in packages)}"):
+
+def download(packages, directory, log):
+    """Downloads packages: "name=version" from the machine's sources, or "URI hash"."""
+    named = [package for package in packages if "://" not in package]
+
+    def fetch():
+        common.run(["apt-get", *APT, *lists_in_use(), "download", *named], log,
+                   f"downloading {title(named[0])} (is there a network?)", cwd=directory)
+
+    with common.step(f"downloading {', '.join(map(title, packages))}"):
+        for package in packages:
+            if package in named:
+                continue
+            uri, checksum = package.split(" ")
+            try:
+                common.run(["/usr/lib/apt/apt-helper", *APT, "download-file", uri,
+                            directory / uri.rsplit("/", 1)[-1], checksum], log,
+                           f"downloading {title(package)} (is there a network?)")
+            except Fail as e:
+                raise Fail(f"{e}; if the mirror has moved on, 'scripts/kernel.py update' "
+                           "finds what it has now") if absent(package) else e from None
+        if not named:
+            return
         try:
             fetch()
             return
@@ -153,10 +247,23 @@ def download(packages, directory, log):
     fetch()
 
 
+def absent(package):
+    """Whether a mirror says that it has not what download() takes."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(
+                package.split(" ")[0], method="HEAD"), timeout=30):
+            return False
+    except urllib.error.HTTPError as e:
+        return e.code in (404, 410)
+    except (OSError, ValueError):
+        # Not what was asked: the download will tell.
+        return False
+
+
 # --- what there is ------------------------------------------------------------
 
 def release():
-    """ID and VERSION_ID of the distribution."""
+    """ID, VERSION_ID and VERSION_CODENAME of the distribution."""
     fields = {}
     try:
         text = Path("/etc/os-release").read_text(encoding="utf-8")
@@ -164,100 +271,158 @@ def release():
         text = ""
     for key, value in re.findall(r'^(\w+)="?(.*?)"?$', text, re.MULTILINE):
         fields[key] = value
-    return fields.get("ID", "unknown"), fields.get("VERSION_ID", "")
+    return fields.get("ID", "unknown"), fields.get("VERSION_ID", ""), \
+        fields.get("VERSION_CODENAME", "")
 
 
-def meta_packages():
-    """The packages that name the newest kernel of a series, default first."""
-    if release()[0] == "ubuntu":
-        return ["linux-image-generic"]
-    # Debian 12 carries a second series beside its own.
-    return ["linux-image-amd64", "linux-image-6.12-amd64"]
+# The packages that name the newest kernel of a series.  Debian 12 carries a second
+# series beside its own; Ubuntu has kernels with PREEMPT_RT for subscribers only.
+META = ["linux-image-amd64", "linux-image-6.12-amd64", "linux-image-rt-amd64",
+        "linux-image-6.12-rt-amd64", "linux-image-generic"]
+
+# Those that are tested beside the newest: what Debian's stable releases run.
+TESTED = ("6.1", "6.12")
 
 
-def rt_meta_packages():
-    """The same for kernels with PREEMPT_RT; Ubuntu has them for subscribers only."""
-    if release()[0] == "ubuntu":
-        return []
-    return ["linux-image-rt-amd64", "linux-image-6.12-rt-amd64"]
+def order(text):
+    """What a version is sorted by."""
+    return [int(n) for n in re.findall(r"\d+", text)]
 
 
-def resolve(wanted, log):
-    metas = show(wanted, log)
-    images = {}
-    for meta in wanted:
-        for image in depends(metas.get(meta, {}), r"linux-image-\d.*"):
-            images.setdefault(image.removeprefix("linux-image-"), metas[meta])
-    headers = show([f"linux-headers-{kver}" for kver in images], log) if images else {}
-    cells = []
-    for kver, meta in images.items():
-        fields = headers.get(f"linux-headers-{kver}")
-        if not fields:
+def stock(kver, suite, packages):
+    """The stock kernel of a version if all that is needed of it is listed, else None."""
+    def get(package, version=None):
+        versions = packages.get(package, [])
+        return next((fields["Get"] for fields in versions if fields["Version"] == version),
+                    versions[0]["Get"] if versions else None)
+
+    image, headers = (packages.get(f"linux-{what}-{kver}") for what in ("image", "headers"))
+    if not image or not headers:
+        return None
+    version = image[0]["Version"]
+    name = re.match(r"\d+\.\d+", kver).group()
+    source = f"linux-source-{name}" + ("" if suite else ".0")
+    # From Linux 7.2 on Debian's image is in parts.
+    binary = depends(image[0], rf"linux-binary-{re.escape(kver)}") or [f"linux-image-{kver}"]
+    modules_in = depends(image[0], rf"linux-(modules|base)-{re.escape(kver)}") or binary
+    headers_in = [f"linux-headers-{kver}", *depends(headers[0], r"linux-(headers|kbuild)-.*")]
+    c = Cell(f"{name}-rt" if "-rt-" in kver else name, kver, version, suite,
+             get(binary[0], version), tuple(get(p, version) for p in modules_in),
+             tuple(get(p, version) for p in headers_in), source, get(source, version))
+    return c if all((c.image, c.tree, *c.modules, *c.headers)) else None
+
+
+def resolve(meta, suite, packages):
+    """The newest stock kernel of those that a package of a suite names, or None.
+
+    If the lists are ahead of the mirror, the next one of its series.
+    """
+    newest = next((name for fields in packages.get(meta, [])
+                   for name in depends(fields, r"linux-image-\d.*")), "")
+    if not newest:
+        return None
+    # "linux-image-6.1.0-57-amd64", "linux-image-7.3.4+deb13-amd64"
+    series, flavour = re.fullmatch(r"linux-image-(\d+\.\d+)\.[^-]*(?:-\d+)?(-.*)",
+                                   newest).groups()
+    alike = re.compile(rf"linux-image-{re.escape(series)}\.[^-]*(-\d+)?{flavour}")
+    missing = ""
+    for name in sorted(filter(alike.fullmatch, packages), key=order, reverse=True):
+        c = stock(name.removeprefix("linux-image-"), suite, packages)
+        if not c:
             continue
-        name = re.match(r"\d+\.\d+", kver).group()
-        packages = (f"linux-headers-{kver}={fields['Version']}",
-                    *depends(fields, r"linux-(headers|kbuild)-.*"))
-        source = f"linux-source-{name}"
-        if release()[0] == "ubuntu":
-            source += ".0"
-        if "-rt-" in kver:
-            name += "-rt"
-        cells.append(Cell(name, kver, meta["Version"], packages, source))
-    return cells
+        gone = next(filter(absent, [c.image, *c.headers, c.tree]), None) if suite else None
+        if not gone:
+            if missing:
+                common.say(f"  {missing}: Linux {c.version} instead")
+            return c
+        missing = missing or f"the mirror has no {title(gone)} {c.version}"
+    if missing:
+        common.say(f"  {missing}: no Linux {series} of {suite}")
+    return None
 
 
-def known(stem, wanted):
-    """The stock kernels that packages name, as this or an earlier run found them."""
-    stamp_file = common.cache() / f"{stem}.json"
+def look(log):
+    """What the lists and the mirrors have: the stock kernels, newest first; the runtime."""
+    found = {}
+    if release()[0] == "ubuntu":
+        found = index(lists_in_use())
+        if not any(meta in packages for packages in found.values() for meta in META):
+            update_private_lists(log)
+            found = index(lists_in_use())
+    if KEYRING.exists():
+        with common.step("looking for stock kernels"), tempfile.TemporaryDirectory(
+                dir=common.cache(), prefix="lists.") as top:
+            found |= index(debian_lists(Path(top), log))
+    # If two releases have kernels of one series, that of the machine's own is taken.
+    here = sorted(found, key=lambda suite: not (
+        suite == "" or suite.split("-")[0] == release()[2]))
+    cells_by_name = {}
+    for c in filter(None, (resolve(meta, suite, found[suite])
+                           for suite in here for meta in META)):
+        cells_by_name.setdefault(c.name, c)
+    return {
+        "cells": sorted(cells_by_name.values(), key=lambda c: order(c.name), reverse=True),
+        "runtime": [packages[name][0]["Get"] for packages in [found.get("sid", {})]
+                    for name in RUNTIME if name in packages]}
 
-    # Asking apt takes seconds, its lists change once a day.
-    def stamp():
-        lists = [Path("/var/lib/apt/lists"), common.cache() / "apt" / "lists.used"]
-        return [path.stat().st_mtime_ns if path.exists() else 0 for path in lists] + [
-            "/".join(release())]
 
-    with common.lock(stem):
+def kept(again=False):
+    """What look() says, or has said to an earlier run."""
+    stamp_file = common.cache() / "stock-kernels.json"
+    stamp = "/".join(release())
+    with common.lock("kernels"):
         try:
-            kept = json.loads(stamp_file.read_text(encoding="utf-8"))
-            if kept["stamp"] == stamp():
-                return [Cell(**dict(c, headers=tuple(c["headers"])))
-                        for c in kept["cells"]]
+            there = json.loads(stamp_file.read_text(encoding="utf-8"))
+            if there["stamp"] == stamp and not again:
+                return {"runtime": there["runtime"], "cells": [
+                    Cell(**{name: tuple(value) if isinstance(value, list) else value
+                            for name, value in c.items()}) for c in there["cells"]]}
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             pass
-        log = common.new_log(stem)
-        found = resolve(wanted, log)
-        if not found:
-            update_private_lists(log)
-            found = resolve(wanted, log)
+        found = look(common.new_log("kernels"))
         common.write_atomically(stamp_file, json.dumps(
-            {"stamp": stamp(), "cells": [dataclasses.asdict(c) for c in found]},
-            indent=1))
+            {"stamp": stamp, "runtime": found["runtime"],
+             "cells": [dataclasses.asdict(c) for c in found["cells"]]}, indent=1))
         return found
 
 
-def cells():
-    """The stock kernels of this release, its default first."""
-    found = known("kernels", meta_packages())
+def known():
+    return kept()["cells"]
+
+
+def all_cells():
+    """All stock kernels without PREEMPT_RT, the newest first."""
+    found = [c for c in known() if not c.name.endswith("-rt")]
     if not found:
-        raise Fail(f"no stock kernel found in the package lists of "
-                   f"{' '.join(release())}: Debian 12 or 13, or Ubuntu 24.04, "
+        raise Fail("no stock kernel found in the package lists of "
+                   f"{' '.join(release()[:2])}: Debian 12 or newer, or Ubuntu 24.04, "
                    "on amd64 is needed")
     return found
 
 
+def tested(found):
+    """The newest, those of Debian's stable releases, and the machine's own."""
+    return [c for c in found if c is found[0] or not c.suite or
+            c.name.removesuffix("-rt") in TESTED]
+
+
+def cells():
+    """The stock kernels that tests run on, the newest and default first."""
+    return tested(all_cells())
+
+
 def rt_cells():
     """Those with PREEMPT_RT, which only make check-full needs; there may be none."""
-    wanted = rt_meta_packages()
-    return known("kernels-rt", wanted) if wanted else []
+    return tested([c for c in known() if c.name.endswith("-rt")])
 
 
 def cell(name):
-    there = [*cells(), *(rt_cells() if "rt" in name else [])]
+    there = [c for c in known() if "rt" in name or not c.name.endswith("-rt")]
     for c in there:
         if name in (c.name, c.kver):
             return c
-    raise Fail(f"no stock kernel '{name}' on {' '.join(release())}: choose one of "
-               f"{', '.join(c.name for c in there)}")
+    raise Fail(f"no stock kernel '{name}': choose one of "
+               f"{', '.join(c.name for c in there or all_cells())}")
 
 
 # --- fetching -----------------------------------------------------------------
@@ -272,7 +437,7 @@ def unpack(deb, directory, patterns=()):
 
 
 def fetch(c):
-    """The directory of a cell, with vmlinuz, config and kdir."""
+    """The directory of a cell, with vmlinuz and kdir."""
     final = c.directory
     if final.exists():
         return final
@@ -283,34 +448,103 @@ def fetch(c):
         with common.filling(final) as part:
             debs = part / "debs"
             debs.mkdir()
-            image = f"linux-image-{c.kver}"
-            download([f"{image}={c.version}", *c.headers], debs, log)
+            download([c.image, *c.headers], debs, log)
             with common.step(f"unpacking {c.kver} and its headers"):
                 for deb in sorted(debs.glob("*.deb")):
-                    if deb.name.startswith(image):
-                        unpack(deb, part, ["boot/vmlinuz-*"])
-                        if modules_package(c) == image:
-                            unpack_modules(deb, part)
-                    else:
+                    if not deb.name.startswith(title(c.image)):
                         unpack(deb, part)
+                        continue
+                    unpack(deb, part, ["vmlinuz*"])
+                    if c.image in c.modules:
+                        unpack_modules([deb], part)
             shutil.rmtree(debs)
-            shutil.move(next(part.glob("boot/vmlinuz-*")), part / "vmlinuz")
+            shutil.move(next(path for path in part.rglob("vmlinuz*")
+                             if path.is_file()), part / "vmlinuz")
             relocate(part, final, c)
+            fit_compiler(part / "kdir")
+            fit_tools(part, final)
     return final
 
 
 def relocate(part, final, c):
     """Makes headers unpacked under `part` work when it is called `final`."""
-    kdir = part / "usr" / "src" / f"linux-headers-{c.kver}"
-    for path in (kdir / "Makefile", kdir / ".kernelvariables"):
+    kdir_there = part / "usr" / "src" / f"linux-headers-{c.kver}"
+    for path in (kdir_there / "Makefile", kdir_there / ".kernelvariables"):
         if path.exists() and not path.is_symlink():
             text = path.read_text(encoding="utf-8")
             path.write_text(re.sub(r"(?<=[\s=])/usr/(src|lib)/", rf"{final}/usr/\1/",
                                    text), encoding="utf-8")
     # There only to generate type information, which a test does not need and
     # which would ask for one more tool.
-    (kdir / "vmlinux").unlink(missing_ok=True)
-    (part / "kdir").symlink_to(kdir.relative_to(part))
+    (kdir_there / "vmlinux").unlink(missing_ok=True)
+    (part / "kdir").symlink_to(kdir_there.relative_to(part))
+
+
+# What options of a kernel's configuration take of gcc: since which version it has that.
+GCC_HAS = {"CC_HAS_ASSUME": 13, "CC_HAS_TYPEOF_UNQUAL": 14,
+           "CC_HAS_MIN_FUNCTION_ALIGNMENT": 14, "CC_HAS_SANE_FUNCTION_ALIGNMENT": 14,
+           "CC_HAS_COUNTED_BY": 15, "CC_HAS_MULTIDIMENSIONAL_NONSTRING": 15,
+           "CC_HAS_COUNTED_BY_PTR": 16}
+
+
+def fit_compiler(headers):
+    """Makes headers whose compiler this machine has not work with the one that it has.
+
+    None of what differs changes how data is laid out.
+    """
+    variables = headers / ".kernelvariables"
+    named = variables.exists() and re.search(r"gcc-\d+", variables.read_text("utf-8"))
+    if not named or shutil.which(f"x86_64-linux-gnu-{named[0]}"):
+        return
+    gcc = common.run(["gcc", "-dumpfullversion"]).strip()
+    numbers = [*order(gcc), 0, 0]
+    version = numbers[0] * 10000 + numbers[1] * 100 + numbers[2]
+    lacks = "|".join(option for option, since in GCC_HAS.items() if numbers[0] < since)
+    for path in (headers / "include/config/auto.conf", headers / "include/generated/autoconf.h"):
+        text = path.read_text("utf-8")
+        if lacks:
+            text = re.sub(rf"^(#define )?CONFIG_({lacks})[= ].*\n", "", text,
+                          flags=re.MULTILINE)
+        path.write_text(re.sub(r"(?<=CONFIG_GCC_VERSION)([= ]).*", rf"\g<1>{version}", text),
+                        "utf-8")
+    variables.write_text(variables.read_text("utf-8").replace(named[0], "gcc"), "utf-8")
+
+
+def runtime():
+    """The directory of RUNTIME, fetched but not installed."""
+    packages = kept()["runtime"]
+    if not packages:
+        raise Fail("the tools of these headers want a newer C library than this machine's")
+    final = common.cache() / f"runtime-{common.digest(*packages)}"
+    with common.lock("runtime"):
+        if not final.exists():
+            log = common.new_log("runtime")
+            with common.filling(final) as part:
+                download(packages, part, log)
+                for deb in list(part.glob("*.deb")):
+                    unpack(deb, part)
+                    deb.unlink()
+    return final
+
+
+def fit_tools(top, final):
+    """Makes the tools of headers run that want a newer C library than the machine's.
+
+    They are under `top`, which will be called `final`.
+    """
+    for tool in top.glob("usr/lib/linux-kbuild-*/**/*"):
+        if not tool.is_file() or tool.is_symlink() or \
+                tool.open("rb").read(4) != b"\x7fELF" or \
+                "not found" not in common.run(["sh", "-c", 'ldd "$1" 2>&1 || true', "ldd",
+                                               tool]):
+            continue
+        libraries = runtime()
+        loader = libraries / "usr/lib64/ld-linux-x86-64.so.2"
+        binary = tool.rename(tool.with_name(f"{tool.name}.elf"))
+        tool.write_text(f'#!/bin/sh\nexec {loader} --library-path '
+                        f'{libraries}/usr/lib/x86_64-linux-gnu '
+                        f'{final / binary.relative_to(top)} "$@"\n', "ascii")
+        tool.chmod(0o755)
 
 
 def image(c):
@@ -370,13 +604,9 @@ def decompressed(data):
     return done.stdout
 
 
-def modules_package(c):
-    """The package that has the modules of a cell."""
-    return f"linux-{'modules' if release()[0] == 'ubuntu' else 'image'}-{c.kver}"
-
-
-def unpack_modules(deb, directory):
-    unpack(deb, directory, MODULES)
+def unpack_modules(debs, directory):
+    for deb in debs:
+        unpack(deb, directory, MODULES)
     (directory / "patterns").write_text(" ".join(MODULES), encoding="ascii")
 
 
@@ -392,10 +622,11 @@ def modules_directory(c):
         if not final.exists():
             log = common.new_log(f"kernel-{c.name}-modules")
             with common.filling(final) as part:
-                download([f"{modules_package(c)}={c.version}"], part, log)
-                deb = next(part.glob("*.deb"))
-                unpack_modules(deb, part)
-                deb.unlink()
+                download(c.modules, part, log)
+                debs = list(part.glob("*.deb"))
+                unpack_modules(debs, part)
+                for deb in debs:
+                    deb.unlink()
     return final
 
 
@@ -433,18 +664,6 @@ def kdir(c):
     return (fetch(c) / "kdir").resolve()
 
 
-def source_version(package, wanted, log):
-    """The version of a source package: the kernel's own if it is there."""
-    fields = show([f"{package}={wanted}"], log).get(package) or \
-        show([package], log).get(package)
-    if not fields:
-        update_private_lists(log)
-        fields = show([package], log).get(package)
-    if not fields:
-        raise Fail(f"package {package} is not in the package lists: run apt-get update")
-    return fields["Version"]
-
-
 def fetch_source(c, what, final, unpack_tar):
     """Downloads the source package of a cell; unpack_tar(stream, part)."""
     with common.lock(f"source-{c.name}"):
@@ -454,10 +673,9 @@ def fetch_source(c, what, final, unpack_tar):
         with common.filling(final) as part:
             package = part / ".package"
             package.mkdir()
-            version = source_version(c.source, c.version, log)
-            download([f"{c.source}={version}"], package, log)
+            download([c.tree], package, log)
             deb = next(package.glob("*.deb"))
-            with common.step(f"unpacking {what} of {c.source} {version}"):
+            with common.step(f"unpacking {what} of {c.source} {c.version}"):
                 unpack(deb, package, [f"{c.source}.tar.*"])
                 # Debian has it in /usr/src, Ubuntu one directory deeper.
                 archive = next(path for path in package.rglob(f"{c.source}.tar.*")
@@ -480,7 +698,7 @@ def dmatest(c):
         raise Fail(f"{archive.name} has no drivers/dma/dmatest.c")
 
     # That of a kernel with PREEMPT_RT is the same.
-    c = next((twin for twin in cells() if (twin.source, twin.version) ==
+    c = next((twin for twin in all_cells() if (twin.source, twin.version) ==
               (c.source, c.version)), c)
     whole = source_directory(c) / "drivers" / "dma" / "dmatest.c"
     if whole.exists():
@@ -496,9 +714,9 @@ def source_directory(c):
         f"{c.name}_{c.version}-" + common.digest(*NOT_NEEDED))
 
 
-def source():
-    """The newest cell and the tree of its source, never to be written to."""
-    newest = max(cells(), key=lambda c: [int(n) for n in re.findall(r"\d+", c.name)])
+def source(c=None):
+    """The newest cell, or another, and the tree of its source, never to be written to."""
+    newest = c or cells()[0]
 
     def extract(archive, part):
         common.run(["tar", "-xf", archive, "-C", part, "--strip-components=1",
@@ -551,14 +769,17 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", metavar="COMMAND", choices=[
-        "list", "list-rt", "default", "image", "kdir", "dmatest", "source"])
+        "list", "list-rt", "update", "default", "image", "kdir", "dmatest", "source"])
     parser.add_argument("name", metavar="NAME", nargs="?")
     args = parser.parse_args()
-    if (args.name is None) != (args.what in ("list", "list-rt", "default", "source")):
+    if (args.name is None) != (args.what in ("list", "list-rt", "update", "default", "source")):
         parser.error(f"{args.what} takes {'a' if args.name is None else 'no'} NAME")
-    if args.what in ("list", "list-rt"):
-        for c in cells() if args.what == "list" else rt_cells():
-            print(c.name, c.kver, c.version)
+    if args.what == "update":
+        kept(again=True)
+    if args.what in ("list", "list-rt", "update"):
+        for c in known():
+            if args.what == "update" or c.name.endswith("-rt") == (args.what == "list-rt"):
+                print(c.name, c.kver, c.version)
     elif args.what == "default":
         print(cells()[0].name)
     elif args.what == "source":

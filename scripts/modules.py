@@ -118,7 +118,8 @@ def make(kdir, directory, variables, target, log):
 
 
 NOISE = re.compile(r"^(make(\[\d+\])?:|  (CC|LD|AR|MODPOST|CHECK|BTF) |Skipping BTF|\s*$|"
-                   r"warning: the compiler differs|  (The kernel was built|You are using))")
+                   r"warning: (the compiler|pahole version) differs|  (The kernel was built|"
+                   r"You are using))")
 
 
 def begin(top, kdir):
