@@ -739,12 +739,32 @@ def build(tree, directory, wanted, where, log, variables, targets):
     make = ["nice", "-n", "5", "make", "-C", tree, *variables, f"O={directory}",
             f"-j{common.jobs()}"]
     options = directory / "wanted.config"
+    wanted = offered(tree, wanted, log)
     options.write_text(wanted, encoding="ascii")
     common.run([*make, "allnoconfig"], log, "configuring a kernel",
                env={"KCONFIG_ALLCONFIG": str(options)})
     check_config(wanted, (directory / ".config").read_text(encoding="ascii"), where)
     common.run([*make, *targets], log, "building a kernel")
     prune(directory)
+
+
+# Ends a line of a configuration that is only for kernels that have such an option.
+IF_THERE = re.compile(r"^CONFIG_(\w+)(=\S+)\s+# if there$", re.MULTILINE)
+
+
+def offered(tree, wanted, log):
+    """A configuration without the options that a kernel's source has not and need not."""
+    def fitted(line):
+        if not re.search(rf"^(?:menu)?config {line[1]}$", there, re.MULTILINE):
+            common.say(f"  this kernel has no {line[1]}")
+            return ""
+        return f"CONFIG_{line[1]}{line[2]}"
+
+    if not IF_THERE.search(wanted):
+        return wanted
+    names = common.run(["find", tree, "-name", "Kconfig*", "-type", "f"], log).splitlines()
+    there = "\n".join(Path(name).read_text(encoding="utf-8") for name in names)
+    return IF_THERE.sub(fitted, wanted)
 
 
 def check_config(wanted, got, where):

@@ -12,6 +12,7 @@ Prints the directory that the modules are in.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -29,8 +30,8 @@ NAMES = re.compile(r".*\.[chS]|Kbuild|Makefile|Kconfig")
 PRODUCTS = re.compile(r".*\.mod\.c")
 
 
-def source_files(top):
-    for name in SOURCES:
+def source_files(top, places=tuple(SOURCES)):
+    for name in places:
         path = top / name
         if path.is_file():
             yield path.relative_to(top)
@@ -135,25 +136,105 @@ def begin(top, kdir):
         stamp.write_text(str(kdir), encoding="utf-8")
 
 
+# What a build depends on beside the files that its compiler has read.
+TOOLS = ("make", "gcc", "ld", "clang", "ld.lld", "sparse")
+HEADERS = (".config", "Module.symvers", "include/config/auto.conf",
+           "include/generated/utsrelease.h")
+
+
+def states(paths):
+    """When each of some files was changed last; None if it is not there."""
+    found = {}
+    for path in paths:
+        try:
+            found[str(path)] = os.stat(path).st_mtime_ns
+        except OSError:
+            found[str(path)] = None
+    return found
+
+
+def dependencies(top, kdir):
+    """The files that the compiler has read, as kbuild has noted them down."""
+    names = set()
+    for path in top.rglob(".*.o.cmd"):
+        _, _, after = path.read_text(encoding="utf-8").partition("\ndeps_")
+        names.update(re.findall(r"^  ([^$\s]\S*) \\$", after, re.MULTILINE))
+    # kbuild is in the one directory, or in the other since Linux 6.13.
+    return {kdir / name if (kdir / name).exists() else top / name for name in names}
+
+
+def unchanged(top, key):
+    """What the last build said, if another one would do nothing; else None.
+
+    kbuild itself takes half a minute to find that out.
+    """
+    try:
+        last = json.loads((top / ".built").read_text(encoding="utf-8"))
+        if last["key"] == key and states(last["files"]) == last["files"]:
+            return last["told"]
+    except (FileNotFoundError, ValueError, KeyError):
+        pass
+    return None
+
+
+def made(kdir, top, variables, what, log):
+    """Builds what is below a directory, unless nothing has changed; returns what was said.
+
+    That is all that a build says beside its progress, and of files that it compiled or
+    checked.
+    """
+    paths = [path for path in map(shutil.which, TOOLS) if path]
+    key = common.digest(kdir, *variables, *sorted(states(paths).items()),
+                        *(part for name in sorted(source_files(top, ["."]))
+                          for part in (name, (top / name).read_bytes())))
+    told = unchanged(top, key)
+    # Who asks for commands wants to see them.
+    if told is not None and not any(v.startswith("V=") for v in variables):
+        return told, "\n".join(told)
+    (top / ".built").unlink(missing_ok=True)
+    with common.step(f"building {what}"):
+        code, text = make(kdir, top, variables, "modules", log)
+    told = [line for line in text.splitlines() if not NOISE.match(line)]
+    if code:
+        raise BuildFail(f"{what} do{'es' if what.startswith('dmatest') else ''} not build: "
+                        f"{common.reason_in(text)} (log: {common.relative(log)})", told, text)
+    files = {*(kdir / name for name in HEADERS), *dependencies(top, kdir),
+             *top.rglob("*.ko")}
+    common.write_atomically(top / ".built", json.dumps(
+        {"key": key, "told": told, "files": states(files)}))
+    return told, text
+
+
+class BuildFail(Fail):
+    """A build that failed, and what it said."""
+    def __init__(self, reason, told, text):
+        super().__init__(reason)
+        self.told, self.text = told, text
+
+
 # What this run has built already: the lanes of a check ask for the same.
 _built = {}
 
 
 def collect(top, place):
     """Copies the modules below a directory: the next checkout may build there."""
+    stamp = place / ".built"
+    now = (top / ".built").read_text(encoding="utf-8")
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == now:
+        return
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     for path in top.rglob("*.ko"):
         shutil.copy2(path, place / path.name)
+    stamp.write_text(now, encoding="utf-8")
 
 
 def build(kdir, variant="", variables=(), show=False, here=False, wanted=None):
     """Builds the project's modules for a kernel, or those of other sources.
 
-    Returns their directory, and what the build said beside its progress; only of
-    files that it compiled or checked.  A variant has its own objects: those of a
-    build with other flags would otherwise be compiled again and again.  With
-    `here` the objects, too, are below the directory that is returned.
+    Returns their directory, and what the build said, see made().  A variant has its own
+    objects: those of a build with other flags would otherwise be compiled again and
+    again.  With `here` the objects, too, are below the directory that is returned.
     """
     if re.search(r"[\s:]", str(common.ROOT)):
         raise Fail(f"kbuild cannot work in '{common.ROOT}': move the checkout to a "
@@ -168,21 +249,24 @@ def build(kdir, variant="", variables=(), show=False, here=False, wanted=None):
         log = common.new_log(f"modules-{release}{variant}")
         begin(top, kdir)
         sync(sources() if wanted is None else wanted, top)
-        with common.step(f"building modules for {release}"):
-            code, text = make(kdir, top, variables, "modules", log)
-        told = [line for line in text.splitlines() if not NOISE.match(line)]
+        try:
+            told, text = made(kdir, top, variables, f"modules for {release}", log)
+        except BuildFail as e:
+            if show:
+                say_all(e.told, e.text, variables)
+            raise
         if show:
-            for line in told if not any(v.startswith("V=") for v in variables) else \
-                    text.splitlines():
-                common.say(line)
-        if code:
-            reason = common.reason_in(text)
-            raise Fail(f"modules for {release} do not build: {reason} "
-                       f"(log: {common.relative(log)})")
+            say_all(told, text, variables)
         if not here:
             collect(top, place)
         _built[place] = place, told
         return place, told
+
+
+def say_all(told, text, variables):
+    """Tells what a build said, with its commands if these were asked for."""
+    for line in text.splitlines() if any(v.startswith("V=") for v in variables) else told:
+        common.say(line)
 
 
 def build_dmatest(kdir, source):
@@ -199,11 +283,7 @@ def build_dmatest(kdir, source):
                               "dmatest.c": source.read_bytes()}.items():
             if not (top / name).exists() or (top / name).read_bytes() != content:
                 (top / name).write_bytes(content)
-        with common.step(f"building dmatest for {release}"):
-            code, text = make(kdir, top, (), "modules", log)
-        if code:
-            raise Fail(f"dmatest for {release} does not build: "
-                       f"{common.reason_in(text)} (log: {common.relative(log)})")
+        made(kdir, top, (), f"dmatest for {release}", log)
         _built[top] = top / "dmatest.ko"
         return _built[top]
 
