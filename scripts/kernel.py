@@ -716,17 +716,17 @@ def source_directory(c):
 
 def source(c=None):
     """The newest cell, or another, and the tree of its source, never to be written to."""
-    newest = c or cells()[0]
+    wanted = c or cells()[0]
 
     def extract(archive, part):
         common.run(["tar", "-xf", archive, "-C", part, "--strip-components=1",
                     "--wildcards", *(f"--exclude={pattern}" for pattern in NOT_NEEDED)],
                    what=f"unpacking {archive.name}")
 
-    final = source_directory(newest)
-    if final.exists():
-        return newest, final
-    return newest, fetch_source(newest, "the tree", final, extract)
+    final = source_directory(wanted)
+    if not final.exists():
+        fetch_source(wanted, "the tree", final, extract)
+    return wanted, final
 
 
 # --- building -----------------------------------------------------------------

@@ -44,6 +44,9 @@ OVERLAY = {
     "include/loopdma": "include/loopdma",
 }
 
+# The stock kernel that LLVM 14 can build, that of Debian 12.
+FOR_OLD_LLVM = "6.12"
+
 Counts = collections.namedtuple("Counts", "passed failed skipped")
 
 
@@ -68,20 +71,33 @@ def configured(base, changes):
     return "\n".join([*kept, changes])
 
 
-def x86_kernel(changes=None):
+def too_old(tree):
+    """What LLVM a kernel's source needs, if this machine's is older, else ""."""
+    needs = common.run(["env", "ARCH=x86_64", "SRCARCH=x86", "sh",
+                        tree / "scripts/min-tool-version.sh", "llvm"]).strip()
+    has = re.search(r"version ([\d.]+)", compiler(["LLVM=1"]))[1]
+    return needs if kernel.order(has) < kernel.order(needs) else ""
+
+
+def x86_kernel(changes=None, linux=""):
     """The build directory of the guest's KUnit kernel: built once, then cached.
 
-    With a file of changes to its configuration, a variant of that kernel.
+    With a file of changes to its configuration, a variant of that kernel.  Its source is
+    the newest, or that of the stock kernel that is named.
     """
-    newest, tree = kernel.source()
+    cell, tree = kernel.source(kernel.cell(linux) if linux else None)
     wanted = CONFIG.read_text(encoding="ascii")
-    name, title = "kunit-x86", "KUnit guest kernel"
+    name, title = f"kunit-x86-{cell.name}", "KUnit guest kernel"
     if changes:
         wanted = configured(wanted, changes.read_text(encoding="ascii"))
-        name, title = f"kunit-x86-{changes.stem}", f"{title} for {changes.stem}"
+        name, title = f"{name}-{changes.stem}", f"{title} for {changes.stem}"
     variables = modules.toolchain(wanted)
+    if variables and (needs := too_old(tree)):
+        common.say(f"  Linux {cell.name} needs LLVM {needs}, which this machine has not: "
+                   f"{FOR_OLD_LLVM} instead")
+        cell, tree = kernel.source(kernel.cell(FOR_OLD_LLVM))
     final = common.cache() / "kunit-x86" / (
-        f"{newest.version}-" + common.digest(wanted, compiler(variables)))
+        f"{cell.version}-" + common.digest(wanted, compiler(variables)))
     if final.exists():
         return final
     with common.lock(name):
@@ -89,7 +105,7 @@ def x86_kernel(changes=None):
             return final
         log = common.new_log(f"kernel-{name}")
         with common.filling(final) as part, \
-                common.step(f"building the {title} {newest.name} (once; 4 to 8 minutes)"):
+                common.step(f"building the {title} {cell.name} (once; 4 to 8 minutes)"):
             kernel.build(tree, part, wanted, changes or CONFIG, log,
                          ["ARCH=x86_64", *variables], ["bzImage", "modules"])
     return final

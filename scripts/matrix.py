@@ -38,6 +38,7 @@ iommu=off
 cpus=$(nproc)
 bounced=$(cat /sys/kernel/debug/swiotlb/io_tlb_used_hiwater 2>/dev/null || echo 0)
 uname=$(uname -v)
+release=$(uname -r)
 """
 
 
@@ -49,6 +50,7 @@ class Cell:
     proof: str              # a condition of shell, over the variables of FACTS
     changes: dict = dataclasses.field(default_factory=dict)     # of guest.Guest
     kernel: str = ""        # variant of the kernel: configs/NAME.config
+    linux: str = ""         # name of the stock kernel whose source it is; default: the newest
     arguments: str = ""     # of loopdma_kunit
     more: int = 0           # cases that pass here and not in kunit-live; negative: fewer
     device: str = ""        # more of its properties
@@ -68,6 +70,10 @@ def icount(shift, what):
     return Cell(f"icount-{shift}", what, "[ $cpus = 2 ]", {"icount": f"shift={shift}"},
                 arguments="tracing=1", more=4)
 
+
+# The newest kernel is that of all other cells and lanes.
+OLDER = Cell("linux-6.12", "an older kernel, as Debian's stable release has it",
+             '[ "${release#6.12.}" != "$release" ]', linux="6.12")
 
 CELLS = [
     Cell("iommu-off", "addresses of the device are those of memory",
@@ -89,6 +95,7 @@ CELLS = [
     icount(1, "a fast CPU: little is done between two interrupts"),
     icount(2, "half as fast"),
     icount(3, "a quarter: with less, these checks have no time left between two ticks"),
+    OLDER,
 ]
 
 KCSAN = Cell("kcsan", "no data race, by the rules of the kernel's memory model",
@@ -103,7 +110,7 @@ RT = Cell("rt", "PREEMPT_RT: interrupts are threads, locks sleep",
 
 def build(cell):
     """The kernel of a cell: built once, then cached."""
-    return kunit.x86_kernel(cell.config)
+    return kunit.x86_kernel(cell.config, cell.linux)
 
 
 def run(cell):

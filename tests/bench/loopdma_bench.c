@@ -36,7 +36,6 @@
 #include <linux/io.h>
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
-#include <linux/kernel_stat.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
@@ -47,12 +46,13 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
-#include <linux/tick.h>
 #include <linux/timex.h>
 #include <linux/vmalloc.h>
 
 #include <loopdma/client.h>
 #include <loopdma/hw.h>
+
+#include "../samples/idle.h"
 
 static char *mode = "loopback";
 module_param(mode, charp, 0444);
@@ -484,16 +484,6 @@ static int bench_wait_for_clock(void)
 	return 0;
 }
 
-static u64 bench_idle_us(void)
-{
-	u64 idle = 0;
-	int cpu;
-
-	for_each_online_cpu(cpu)
-		idle += get_cpu_idle_time_us(cpu, NULL);
-	return idle;
-}
-
 /* So many copies more have finished, or will never begin. */
 static void bench_finish(struct bench_stream *s, u64 n)
 {
@@ -637,7 +627,7 @@ static int bench_stream(struct bench *b, size_t size, unsigned int nchans,
 
 	bench_stream_init(&s, b, size, 0, nchans);
 	bench_count(b, nchans, &r->counts);
-	idle = bench_idle_us();
+	idle = idle_ns();
 	spun = bench_spun(b);
 	start = ktime_get();
 
@@ -648,7 +638,7 @@ static int bench_stream(struct bench *b, size_t size, unsigned int nchans,
 	r->issues = atomic64_read(&s.issues);
 	r->ns = ktime_to_ns(ktime_sub(s.end, start));
 	r->spun = s.spun - spun;
-	idle = (bench_idle_us() - idle) * NSEC_PER_USEC;
+	idle = idle_ns() - idle;
 	r->busy_ns = ktime_to_ns(ktime_sub(ktime_get(), start)) *
 		     num_online_cpus();
 	r->busy_ns = r->busy_ns > idle ? r->busy_ns - idle : 0;
@@ -1727,9 +1717,14 @@ static int bench_run(const struct bench_mode *m, struct bench *b)
 			err = bench_alloc_buffer(&b->dst);
 		if (!err)
 			bench_fill_buffer(&b->src);
+		if (!err)
+			err = idle_begin();
 	}
-	if (!err)
+	if (!err) {
 		err = m->run(b);
+		if (m->copies)
+			idle_end();
+	}
 	bench_free_buffer(&b->dst);
 	bench_free_buffer(&b->src);
 	return err;

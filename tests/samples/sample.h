@@ -7,14 +7,14 @@
 
 #include <linux/cpumask.h>
 #include <linux/dmaengine.h>
-#include <linux/kernel_stat.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/pci.h>
-#include <linux/tick.h>
 
 #include <loopdma/client.h>
 #include <loopdma/hw.h>
+
+#include "idle.h"
 
 /* Generous: a guest may be emulated on a busy host. */
 #define SAMPLE_TIMEOUT	(60 * HZ)
@@ -33,19 +33,13 @@ struct sample_clock {
 	u64 busy_us;
 };
 
-static inline u64 sample_idle_us(void)
-{
-	u64 idle = 0;
-	int cpu;
-
-	for_each_online_cpu(cpu)
-		idle += get_cpu_idle_time_us(cpu, NULL);
-	return idle;
-}
-
 static inline void sample_start(struct sample_clock *c)
 {
-	c->idle_us = sample_idle_us();
+	int err = idle_begin();
+
+	if (err)
+		pr_warn("no idle time is told: %d\n", err);
+	c->idle_us = div_u64(idle_ns(), NSEC_PER_USEC);
 	c->start = ktime_get();
 }
 
@@ -54,7 +48,8 @@ static inline void sample_stop(struct sample_clock *c)
 	u64 all, idle;
 
 	c->us = ktime_us_delta(ktime_get(), c->start);
-	idle = sample_idle_us() - c->idle_us;
+	idle = div_u64(idle_ns(), NSEC_PER_USEC) - c->idle_us;
+	idle_end();
 	all = c->us * num_online_cpus();
 	c->busy_us = all > idle ? all - idle : 0;
 }
