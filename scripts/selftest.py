@@ -841,6 +841,65 @@ def kernel_configured():
     return "" if found == wanted else f"is {found}"
 
 
+def kernel_offers():
+    """a configuration with an option that a kernel has not"""
+    import kernel
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as top:
+        (Path(top) / "Kconfig").write_text("config A\n\tbool\nconfig AB\n", "ascii")
+        found = kernel.offered(top, "CONFIG_A=y\t# if there\nCONFIG_B=y # if there\n"
+                               "CONFIG_C=y\n", Path(top) / "log")
+    return "" if found == "CONFIG_A=y\n\nCONFIG_C=y\n" else f"is {found!r}"
+
+
+def kernel_gone():
+    """a stock kernel that is listed, but not on the mirror"""
+    import kernel
+
+    def packages(version):
+        kver = f"7.3.{version}+deb13-amd64"
+        return {f"linux-{what}": [{"Package": f"linux-{what}", "Version": f"7.3.{version}-1",
+                                   "Get": f"http://mirror/{what}_{version} SHA256:0",
+                                   "Depends": f"linux-binary-{kver}, linux-modules-{kver}"
+                                   if what.startswith("image-") else ""}]
+                for what in (f"image-{kver}", f"headers-{kver}", f"binary-{kver}",
+                             f"modules-{kver}")}
+
+    there = {**packages(4), **packages(10), "linux-source-7.3": [
+        {"Version": f"7.3.{version}-1", "Get": f"http://mirror/source_{version} SHA256:0"}
+        for version in (10, 4)], "linux-image-amd64": [
+            {"Version": "7.3.10-1", "Depends": "linux-image-7.3.10+deb13-amd64 (= 7.3.10-1)"}]}
+    asked = kernel.absent
+    try:
+        for lost, wanted in ((), "7.3.10-1"), (("source_10",), "7.3.4-1"), \
+                (("source_10", "binary-7.3.4+deb13-amd64_4"), None):
+            kernel.absent = lambda package, lost=lost: any(name in package for name in lost)
+            found = kernel.resolve("linux-image-amd64", "sid", there)
+            if (found and found.version) != wanted:
+                return f"without {lost} it is {found}"
+    finally:
+        kernel.absent = asked
+    return ""
+
+
+def modules_unchanged():
+    """modules that are built already, and what makes them be built again"""
+    import modules
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+        top = Path(directory)
+        header = top / "header.h"
+        header.write_text("")
+        (top / ".built").write_text(json.dumps({
+            "key": "a", "told": ["warning"], "files": modules.states([header])}))
+        if modules.unchanged(top, "a") != ["warning"]:
+            return "what was said is lost"
+        if modules.unchanged(top, "b") is not None:
+            return "another key is taken for the same"
+        os.utime(header, (1, 1))
+        if modules.unchanged(top, "a") is not None:
+            return "a header that has changed is not seen"
+    return ""
+
+
 # --- loopdmactl ---------------------------------------------------------------
 
 COUNTERS = ("clock_ns", "transfers", "bytes", "errors_read", "errors_write", "errors_data",
@@ -1323,8 +1382,8 @@ TESTS = [
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
     sanitizer_unknown, sanitizer_reports, fuzz_arguments, soak_arguments, fuzz_logs,
-    kernel_configured, ctl_absent, ctl_shows, ctl_version, ctl_lists,
-    ctl_rates, ctl_injects,
+    kernel_configured, kernel_offers, kernel_gone, modules_unchanged,
+    ctl_absent, ctl_shows, ctl_version, ctl_lists, ctl_rates, ctl_injects,
     bench_figures, bench_costs, bench_ratios, bench_points,
     bench_arguments, bench_base_unknown, bench_without_gnuplot, bench_with_bad_gnuplot,
     peers_without_qemu, peers_parsed, peers_figures,
