@@ -12,8 +12,10 @@ kernel log is a complaint.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import io
+import itertools
 import os
 import re
 import shlex
@@ -27,6 +29,7 @@ from pathlib import Path
 
 import common
 import kernel
+import target
 from common import Fail
 
 INIT = common.ROOT / "scripts" / "guest" / "init"
@@ -177,6 +180,64 @@ def lspci():
     return shared("lspci") | {"usr/share/misc/pci.ids": names}
 
 
+def modprobe(files):
+    """What modprobe in the guest reads about the modules among its files.
+
+    They stay where they are.  The guest puts it into the directory that is named after
+    its kernel.
+    """
+    modules = {}
+    for name, content in files.items():
+        if name.endswith(".ko"):
+            data = content if isinstance(content, bytes) else Path(content).read_bytes()
+            modules[target.stem(name)] = "/" + name, target.needs(data)
+
+    def under(name):
+        for need in modules[name][1]:
+            # What is not here is built in, or the kernel says so when it is loaded.
+            if need.replace("-", "_") in modules:
+                yield modules[need.replace("-", "_")][0]
+                yield from under(need.replace("-", "_"))
+
+    lines = (f"{path}: {' '.join(under(name))}\n" for name, (path, _) in modules.items())
+    return {"modules.dep": "".join(lines).encode()}
+
+
+# In place of man, which takes more than a guest has.
+MAN = b"""\
+#!/bin/sh
+page=/usr/share/man/$1.txt
+[ -r "$page" ] && exec more "$page"
+echo "man: only loopdmactl has a page here, if groff is installed on the host" >&2
+exit 16
+"""
+
+
+def manual():
+    """The manual page of loopdmactl for the guest, if this machine can format it."""
+    files = {"bin/man": MAN}
+    if shutil.which("groff"):
+        text = common.run(["groff", "-man", "-Tascii", "-P-c", "-P-b", "-P-o", "-P-u",
+                           common.ROOT / "Documentation" / "loopdmactl.1"])
+        files["usr/share/man/loopdmactl.txt"] = text.encode()
+    return files
+
+
+# What looks into a kernel, if this machine has it.
+TRACERS = ("perf", "bpftrace", "trace-cmd")
+
+
+def tracers():
+    """Those of TRACERS that this machine has, with their libraries."""
+    files = {}
+    for program in TRACERS:
+        path = shutil.which(program)
+        if path and Path(path).read_bytes()[:4] == b"\x7fELF":
+            with contextlib.suppress(Fail):
+                files |= shared(program, path)
+    return files
+
+
 def initramfs(files):
     """A cpio archive of {guest path: host path or bytes}, as bytes."""
     archive = io.BytesIO()
@@ -241,6 +302,11 @@ def accelerator():
     return "tcg"
 
 
+def quoted(path):
+    """A path as a value among QEMU's options."""
+    return str(path).replace(",", ",,")
+
+
 @dataclasses.dataclass
 class Guest:
     """A guest to be booted once."""
@@ -270,6 +336,8 @@ class Guest:
     slot: bool = False              # the device, called "dma", is in a PCIe slot
     monitor: bool = False           # lines "%% ..." of the job are for QEMU, see Monitor
     disk: int = 0                   # MiB of a virtio disk that is empty at first
+    share: Path | None = None       # directory of the host that the guest has as SHARED
+    again: str = ""                 # command that runs it again, for people
     reboots: bool = False           # a reset is none of its ends
 
     @property
@@ -286,7 +354,7 @@ class Guest:
 
     def ports(self):
         """The two serial ports, see INIT."""
-        return ["-chardev", f"file,id=console,path={self.log}",
+        return ["-chardev", f"file,id=console,path={quoted(self.log)}",
                 "-serial", "chardev:console",
                 "-chardev", "stdio,id=results,signal=off",
                 "-serial", "chardev:results"]
@@ -330,8 +398,13 @@ class Guest:
             for properties in (self.device, *self.more_devices):
                 devices += ["-device", ",".join(filter(None, ["loopdma", properties]))]
         if self.disk:
-            devices += ["-blockdev", f"file,node-name=disk,filename={initrd.parent}/disk",
+            devices += ["-blockdev", "file,node-name=disk,filename=" +
+                        quoted(initrd.parent / "disk"),
                         "-device", "virtio-blk-pci,drive=disk"]
+        if self.share:
+            devices += ["-fsdev", f"local,id=share,path={quoted(self.share)},"
+                        "security_model=none,multidevs=remap",
+                        "-device", "virtio-9p-pci,fsdev=share,mount_tag=share"]
         if self.interactive:
             serial = ["-chardev", "stdio,id=console,mux=on,signal=off",
                       "-mon", "chardev=console", "-serial", "chardev:console"]
@@ -400,6 +473,21 @@ def prepare(guest):
     # To be run again by hand.
     (directory / "command").write_text(shlex.join(command) + "\n", encoding="utf-8")
     return directory, command
+
+
+@contextlib.contextmanager
+def own_name(name):
+    """A name for a guest that no other run uses: NAME, else NAME-2 and so on.
+
+    To wait for the other run would be to wait for a person who has a shell.
+    """
+    for number in itertools.count(1):
+        free = name if number == 1 else f"{name}-{number}"
+        path = common.cache() / "locks" / f"guest-{free}-{common.digest(common.ROOT)}.own.lock"
+        with open(path, "w", encoding="ascii") as f:
+            if common.try_lock(f):
+                yield free
+                return
 
 
 def interact(guest):
@@ -536,6 +624,18 @@ def facts_in(lines):
     return dict(line[3:].partition(" ")[::2] for line in lines if line.startswith("@@ "))
 
 
+def died_early(guest, facts, log, found):
+    """Whether a guest that has ended never came to what it was to test.
+
+    Either its kernel died, or was reset, before /init had a word, or it died before it was
+    told to load the driver, which leaves a line in its log.
+    """
+    if "start" not in facts:
+        return True
+    told = re.sub(r"Kernel command line:.*", "", log)
+    return bool(found) and guest.device is not None and "loopdma" not in told
+
+
 def judge(guest, lines, log, status, hung, errors):
     """Why a guest's run is not good, in one line; empty if it is."""
     where = f" (log: {common.relative(guest.log)})"
@@ -543,11 +643,17 @@ def judge(guest, lines, log, status, hung, errors):
     found = complaints(races_of_others(log)[0] if guest.kcsan else log, guest.allowed)
     first = f": {found[0].strip()}" if found else ""
     if hung:
-        return f"guest hangs, ended after {guest.timeout:.0f} s{first}{where}"
+        before = "" if "start" in facts else " before loopdma was loaded; not judged"
+        return f"guest hangs{before}, ended after {guest.timeout:.0f} s{first}{where}"
     if status < 0:
         return f"QEMU crashed, signal {-status}{where}"
     if status > 0:
         return f"QEMU failed, status {status}: {common.reason_in(errors)}"
+    if "exit" not in facts and died_early(guest, facts, log, found):
+        again = guest.again or \
+            f"sh {common.relative(common.BUILD / 'guest' / guest.name / 'command')}"
+        return f"the guest's kernel died before loopdma was loaded; not judged{first}" \
+            f"{where}; try again: {again}"
     if "Kernel panic" in log:
         return f"guest panic{first}{where}"
     if "exit" not in facts:

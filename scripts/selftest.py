@@ -561,7 +561,7 @@ def judge_keeps_quiet():
     return f"seen as a complaint: {wrong[0]}" if wrong else ""
 
 
-GOOD = ["@@ taint 12288", "@@ exit 0"]
+GOOD = ["@@ start 6.1", "@@ taint 12288", "@@ exit 0"]
 DEBUG = ["@@ taint 266240", "@@ dma-api-errors 0", "@@ dma-api-disabled N",
          "@@ debug-locks 1", "@@ exit 0"]
 KASAN = "kasan: KernelAddressSanitizer initialized (generic)\n"
@@ -592,10 +592,19 @@ def race(first, second, caller):
 """
 
 
+START = ["@@ start 6.1"]
+LOADED = "loopdma: loading out-of-tree module taints kernel.\n"
+COMMAND_LINE = "Kernel command line: loopdma.dyndbg=+p\n"
+DIED = "Oops: int3: 0000\nKernel panic - not syncing: Fatal exception\n"
+
+
 def judge_verdicts():
     """how guests end, told apart"""
-    def judge(lines=GOOD, log="", status=0, hung=False, debug=False, kcsan=False):
-        g = guest.Guest(kernel=Path("/dev/null"), job="", debug_kernel=debug, kcsan=kcsan)
+    early = "the guest's kernel died before loopdma was loaded; not judged"
+
+    def judge(lines=GOOD, log="", status=0, hung=False, debug=False, kcsan=False, **more):
+        g = guest.Guest(kernel=Path("/dev/null"), job="", debug_kernel=debug, kcsan=kcsan,
+                        **more)
         return guest.judge(g, lines, log, status, hung, "qemu: error: no such device")
 
     def without(key):
@@ -605,10 +614,20 @@ def judge_verdicts():
             ("^$", judge()),
             ("^$", judge(DEBUG, KASAN, debug=True)),
             ("^guest hangs, ended after", judge(hung=True)),
+            ("^guest hangs before loopdma was loaded; not judged, ended after",
+             judge([], hung=True)),
             ("^QEMU crashed, signal 11", judge(status=-11)),
             ("^QEMU failed, status 1: qemu: error: no such", judge(status=1)),
-            ("^guest panic", judge([], "Kernel panic - not syncing: foo\n")),
-            ("^guest ended before its job", judge(["@@ start 6.1"])),
+            (f"^{early}: Kernel panic .*; try again: make run$",
+             judge([], "Kernel panic - not syncing: foo\n", again="make run")),
+            # Its log ends where it was reset.
+            (f"^{early} .log: .*; try again: sh build/guest/guest/command$", judge([])),
+            (f"^{early}: Oops: int3", judge(START, COMMAND_LINE + "Oops: int3: 0000\n")),
+            ("^guest panic: Oops: int3", judge(START, LOADED + DIED)),
+            # A guest that has no device is not to load the driver.
+            ("^guest panic: Oops: int3", judge(START, DIED, device=None)),
+            ("^kernel log: Oops: int3", judge(log=COMMAND_LINE + "Oops: int3: 0000\n")),
+            ("^guest ended before its job", judge(START)),
             ("^kernel log: WARNING: CPU", judge(log="WARNING: CPU: 0\n")),
             ("^kernel tainted: 512", judge(["@@ taint 512", "@@ exit 0"])),
             ("^kernel tainted", judge(["@@ taint 262144", "@@ exit 0"])),
