@@ -14,7 +14,15 @@ else
 # For kbuild, in "make modules": those that were given.
 KBUILD_VARS := $(foreach v,W C CF V LLVM CC KCFLAGS INSTALL_MOD_PATH,\
 	$(if $(filter command% environment%,$(origin $(v))),'$(v)=$($(v))'))
-KDIR_ARG := $(if $(KDIR),--kdir '$(KDIR)')
+# One word for the shell, whatever is in it.
+quote = '$(subst ','\'',$(1))'
+KDIR_ARG := $(if $(KDIR),--kdir=$(call quote,$(KDIR)))
+# The guest of 'run', 'shell' and 'guest'.
+MACHINE = $(KDIR_ARG) $(if $(KERNEL),--kernel=$(call quote,$(KERNEL))) \
+	$(if $(DEVICE),--device-opts=$(call quote,$(DEVICE))) \
+	$(if $(CPUS),--smp=$(call quote,$(CPUS))) $(if $(MEM),--mem=$(call quote,$(MEM)))
+YOURS = $(foreach file,$(FILES),--file=$(call quote,$(file))) \
+	$(if $(SHARE),--share=$(call quote,$(SHARE)))
 
 help:  ## this list
 	@echo "loopdma: a virtual DMA engine for QEMU and its Linux driver"
@@ -22,10 +30,15 @@ help:  ## this list
 	@sed -n 's/^\([a-z_-]*\):.*  ## \(.*\)/  make \1	\2/p' Makefile | expand -t 26
 	@echo
 	@echo "Variables:"
-	@echo "  KDIR=DIR                kernel headers for 'modules' (default: the running kernel's)"
+	@echo "  KDIR=DIR                kernel headers for 'modules' (default: the running kernel's);"
+	@echo "                          a built kernel of yours for 'run', 'shell', 'guest' and 'check'"
 	@echo "  W= C= CF= V= LLVM=      handed to kbuild by 'modules'"
-	@echo "  KERNEL=NAME             stock kernel for 'run' and 'shell' (scripts/kernel.py list)"
-	@echo "  DEVICE=PROP=VALUE,...   properties of the device for 'run' and 'shell'"
+	@echo "  KERNEL=NAME             stock kernel for 'run', 'shell' and 'guest' (scripts/kernel.py list)"
+	@echo "  DEVICE=PROP=VALUE,...   properties of the device for them"
+	@echo "  CPUS=N MEM=MIB          CPUs (2) and memory (512; 2G) for them"
+	@echo "  FILES='PATH ...'        files to be put in / of the guest of 'shell' and 'guest'"
+	@echo "  SHARE=DIR               directory that they see as /host (default: build/share)"
+	@echo "  CMD='COMMAND'           what 'guest' is to run; scripts/run.py --cmd ends with its status"
 	@echo "  LANES=NAME,...          lanes for 'check' (scripts/check.py --list)"
 	@echo "  LIES=N                  how many for 'hostile' (default 1000000)"
 	@echo "  TIME=TIME               how long to 'fuzz' (default: 60 seconds) or 'soak' (10 minutes)"
@@ -36,15 +49,19 @@ help:  ## this list
 
 run:  ## build everything, boot a guest, show DMA at work
 	@scripts/deps.sh run
-	@scripts/run.py $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(DEVICE),--device-opts '$(DEVICE)')
+	@scripts/run.py $(MACHINE)
 
-shell:  ## the same guest with a shell, driver loaded
+shell:  ## the same guest with a shell, driver loaded; FILES= and SHARE= for yours
 	@scripts/deps.sh run
-	@scripts/run.py --shell $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(DEVICE),--device-opts '$(DEVICE)')
+	@scripts/run.py --shell $(MACHINE) $(YOURS)
 
-check:  ## all tests and checks; LANES=a,b for some of them
+guest:  ## the same guest for one command, CMD='...'
+	@scripts/deps.sh run
+	@scripts/run.py --cmd=$(call quote,$(CMD)) $(MACHINE) $(YOURS)
+
+check:  ## all tests and checks; LANES=a,b for some of them; KDIR=DIR for those of a kernel
 	@scripts/deps.sh check
-	@scripts/check.py $(if $(LANES),--lanes '$(LANES)')
+	@$(if $(KDIR),scripts/own.py,scripts/check.py) $(KDIR_ARG) $(if $(LANES),--lanes '$(LANES)')
 
 check-full:  ## the same, and what takes longer
 	@scripts/deps.sh full
@@ -128,7 +145,7 @@ clean:  ## remove build/
 distclean: clean  ## remove build/ and the cache
 	@scripts/clean-cache.sh
 
-.PHONY: help run shell check check-full modules modules_install kunit kunit-live hostile conformance \
+.PHONY: help run shell guest check check-full modules modules_install kunit kunit-live hostile conformance \
 	dmatest qemu qtest mutants coverage fuzz soak lint bench bench-quick bench-instructions bench-peers \
 	deps clean distclean
 

@@ -63,6 +63,8 @@ NOT_NEEDED = [
 MODULES = ["*/kernel/crypto/*", "*/kernel/lib/*", "*/kernel/drivers/md/*",
            "*/kernel/drivers/block/brd.ko*", "*/kernel/drivers/block/virtio_blk.ko*",
            "*/kernel/drivers/virtio/*", "*/kernel/drivers/acpi/button.ko*",
+           "*/kernel/fs/9p/*", "*/kernel/net/9p/*", "*/kernel/fs/netfs/*",
+           "*/kernel/fs/fscache/*",
            "*/modules.builtin"]
 
 

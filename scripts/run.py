@@ -1,84 +1,135 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boots a stock kernel with a loopdma device and shows DMA at work.
+"""Boots a kernel with a loopdma device and shows DMA at work.
 
 Builds what is missing, boots a guest behind an IOMMU in strict mode, loads the
-driver, shows the device, its channels and interrupts, runs the kernel's dmatest
-on all channels, sends a scattered buffer round the device's loopback, compares
-copies by DMA with copies by the CPU, and lets the sample clients do the work of a
-disk and a network card in both ways.  The last line is the verdict.
+driver, runs the kernel's dmatest on all channels, sends a scattered buffer round the
+device's loopback, compares copies by DMA with copies by the CPU, and lets the sample
+clients do the work of a disk and a network card in both ways.  The last line is the
+verdict; build/logs/run.out has what is not shown, build/logs/run.log the kernel's log.
 
-With --shell the same guest is handed over instead.
+  run.py --shell          the same guest, handed over
+  run.py --cmd COMMAND    a command in that guest; the status is the command's own, 125 if
+                          the guest dies or its kernel complains
+
+The kernel is a stock one, or a tree of yours: --kdir DIR, where it was built.
 """
 
 import argparse
+import os
+import re
+import shlex
+import shutil
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import common
 import guest
-import kernel
 import modules
+import target
 from common import Fail
 
+# The status of --cmd when it is not for the command to tell.
+NOT_JUDGED = 125
+
+# Where the guest has a folder of the host's.
+SHARED = "/host"
+
 LOAD = """\
-title() { echo; echo "== $* =="; }
 fail() { echo "reason: $*"; exit 1; }
+# Where modprobe looks.  The modules lie in /, and what the kernel has of its own below.
+mkdir -p /lib/modules/$(uname -r)
+mv /modules.dep /lib/modules/$(uname -r)/
+mount -t tracefs trace /sys/kernel/tracing 2>/dev/null
 insmod /loopdma.ko || fail "loopdma.ko does not load"
-device=$(ls -d /sys/bus/pci/drivers/loopdma/0000:* 2>/dev/null) ||
-	fail "the driver is bound to no device"
+device=$(ls -d /sys/bus/pci/drivers/loopdma/0000:* 2>/dev/null | head -n 1)
+[ "$device" ] || fail "the driver is bound to no device"
 slot=${device##*/}
 """
 
+MOUNT = f"""\
+mkdir {SHARED}
+modprobe -a {' '.join(target.SHARE_MODULES)} 2>/dev/null
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 share {SHARED} ||
+	echo "{SHARED} is empty: the folder of the host cannot be mounted"
+"""
+
+# What is for the log alone is behind "%%".
 SHOW = LOAD + guest.DMATEST_DONE + """\
+title() { echo; echo "== $* =="; echo "%% at $(cut -d ' ' -f 1 /proc/uptime) s"; }
+detail() { sed 's/^/%% /'; }
+raised() {
+	awk '/loopdma/ { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i }
+		END { print n + 0 }' /proc/interrupts
+}
 channels=$(ls /sys/class/dma | wc -l)
 [ $channels -gt 0 ] || fail "no DMA channel was registered"
-[ "$(cat $device/iommu_group/type)" = DMA ] || fail "the IOMMU is not in strict mode"
-
-title "Linux $(uname -r), $(nproc) CPUs, loopdma behind an IOMMU in strict mode"
-lspci -vv -s $slot 2>/dev/null | grep -v -E '^$|Subsystem:|Status:|DevSta|DevCtl|LnkS|LnkC'
-
-title "$channels channels: /sys/class/dma"
-ls /sys/class/dma | tr '\\n' ' '
-echo
-
-title "interrupts: /proc/interrupts"
-grep -E 'CPU0|loopdma' /proc/interrupts
-
-title "dmatest: $channels channels, 20 copies, XORs and P+Qs each of up to 16 KiB, all verified"
-insmod /dmatest.ko || fail "dmatest.ko does not load"
-cd /sys/module/dmatest/parameters || fail "dmatest has no parameters"
-echo 60000 >timeout
-echo 20 >iterations
-for channel in /sys/class/dma/*; do
-	echo ${channel##*/} >channel || fail "dmatest refuses ${channel##*/}"
+iommu="without an IOMMU"
+if [ @IOMMU@ = strict ]; then
+	[ "$(cat $device/iommu_group/type)" = DMA ] || fail "the IOMMU is not in strict mode"
+	iommu="behind an IOMMU in strict mode"
+fi
+mode=INTx
+for irq in $device/msi_irqs/*; do
+	[ ! -e $irq ] || mode=$(sed 's/msi/MSI/; s/x/-X/' $irq)
 done
-echo 1 >run || fail "dmatest does not start"
-dmatest_done /tmp/said
-sed -n 's/^dmatest: \\(.*: summary .*\\)/\\1/p' /tmp/said
-grep . /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred
-grep -q -x 0 /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred &&
-	fail "a channel counts no copies or bytes in /sys/class/dma"
-title "what they have done: loopdmactl stats"
-loopdmactl stats >/tmp/stats || fail "loopdmactl fails"
-cat /tmp/stats
-awk 'NR > 1 && !($2 > 0 && $3 > 0 && $4 == 0) { exit 1 }' /tmp/stats ||
-	fail "a channel has done nothing, or counts errors"
-good=$(grep -c ": summary 20 tests, 0 failures" /tmp/said)
-cd /
-title "the channels as dmatest leaves them: /sys/kernel/debug/dmaengine/summary"
-cat /sys/kernel/debug/dmaengine/summary
-[ $(grep -c "^ dma.* ring 0 of " /sys/kernel/debug/dmaengine/summary) = $channels ] ||
-	fail "the summary does not tell that all channels are idle"
-rmmod dmatest || fail "dmatest does not unload"
-threads=$(awk '/ Started / { n += $3 } END { print n + 0 }' /tmp/said)
-[ $threads -ge $channels ] && [ $good = $threads ] ||
-	fail "dmatest: $good of $threads threads without a failure"
 
-show() { # what, module, parameters
-	title "$1"
-	module=$2
-	shift 2
+title "Linux $(uname -r), $(nproc) CPUs; loopdma $iommu"
+lspci -s $slot
+lspci -vv -s $slot 2>/dev/null | detail
+ls /sys/class/dma | detail
+grep -E 'CPU0|loopdma' /proc/interrupts | detail
+echo "$channels channels in /sys/class/dma, $(grep -c loopdma /proc/interrupts) vectors of $mode"
+
+proof=
+if [ -e /dmatest.ko ] || [ -e /sys/module/dmatest ]; then
+	title "dmatest, the kernel's own test: is every byte right?"
+	[ ! -e /dmatest.ko ] || insmod /dmatest.ko || fail "dmatest.ko does not load"
+	cd /sys/module/dmatest/parameters || fail "dmatest has no parameters"
+	echo 60000 >timeout
+	echo 20 >iterations
+	for channel in /sys/class/dma/*; do
+		echo ${channel##*/} >channel || fail "dmatest refuses ${channel##*/}"
+	done
+	echo 1 >run || fail "dmatest does not start"
+	dmatest_done /tmp/said
+	sed -n 's/^dmatest: \\(.*: summary .*\\)/\\1/p' /tmp/said | detail
+	grep . /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred | detail
+	grep -q -x 0 /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred &&
+		fail "a channel counts no copies or bytes in /sys/class/dma"
+	loopdmactl stats >/tmp/stats || fail "loopdmactl fails"
+	detail </tmp/stats
+	awk 'NR > 1 && !($2 > 0 && $3 > 0 && $4 == 0) { exit 1 }' /tmp/stats ||
+		fail "a channel has done nothing, or counts errors"
+	good=$(grep -c ": summary 20 tests, 0 failures" /tmp/said)
+	detail </sys/kernel/debug/dmaengine/summary
+	[ $(grep -c "^ dma.* ring 0 of " /sys/kernel/debug/dmaengine/summary) = $channels ] ||
+		fail "the summary does not tell that all channels are idle"
+	cd /
+	if [ -e /dmatest.ko ]; then
+		rmmod dmatest || fail "dmatest does not unload"
+	else
+		echo 0 >/sys/module/dmatest/parameters/run || fail "dmatest does not stop"
+	fi
+	threads=$(awk '/ Started / { n += $3 } END { print n + 0 }' /tmp/said)
+	[ $threads -ge $channels ] && [ $good = $threads ] ||
+		fail "dmatest: $good of $threads threads without a failure"
+	echo "$channels channels, $threads threads (copy, XOR, P+Q): $((threads * 20)) tests" \\
+		"of up to 16 KiB, all verified, 0 failures"
+	awk -v raised=$(raised) '
+		NR > 1 { transfers += $2; bytes += $3; rescued += $7 }
+		END {
+			print transfers " transfers, " bytes " bytes, 0 errors; " \\
+				raised " interrupts, " rescued + 0 " lost"
+		}' /tmp/stats
+	proof="dmatest on $channels channels, "
+fi
+
+show() { # module, parameters
+	module=$1
+	shift
 	dmesg -c >/dev/null
 	insmod /$module.ko $*
 	status=$?
@@ -87,82 +138,293 @@ show() { # what, module, parameters
 	rmmod $module || fail "$module does not unload"
 }
 # What dmesg -c takes from the log, the console keeps for the host to judge.
-show "a scattered buffer round the loopback, compared" loopdma_bench mode=loopback
-show "copies by DMA and by the CPU" loopdma_bench mode=table
-show "a disk is read by the CPU, and by DMA" loopdma_disk
-show "a network card's frames, moved by the CPU, and by DMA" loopdma_nic
-
-title "interrupts so far"
-grep -E 'CPU0|loopdma' /proc/interrupts
+title "a scattered buffer round the device's loopback, compared"
+show loopdma_bench mode=loopback
+title "how fast, beside the CPU"
+echo "MB/s: 10^6 bytes a second; us: microseconds of the guest's CPU, irqs: interrupts, for one copy"
+show loopdma_bench mode=table window_ms=60 >/tmp/table || { cat /tmp/table; exit 1; }
+cat /tmp/table
+awk '$1 == 1048576 && $3 > 0 && $5 > 0 {
+	printf "at 1 MiB: DMA is %.1f times as fast as the CPU, and takes %.1f %% of its time\\n",
+		$2 / $3, 100 * $4 / $5
+}' /tmp/table
+title "the CPU's time that it saves: a disk is read by the CPU, and by DMA"
+show loopdma_disk
+title "a network card's frames, moved by the CPU, and by DMA"
+show loopdma_nic
+grep -E 'CPU0|loopdma' /proc/interrupts | detail
 rmmod loopdma || fail "loopdma does not unload"
-echo "summary: dmatest on $channels channels, loopback, copies and sample clients verified"
+echo "%% at $(cut -d ' ' -f 1 /proc/uptime) s"
+echo "summary: ${proof}loopback, copies and sample clients verified"
 """
 
-SHELL = LOAD + """\
+SHELL = """\
+stty rows @ROWS@ cols @COLUMNS@
 cat <<EOF
 
-Linux $(uname -r), loopdma at ${slot#0000:}, $(ls /sys/class/dma | wc -l) channels.  Try:
-  lspci -vv -s $slot; cat /proc/interrupts; ls /sys/class/dma
-  insmod /dmatest.ko run=1 iterations=5 wait=1; dmesg | tail
-  insmod /loopdma_bench.ko mode=table; dmesg | tail -20
-  loopdmactl list; loopdmactl selftest -m /dmatest.ko; loopdmactl stats
+Linux $(uname -r), $(nproc) CPUs; loopdma $slot, $(ls /sys/class/dma | wc -l) channels.  Try:
+  loopdmactl list; loopdmactl selftest; loopdmactl top -n 3; man loopdmactl
+  modprobe dmatest run=1 iterations=5 wait=1; dmesg | tail
+  modprobe loopdma_bench mode=table; dmesg | tail -20
+  loopdmactl inject dma0chan0 fail read
+@MORE@
 Leave with 'exit', or with Ctrl-A X at once.
 
 EOF
 """
 
 
+def mebibytes(text):
+    """MiB of 512, 512M or 2G, for argparse."""
+    given = re.fullmatch(r"(\d+)([MG]?)", text)
+    size = int(given[1]) * {"": 1, "M": 1, "G": 1024}[given[2]] if given else 0
+    if size < 128:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no memory for a guest: give 128 or more MiB, or 2G")
+    return size
+
+
+def cpus(text):
+    if not re.fullmatch(r"[1-9]\d?", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of CPUs: give 1 to 99")
+    return int(text)
+
+
+# --- what is wrong is told before anything is built -----------------------------
+
+PROPERTIES = re.compile(r"[\w.-]+=[^,=]*(,[\w.-]+=[^,=]*)*")
+
+
+def refusal(qemu, properties):
+    """What a QEMU says against a loopdma device with these properties, "" if nothing."""
+    device = ",".join(filter(None, ["loopdma", properties]))
+    try:
+        done = subprocess.run(
+            [qemu, "-M", "q35", "-nodefaults", "-no-user-config", "-display", "none", "-S",
+             "-monitor", "stdio", "-device", device], input="quit\n", check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+            errors="replace")
+    except OSError as e:
+        return f"{qemu}: {e.strerror}"
+    if done.returncode == 0:
+        return "" if "QEMU" in done.stdout else f"{qemu} is no qemu-system-x86_64"
+    said = done.stderr.strip().splitlines()
+    return said[0] if said else f"{qemu} ends with status {done.returncode}"
+
+
+def check_device(properties):
+    """Fails if there can be no such device; builds no QEMU to know it."""
+    if properties and not PROPERTIES.fullmatch(properties):
+        raise Fail(f"DEVICE={properties} is no list of properties: give "
+                   "PROPERTY=VALUE,..., such as channels=4,engines=1")
+    given = os.environ.get("QEMU")
+    built = common.BUILD / "qemu" / "qemu-system-x86_64"
+    if given:
+        said = refusal(common.qemu(), properties)
+        if "not a valid device model name" in said:
+            said = f"it has no loopdma device ({said}); unset QEMU to have one built"
+        if said:
+            raise Fail(f"QEMU={given}: {said}" if not properties or "no loopdma" in said
+                       else f"DEVICE={properties}: {said}")
+    elif built.exists() and refusal(built, properties):
+        # It may be older than the sources, of which that is no judgement.
+        said = refusal(common.qemu(), properties)
+        if said:
+            raise Fail(f"DEVICE={properties}: {said}" if properties else said)
+
+
+def check_files(paths, kernel):
+    for path in paths:
+        if not path.is_file():
+            raise Fail(f"no file {path}: FILES= and --file take files for the guest")
+        if path.suffix == ".ko":
+            release = target.made_for(path.read_bytes())
+            if release and release != kernel.release:
+                raise Fail(f"{path} is for Linux {release}, the guest has {kernel.release}: "
+                           f"build it with make -C {kernel.kdir()} M={path.absolute().parent}")
+    names = [path.name for path in paths]
+    for name in names:
+        if names.count(name) > 1:
+            raise Fail(f"two files are called {name}: in the guest both would be /{name}")
+
+
+# --- the guest ------------------------------------------------------------------
+
+def own_files(kernel):
+    """What a guest of ours has to work with: modules, dmatest, tools."""
+    top, _ = modules.build(kernel.kdir())
+    files = guest.module_files(top) | guest.lspci()
+    dmatest = kernel.dmatest()
+    if dmatest:
+        files["dmatest.ko"] = dmatest
+    files["bin/loopdmactl"] = common.ROOT / "scripts" / "loopdmactl"
+    return files
+
+
+def shared_folder(args, kernel):
+    """The folder to share, and the kernel's modules for that; None if it cannot be."""
+    folder = args.share or common.BUILD / "share"
+    if not args.share:
+        folder.mkdir(parents=True, exist_ok=True)
+    said = subprocess.run([common.qemu(), "-device", "virtio-9p-pci,help"], check=False,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if said.returncode:
+        lacking = "this QEMU has no virtio-9p-pci"
+    else:
+        try:
+            found = kernel.modules(target.SHARE_MODULES)
+            return folder, {f"lib/modules/kernel/{name}.ko": data
+                            for name, data in found.items()}
+        except Fail as e:
+            lacking = str(e)
+    if args.share:
+        raise Fail(f"no folder can be shared: {lacking}")
+    common.say(f"  no folder shared at {SHARED}: {lacking}")
+    return None, {}
+
+
+def working_guest(args, kernel, name):
+    """The guest of --shell and --cmd."""
+    folder, more = shared_folder(args, kernel)
+    files = own_files(kernel) | more | guest.manual() | {
+        path.name: path for path in args.file}
+    tools = guest.tracers()
+    job = LOAD + (MOUNT if folder else "")
+    if args.shell:
+        size = shutil.get_terminal_size()
+        try_more = [f"  {SHARED} is {folder}"] if folder else []
+        try_more += [f"  from your machine: {program}" for program in guest.TRACERS
+                     if f"usr/bin/{program}" in tools]
+        job += SHELL.replace("@ROWS@", str(size.lines)).replace(
+            "@COLUMNS@", str(size.columns)).replace("@MORE@", "\n".join(try_more))
+    else:
+        job += "cd /root\nsh /command\n"
+        files["command"] = args.cmd.encode() + b"\n"
+    weight = sum(Path(path).stat().st_size for path in tools.values()) >> 20
+    # Unpacked, they are in memory twice for a while.
+    mem = args.mem or 512 + 3 * weight
+    device = ",".join(filter(None, [
+        "" if "test-controls=" in args.device_opts else "test-controls=on",
+        args.device_opts]))
+    files |= tools
+    return guest.Guest(
+        kernel=kernel.image(), job=job, name=name, files=files | guest.modprobe(files),
+        smp=args.smp, mem=mem, iommu=kernel.iommu, device=device, share=folder,
+        again=again(args), steady=not args.shell)
+
+
+def story(args, kernel, name):
+    """The guest that shows DMA at work."""
+    files = own_files(kernel)
+    return guest.Guest(
+        kernel=kernel.image(), job=SHOW.replace("@IOMMU@", kernel.iommu), name=name,
+        files=files | guest.modprobe(files), smp=args.smp, mem=args.mem or 512,
+        iommu=kernel.iommu, device=args.device_opts, again=again(args), steady=False)
+
+
+def again(args):
+    """The command that does the same once more."""
+    what = "shell" if args.shell else "guest" if args.cmd else "run"
+    given = {"KERNEL": args.kernel, "KDIR": args.kdir, "DEVICE": args.device_opts,
+             "FILES": " ".join(map(str, args.file)), "CMD": args.cmd}
+    return " ".join(["make", what, *(f"{name}={shlex.quote(str(value))}"
+                                     for name, value in given.items() if value)])
+
+
+# --- the three ways ---------------------------------------------------------------
+
+def show(args, kernel, name, start):
+    machine = story(args, kernel, name)
+    version = common.run([common.qemu(), "--version"]).split()
+    common.say(f"  booting Linux {kernel.release} in QEMU {version[3]} "
+               f"({guest.accelerator()}); all it says is in build/logs/{name}.out")
+    said = {}
+
+    def on_line(line):
+        key, colon, text = line.partition(": ")
+        if colon and key in ("reason", "summary"):
+            said.setdefault(key, text)
+        elif not line.startswith("%% "):
+            print(line, flush=True)
+
+    outcome = guest.run(machine, on_line)
+    seconds = time.monotonic() - start
+    if outcome.ok:
+        print(f"loopdma: PASS: {said.get('summary', '')}, kernel log clean, {seconds:.0f} s")
+        return 0
+    reason = outcome.reason
+    if "reason" in said and reason.startswith("job failed"):
+        reason = f"{said['reason']} (log: {common.relative(machine.log)})"
+    print(f"loopdma: FAIL: {reason}")
+    return 1
+
+
+def command(args, kernel, name):
+    machine = working_guest(args, kernel, name)
+    outcome = guest.run(machine, lambda line: print(line, flush=True))
+    failed = re.match(r"job failed, status (\d+)", outcome.reason)
+    if failed:
+        return int(failed[1])
+    if not outcome.ok:
+        raise Fail(outcome.reason)
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shell", action="store_true", help="give me the guest")
-    parser.add_argument("--kernel", metavar="NAME", help="stock kernel to boot, as "
-                        "listed by kernel.py list (default: the release's own)")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--shell", action="store_true", help="give me the guest")
+    how.add_argument("--cmd", metavar="COMMAND", help="run it in the guest")
+    parser.add_argument("--kernel", metavar="NAME", default="", help="stock kernel to boot, "
+                        "as listed by kernel.py list (default: the release's own)")
+    parser.add_argument("--kdir", metavar="DIR", default="", help="boot a kernel of yours: "
+                        "its tree, or the directory it was built in")
     parser.add_argument("--device-opts", default="", metavar="PROP=VALUE,...",
                         help="properties of the loopdma device")
+    parser.add_argument("--file", action="append", default=[], type=Path, metavar="PATH",
+                        help="with --shell or --cmd: put a file in / of the guest")
+    parser.add_argument("--share", type=Path, metavar="DIR", help="with --shell or --cmd: "
+                        f"what the guest has at {SHARED} (default: build/share)")
+    parser.add_argument("--smp", type=cpus, default=2, metavar="N", help="CPUs (default 2)")
+    parser.add_argument("--mem", type=mebibytes, metavar="MIB", help="memory, 512 or 2G")
     args = parser.parse_args()
-    if args.shell and not sys.stdin.isatty():
-        raise Fail("a shell needs a terminal: use scripts/guest.py to run a command "
-                   "in a guest")
     start = time.monotonic()
+    args.file = [path.expanduser() for path in args.file]
+    if args.cmd is not None and not args.cmd.strip():
+        parser.error("--cmd (CMD=) needs a command")
+    if not (args.shell or args.cmd) and (args.file or args.share):
+        parser.error("--file (FILES=) and --share (SHARE=) are for a shell or a command")
+    if args.shell and not sys.stdin.isatty():
+        raise Fail("a shell needs a terminal: run one command with "
+                   "make guest CMD='...', or scripts/run.py --cmd")
+    name = "shell" if args.shell else "command" if args.cmd else "run"
     try:
-        cell = kernel.cell(args.kernel) if args.kernel else kernel.cells()[0]
+        if args.share:
+            args.share = args.share.expanduser().absolute()
+        if args.share and not args.share.is_dir():
+            raise Fail(f"no directory {args.share}: SHARE= and --share take one to show "
+                       "to the guest")
+        check_device(args.device_opts)
+        kernel = target.choose(args.kernel, args.kdir)
+        check_files(args.file, kernel)
+        for line in kernel.lacks():
+            common.say(f"  {line}")
         common.qemu()
-        kdir = kernel.kdir(cell)
-        top, _ = modules.build(kdir)
-        files = guest.module_files(top) | guest.lspci()
-        files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(cell))
-        files["bin/loopdmactl"] = common.ROOT / "scripts" / "loopdmactl"
-        machine = guest.Guest(kernel=kernel.image(cell), files=files, name="run",
-                              job=SHELL if args.shell else SHOW,
-                              device=args.device_opts, steady=False)
-        if args.shell:
+        with guest.own_name(name) as free:
+            if args.cmd:
+                return command(args, kernel, free)
+            if not args.shell:
+                return show(args, kernel, free, start)
+            machine = working_guest(args, kernel, free)
             common.say("  booting ...")
             return guest.interact(machine)
-        with common.step(f"guest with Linux {cell.kver} ({guest.accelerator()})"):
-            outcome = guest.run(machine)
     except Fail as e:
-        if args.shell:
-            raise
-        print(f"loopdma: FAIL: {e}")
-        return 1
-    said = ""
-    for line in outcome.lines:
-        for prefix in ("reason: ", "summary: "):
-            if line.startswith(prefix):
-                said = line.removeprefix(prefix)
-                break
-        else:
-            print(line)
-    seconds = time.monotonic() - start
-    if outcome.ok:
-        print(f"loopdma: PASS: {said}, kernel log clean, {seconds:.0f} s")
-        return 0
-    reason = outcome.reason
-    if said and reason.startswith("job failed"):
-        reason = f"{said} (log: {common.relative(machine.log)})"
-    print(f"loopdma: FAIL: {reason}")
-    return 1
+        if not args.shell and not args.cmd:
+            print(f"loopdma: FAIL: {e}")
+            return 1
+        print(f"run: {e}", file=sys.stderr)
+        return NOT_JUDGED if args.cmd else 1
 
 
 if __name__ == "__main__":
