@@ -205,11 +205,11 @@ def refusal(qemu, properties):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
             errors="replace")
     except OSError as e:
-        return f"{qemu}: {e.strerror}"
+        return f"it does not run: {e.strerror}"
     if done.returncode == 0:
-        return "" if "QEMU" in done.stdout else f"{qemu} is no qemu-system-x86_64"
+        return "" if "QEMU" in done.stdout else "this is no qemu-system-x86_64"
     said = done.stderr.strip().splitlines()
-    return said[0] if said else f"{qemu} ends with status {done.returncode}"
+    return said[0] if said else f"it ends with status {done.returncode}"
 
 
 def check_device(properties):
