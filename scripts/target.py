@@ -5,6 +5,7 @@ Both say where their image is, what modules are built against, and what they hav
 of the modules that a guest loads.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -79,8 +80,8 @@ class Tree:
         self.packed = self.directory / "arch/x86/boot/bzImage"
         self.check()
         self.name = str(self.directory)
-        release = self.directory / "include/config/kernel.release"
-        self.release = release.read_text(encoding="ascii").strip()
+        text = (self.directory / "include/generated/utsrelease.h").read_text("ascii")
+        self.release = re.search(r'"(.+)"', text)[1]
         self.iommu = "strict" if self.has("INTEL_IOMMU") else "off"
         self.paths = self.built = None
 
@@ -97,7 +98,7 @@ class Tree:
                 "give a tree that was built, or the directory that it was built in (O=)"
             raise Fail(f"KDIR={there} has no arch/x86/boot/bzImage: {more}")
         for name in ("Module.symvers", "include/config/auto.conf",
-                     "include/config/kernel.release"):
+                     "include/generated/utsrelease.h"):
             if not (there / name).exists():
                 raise Fail(f"KDIR={there} has no {name}: build the kernel and its modules "
                            "first: make -j$(nproc)")
@@ -134,7 +135,7 @@ class Tree:
             if not kernel.PVH_NOTE.search(data):
                 return self.packed
             place.mkdir(parents=True, exist_ok=True)
-            part = place / f"vmlinux.{common.os.getpid()}"
+            part = place / f"vmlinux.{os.getpid()}"
             part.write_bytes(data)
             part.rename(unpacked)
         return unpacked
