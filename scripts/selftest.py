@@ -20,6 +20,7 @@ import conformance
 import fuzz
 import guest
 import mutants
+import target
 from qtest import suite
 
 SCRIPTS = common.ROOT / "scripts"
@@ -143,6 +144,98 @@ def run_kernel_unknown():
     """`make run` with a kernel that does not exist"""
     return expect([SCRIPTS / "run.py", "--kernel", "2.4"],
                   "no stock kernel '2.4'.*choose one of")
+
+
+def run_device_refused():
+    """`make run` with a device that there cannot be, told before anything is built"""
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+        # It says what a QEMU says, which is not at hand without building it.
+        qemu = Path(directory) / "qemu"
+        for said, code, device, wanted in [
+                ("", 0, "channels", "DEVICE=channels is no list of properties: give"),
+                ("", 0, "channels=1,,x=2", "DEVICE=channels=1,,x=2 is no list of properties"),
+                ("", 0, "", "QEMU=.*: this is no qemu-system-x86_64"),
+                ("", 3, "", "QEMU=.*: it ends with status 3"),
+                ("qemu: Property 'loopdma.frob' not found", 1, "frob=1",
+                 "DEVICE=frob=1: qemu: Property 'loopdma.frob' not found"),
+                ("'loopdma' is not a valid device model name", 1, "channels=1",
+                 "QEMU=.*: it has no loopdma device .*; unset QEMU")]:
+            qemu.write_text(f'#!/bin/sh\necho "{said}" >&2\nexit {code}\n', encoding="ascii")
+            qemu.chmod(0o755)
+            reason = expect_told([SCRIPTS / "run.py", "--device-opts", device],
+                                 f"^loopdma: FAIL: {wanted}", {"QEMU": str(qemu)})
+            if reason:
+                return reason
+    return ""
+
+
+def expect_told(command, pattern, env=None):
+    """A command must fail with status 1, and its last line on standard output matches."""
+    environment = dict(os.environ, **(env or {}))
+    done = subprocess.run([str(word) for word in command], env=environment, check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, encoding="utf-8", cwd=common.ROOT)
+    last = (done.stdout.strip().splitlines() or [""])[-1]
+    if done.returncode != 1:
+        return f"status {done.returncode} instead of 1: {last}"
+    return "" if re.search(pattern, last) else f"says '{last}', not '{pattern}'"
+
+
+def own_kernel(options, files=("arch/x86/boot/bzImage",)):
+    """A directory that looks like a built kernel, and what must be removed at the end."""
+    place = tempfile.TemporaryDirectory(prefix="loopdma-test-")
+    texts = {"Module.symvers": "", ".config": "",
+             "include/config/auto.conf": "".join(f"CONFIG_{option}=y\n" for option in options),
+             "include/generated/utsrelease.h": '#define UTS_RELEASE "7.0.0"\n'}
+    for name in [*texts, *files]:
+        path = Path(place.name) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(texts.get(name, ""), encoding="ascii")
+    return place
+
+
+def own_kernels():
+    """a kernel of one's own: not there, not built, without an option"""
+    wanted = [(["--kdir", "/nonexistent"], "no directory KDIR=/nonexistent: give"),
+              (["--kdir", "/usr"], "KDIR=/usr has no arch/x86/boot/bzImage: give"),
+              (["--kdir", "/usr", "--kernel", "6.1"], "give one of them")]
+    with own_kernel(target.NEEDED) as good, own_kernel([], ()) as unbuilt, \
+            own_kernel([*target.NEEDED][:-2]) as poor:
+        wanted += [
+            (["--kdir", unbuilt], "has no arch/x86/boot/bzImage: build it first"),
+            (["--kdir", poor], "CONFIG_DEBUG_FS, CONFIG_DMA_ENGINE are off: add "
+             "CONFIG_DEBUG_FS=y CONFIG_DMADEVICES=y CONFIG_ALTERA_MSGDMA=m .*"
+             "merge_config.sh .config .*/guest.config"),
+            (["--kdir", good, "--file", "/nonexistent", "--cmd", "true"], "")]
+        for arguments, pattern in wanted[:-1]:
+            reason = expect_told([SCRIPTS / "run.py", *arguments],
+                                 f"^loopdma: FAIL: .*{pattern}")
+            if reason:
+                return reason
+        arguments, _ = wanted[-1]
+        reason = expect([SCRIPTS / "run.py", *arguments],
+                        "no file /nonexistent: FILES=", status=125)
+        if reason:
+            return reason
+        tree = target.Tree(good)
+        if tree.release != "7.0.0" or tree.iommu != "off" or \
+                not any(line.startswith("CONFIG_INTEL_IOMMU is off") for line in tree.lacks()):
+            return "what a kernel lacks is not told"
+        module = Path(good) / "foreign.ko"
+        module.write_bytes(b"\0vermagic=6.1.0 SMP\0depends=a,b-c\0")
+        return expect([SCRIPTS / "run.py", "--kdir", good, "--file", module, "--cmd", "true"],
+                      "foreign.ko is for Linux 6.1.0, the guest has 7.0.0: build it",
+                      status=125)
+
+
+def modprobe_index():
+    """what modprobe in a guest is told"""
+    module = b"\0depends=%s\0"
+    said = guest.modprobe({
+        "a.ko": module % b"b-c,gone", "lib/b_c.ko": module % b"d", "d.ko": module % b"",
+        "a.txt": b""})["modules.dep"].decode()
+    wanted = "/a.ko: /lib/b_c.ko /d.ko\n/lib/b_c.ko: /d.ko\n/d.ko: \n"
+    return "" if said == wanted else f"is told {said}"
 
 
 def raid_kernel_unknown():
@@ -1391,7 +1484,8 @@ def peers_figures():
 
 TESTS = [
     kdir_missing, kdir_empty, kdir_without_symvers, kdir_without_dma, variable_malformed,
-    kernel_unknown, run_kernel_unknown, raid_kernel_unknown, kernel_packed, lane_unknown,
+    kernel_unknown, run_kernel_unknown, run_device_refused, own_kernels, modprobe_index,
+    raid_kernel_unknown, kernel_packed, lane_unknown,
     matrix_unknown, mutant_unknown, mutants_judged, guest_without_job,
     cache_not_writable, home_not_writable, cache_with_space, qemu_missing, tool_missing,
     apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
