@@ -266,9 +266,7 @@ def shared_folder(args, kernel):
     folder = args.share or common.BUILD / "share"
     if not args.share:
         folder.mkdir(parents=True, exist_ok=True)
-    said = subprocess.run([common.qemu(), "-device", "virtio-9p-pci,help"], check=False,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if said.returncode:
+    if '"virtio-9p-pci"' not in common.run([common.qemu(), "-device", "help"]):
         lacking = "this QEMU has no virtio-9p-pci"
     else:
         try:
