@@ -15,6 +15,9 @@
  *	mode=sizes	64 B to 16 MiB, by DMA and by the CPU
  *	mode=depths	1 to 1024 copies in flight; needs loopdma.ring_size=2048
  *	mode=channels	1 to 16 channels at a time
+ *	mode=scale	one channel and two in turn, 1, 4 and 16 MiB
+ *	mode=busy	copies until the module is unloaded: busy_channels, busy_bytes,
+ *			busy_spin
  *	mode=latency	time of a copy, waited for by callback and by polling
  *	mode=priority	the same beside a channel that is never idle
  *	mode=open	all channels of the device are requested
@@ -36,6 +39,7 @@
 #include <linux/io.h>
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
+#include <linux/kernel_stat.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
@@ -82,6 +86,18 @@ static unsigned int samples = 10000;
 module_param(samples, uint, 0444);
 MODULE_PARM_DESC(samples, "Copies that a latency is judged by (default 10000)");
 
+static unsigned int busy_channels = 1;
+module_param(busy_channels, uint, 0444);
+MODULE_PARM_DESC(busy_channels, "Channels of mode=busy, 1 or 2 (default 1)");
+
+static unsigned int busy_bytes = SZ_1M;
+module_param(busy_bytes, uint, 0444);
+MODULE_PARM_DESC(busy_bytes, "Size of a copy of mode=busy, at most 16 MiB (default 1 MiB)");
+
+static bool busy_spin;
+module_param(busy_spin, bool, 0444);
+MODULE_PARM_DESC(busy_spin, "Have the CPU count beside the copies of mode=busy");
+
 /* How long the clock may take to be what it will be. */
 #define CLOCK_WAIT_MS	30000
 
@@ -93,8 +109,9 @@ MODULE_PARM_DESC(samples, "Copies that a latency is judged by (default 10000)");
  * as for any client that has no memory set aside for it at boot.
  */
 #define BENCH_BLOCK	SZ_4M
-#define BENCH_BLOCKS	4
-#define BENCH_MAX_SIZE	(BENCH_BLOCK * BENCH_BLOCKS)
+#define BENCH_MAX_SIZE	SZ_16M
+/* Two channels at a time copy as much. */
+#define BENCH_BLOCKS	(2 * BENCH_MAX_SIZE / BENCH_BLOCK)
 
 /* DMA_CTRL_ACK: nobody will make another transaction depend on it. */
 #define BENCH_FLAGS	(DMA_PREP_INTERRUPT | DMA_CTRL_ACK)
@@ -103,7 +120,7 @@ MODULE_PARM_DESC(samples, "Copies that a latency is judged by (default 10000)");
 
 /**
  * struct bench_buffer - memory to copy from or to
- * @block: its blocks
+ * @block: its blocks, as many as the mode needs
  * @dma: their bus addresses, while mapped
  */
 struct bench_buffer {
@@ -299,16 +316,15 @@ static int bench_open(struct bench *b)
 			continue;
 		b->pdev = pdev;
 		b->bar = pci_iomap(pdev, LOOPDMA_BAR, 0);
-		if (!b->bar) {
-			pci_dev_put(pdev);
+		if (!b->bar)
 			return -ENOMEM;
-		}
 		b->nengines = FIELD_GET(LOOPDMA_TOPOLOGY_ENGINES,
 					readl(b->bar + LOOPDMA_TOPOLOGY));
 		if (!engines || engines == b->nengines)
 			return 0;
 		bench_close(b);
 	}
+	b->pdev = NULL;
 	if (engines)
 		pr_err("no device with %u engines; is loopdma.ko loaded?\n",
 		       engines);
@@ -327,17 +343,16 @@ static void bench_free_buffer(struct bench_buffer *buf)
 		free_pages((unsigned long)buf->block[i], get_order(BENCH_BLOCK));
 }
 
-static int bench_alloc_buffer(struct bench_buffer *buf)
+static int bench_alloc_buffer(struct bench_buffer *buf, size_t len)
 {
 	unsigned int i;
 
-	for (i = 0; i < BENCH_BLOCKS; i++) {
+	for (i = 0; i < len / BENCH_BLOCK; i++) {
 		buf->block[i] = (void *)__get_free_pages(GFP_KERNEL |
 							 __GFP_NOWARN,
 							 get_order(BENCH_BLOCK));
 		if (!buf->block[i]) {
-			pr_err("no memory for a buffer of %u bytes\n",
-			       BENCH_MAX_SIZE);
+			pr_err("no memory for a buffer of %zu bytes\n", len);
 			return -ENOMEM;
 		}
 	}
@@ -345,13 +360,13 @@ static int bench_alloc_buffer(struct bench_buffer *buf)
 }
 
 /* Different everywhere, and made faster than random bytes are. */
-static void bench_fill_buffer(struct bench_buffer *buf)
+static void bench_fill_buffer(struct bench_buffer *buf, size_t len)
 {
 	u64 *word, value = 0;
 	unsigned int i;
 	size_t n;
 
-	for (i = 0; i < BENCH_BLOCKS; i++) {
+	for (i = 0; i < len / BENCH_BLOCK; i++) {
 		word = buf->block[i];
 		for (n = 0; n < BENCH_BLOCK / sizeof(*word); n++)
 			word[n] = value += GOLDEN_RATIO_64;
@@ -653,22 +668,11 @@ static int bench_compare_results(const void *a, const void *b)
 	return x->ns < y->ns ? -1 : x->ns > y->ns;
 }
 
-/* The same stream some times more; the median of all. */
-static int bench_more_windows(struct bench *b, size_t size, unsigned int nchans,
-			      unsigned int depth, struct bench_result *r)
+/* The median of as many windows as are asked for. */
+static void bench_median(struct bench_result *all)
 {
-	struct bench_result all[BENCH_MAX_WINDOWS] = { *r };
-	unsigned int i;
-	int err;
-
-	for (i = 1; i < windows; i++) {
-		err = bench_stream(b, size, nchans, depth, r->copies, &all[i]);
-		if (err)
-			return err;
-	}
 	sort(all, windows, sizeof(*all), bench_compare_results, NULL);
-	*r = all[windows / 2];
-	return 0;
+	*all = all[windows / 2];
 }
 
 /*
@@ -676,8 +680,8 @@ static int bench_more_windows(struct bench *b, size_t size, unsigned int nchans,
  * host may have disturbed one: a run that is too short makes another necessary,
  * and what is reported is never the run that the number was taken from.
  */
-static int bench_fill_window(struct bench *b, size_t size, unsigned int nchans,
-			     unsigned int depth, struct bench_result *r)
+static int bench_first_window(struct bench *b, size_t size, unsigned int nchans,
+			      unsigned int depth, struct bench_result *r)
 {
 	u64 window = (u64)window_ms * NSEC_PER_MSEC;
 	u64 copies = 2 * depth * nchans, next;
@@ -689,28 +693,72 @@ static int bench_fill_window(struct bench *b, size_t size, unsigned int nchans,
 		if (err)
 			return err;
 		if (measured && r->ns >= window / 2)
-			return bench_more_windows(b, size, nchans, depth, r);
+			return 0;
 		next = div64_u64(copies * window, r->ns + 1);
 		measured = r->ns >= window / 8;
 		/* Never trust a short run too far. */
-		copies = clamp_t(u64, next, depth * nchans, copies * 8);
+		copies = clamp_t(u64, next, 2 * depth * nchans, copies * 8);
 	}
 }
 
-/* The same, with the buffers mapped for it, and compared afterwards. */
-static int bench_measure(struct bench *b, size_t size, unsigned int nchans,
-			 unsigned int depth, struct bench_result *r)
+/* All windows of streams that take turns: what disturbs one disturbs the others. */
+static int bench_windows(struct bench *b, size_t size,
+			 const unsigned int *nchans, unsigned int n,
+			 unsigned int depth,
+			 struct bench_result (*all)[BENCH_MAX_WINDOWS])
 {
-	size_t len = size * nchans;
+	unsigned int i, window;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		err = bench_first_window(b, size, nchans[i], depth, &all[i][0]);
+		if (err)
+			return err;
+	}
+	for (window = 1; window < windows; window++) {
+		for (i = 0; i < n; i++) {
+			err = bench_stream(b, size, nchans[i], depth,
+					   all[i][0].copies, &all[i][window]);
+			if (err)
+				return err;
+		}
+	}
+	for (i = 0; i < n; i++)
+		bench_median(all[i]);
+	return 0;
+}
+
+/*
+ * The same, with the buffers mapped for it, and compared afterwards.  The last
+ * of @nchans is the highest.
+ */
+static int bench_measure_in_turn(struct bench *b, size_t size,
+				 const unsigned int *nchans, unsigned int n,
+				 unsigned int depth,
+				 struct bench_result (*all)[BENCH_MAX_WINDOWS])
+{
+	size_t len = size * nchans[n - 1];
 	int err;
 
 	bench_clear(b, len);
 	err = bench_map(b, len);
 	if (err)
 		return err;
-	err = bench_fill_window(b, size, nchans, depth, r);
+	err = bench_windows(b, size, nchans, n, depth, all);
 	bench_unmap(b, len);
 	return err ?: bench_compare(b, len);
+}
+
+static int bench_measure(struct bench *b, size_t size, unsigned int nchans,
+			 unsigned int depth, struct bench_result *r)
+{
+	struct bench_result all[1][BENCH_MAX_WINDOWS];
+	int err;
+
+	err = bench_measure_in_turn(b, size, &nchans, 1, depth, all);
+	if (!err)
+		*r = all[0][0];
+	return err;
 }
 
 /* Nanoseconds that the CPU takes to copy once. */
@@ -735,6 +783,16 @@ static u64 bench_memcpy(struct bench *b, size_t size)
 	}
 }
 
+static void bench_report_result(const struct bench *b, size_t size,
+				unsigned int nchans, unsigned int depth,
+				const struct bench_result *r)
+{
+	pr_info("mode=%s kind=dma size=%zu depth=%u channels=%u engines=%u copies=%llu issues=%llu ns=%llu busy_ns=%llu doorbells=%u irqs=%u reads=%u\n",
+		mode, size, depth, nchans, b->nengines, r->copies, r->issues,
+		r->ns, r->busy_ns, r->counts.doorbells, r->counts.irqs,
+		r->counts.reads);
+}
+
 static int bench_report(struct bench *b, size_t size, unsigned int nchans,
 			unsigned int depth)
 {
@@ -742,12 +800,9 @@ static int bench_report(struct bench *b, size_t size, unsigned int nchans,
 	int err;
 
 	err = bench_measure(b, size, nchans, depth, &r);
-	if (err)
-		return err;
-	pr_info("mode=%s kind=dma size=%zu depth=%u channels=%u engines=%u copies=%llu issues=%llu ns=%llu busy_ns=%llu doorbells=%u irqs=%u reads=%u\n",
-		mode, size, depth, nchans, b->nengines, r.copies, r.issues, r.ns,
-		r.busy_ns, r.counts.doorbells, r.counts.irqs, r.counts.reads);
-	return 0;
+	if (!err)
+		bench_report_result(b, size, nchans, depth, &r);
+	return err;
 }
 
 static void bench_report_memcpy(struct bench *b, size_t size)
@@ -807,35 +862,83 @@ static int bench_mode_channels(struct bench *b)
 	return 0;
 }
 
+/**
+ * struct bench_scale - what one channel does, and two
+ * @size: bytes of a copy
+ * @depth: copies in flight on each
+ */
+struct bench_scale {
+	size_t size;
+	unsigned int depth;
+};
+
+static const struct bench_scale bench_scales[] = {
+	{ SZ_1M, 8 },
+	/* These leave the guest's CPU next to nothing to do. */
+	{ SZ_4M, 4 },
+	{ BENCH_MAX_SIZE, 4 },
+};
+
+static int bench_mode_scale(struct bench *b)
+{
+	static const unsigned int nchans[] = { 1, 2 };
+	struct bench_result all[ARRAY_SIZE(nchans)][BENCH_MAX_WINDOWS];
+	const struct bench_scale *scale = bench_scales;
+	unsigned int i;
+	int err;
+
+	err = bench_request_channels(b, 2);
+	for (; !err && scale < bench_scales + ARRAY_SIZE(bench_scales); scale++) {
+		err = bench_measure_in_turn(b, scale->size, nchans,
+					    ARRAY_SIZE(nchans), scale->depth, all);
+		for (i = 0; !err && i < ARRAY_SIZE(nchans); i++)
+			bench_report_result(b, scale->size, nchans[i],
+					    scale->depth, &all[i][0]);
+	}
+	return err;
+}
+
 static u64 bench_mbps(u64 bytes, u64 ns)
 {
 	return div64_u64(bytes * 1000, ns + 1);
 }
 
+/* Whole percent of the CPU's time that is not spent, or "none". */
+static void bench_saved(char *buf, size_t len, u64 spent, u64 whole)
+{
+	if (spent < whole)
+		snprintf(buf, len, "%llu%%", div64_u64((whole - spent) * 100, whole));
+	else
+		snprintf(buf, len, "none");
+}
+
 static int bench_mode_table(struct bench *b)
 {
 	struct bench_result r;
+	u64 cpu, dma, irqs;
 	unsigned int i;
-	u64 cpu;
+	char saved[8];
 	int err;
 
-	pr_info("%8s %10s %10s %12s %12s %8s\n", "bytes", "DMA MB/s",
-		"CPU MB/s", "DMA: CPU us", "memcpy us", "irqs");
+	pr_info("each copy, by DMA (8 in flight) and by the CPU's memcpy(); CPU us: its time, microseconds\n");
+	/* loopdmactl knows the columns by this line. */
+	pr_info("%8s %9s %12s %12s %14s %10s %10s\n", "bytes", "DMA MB/s",
+		"memcpy MB/s", "DMA CPU us", "memcpy CPU us", "irqs/copy",
+		"CPU saved");
 	for (i = 0; i < ARRAY_SIZE(bench_sizes); i++) {
 		err = bench_measure(b, bench_sizes[i], 1, 8, &r);
 		if (err)
 			return err;
 		cpu = bench_memcpy(b, bench_sizes[i]);
-		pr_info("%8zu %10llu %10llu %8llu.%03llu %8llu.%03llu %4u.%03u\n",
+		dma = div64_u64(r.busy_ns, r.copies);
+		irqs = div64_u64((u64)r.counts.irqs * 1000, r.copies);
+		bench_saved(saved, sizeof(saved), dma, cpu);
+		pr_info("%8zu %9llu %12llu %8llu.%03llu %10llu.%03llu %6llu.%03llu %10s\n",
 			bench_sizes[i],
 			bench_mbps(r.copies * bench_sizes[i], r.ns),
 			bench_mbps(bench_sizes[i], cpu),
-			div64_u64(r.busy_ns, r.copies) / 1000,
-			div64_u64(r.busy_ns, r.copies) % 1000,
-			cpu / 1000, cpu % 1000,
-			(u32)div64_u64(r.counts.irqs, r.copies),
-			(u32)(div64_u64((u64)r.counts.irqs * 1000, r.copies) %
-			      1000));
+			dma / 1000, dma % 1000, cpu / 1000, cpu % 1000,
+			irqs / 1000, irqs % 1000, saved);
 	}
 	return 0;
 }
@@ -858,42 +961,82 @@ static int bench_spin(void *data)
 	return 0;
 }
 
+static int bench_start_spinner(struct bench_spinner *sp)
+{
+	sp->task = kthread_run(bench_spin, sp, "loopdma_spin");
+	return PTR_ERR_OR_ZERO(sp->task);
+}
+
+static int bench_compare_u32(const void *a, const void *b)
+{
+	u32 x = *(const u32 *)a, y = *(const u32 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What the spinner counts in a second while nothing is copied. */
+static u64 bench_spin_alone(const struct bench_spinner *sp)
+{
+	ktime_t start = ktime_get();
+	u64 count = READ_ONCE(sp->count);
+
+	msleep(window_ms);
+	count = READ_ONCE(sp->count) - count;
+	return div64_u64(count * NSEC_PER_SEC,
+			 ktime_to_ns(ktime_sub(ktime_get(), start)));
+}
+
+/* The same beside copies, in thousandths of it, in each of all windows. */
+static int bench_progress_windows(struct bench *b, u32 *permille)
+{
+	struct bench_result r;
+	unsigned int i;
+	u64 alone;
+	int err;
+
+	err = bench_first_window(b, SZ_1M, 1, 8, &r);
+	for (i = 0; i < windows && !err; i++) {
+		alone = bench_spin_alone(b->spinner);
+		err = bench_stream(b, SZ_1M, 1, 8, r.copies, &r);
+		permille[i] = div64_u64(r.spun * 1000,
+					div64_u64(alone * r.ns, NSEC_PER_SEC) + 1);
+	}
+	return err;
+}
+
 /*
  * How much of its speed a counting loop keeps while copies stream, in
  * thousandths.  Only means something with one CPU.
  */
-static int bench_progress(struct bench *b, u64 *permille)
+static int bench_progress(struct bench *b, u32 *permille)
 {
+	u32 all[BENCH_MAX_WINDOWS];
 	struct bench_spinner sp = { };
-	struct bench_result r;
-	u64 alone, ns;
-	ktime_t start;
 	int err;
 
-	sp.task = kthread_run(bench_spin, &sp, "loopdma_spin");
-	if (IS_ERR(sp.task))
-		return PTR_ERR(sp.task);
-
-	msleep(20);
-	alone = READ_ONCE(sp.count);
-	start = ktime_get();
-	msleep(window_ms);
-	alone = READ_ONCE(sp.count) - alone;
-	ns = ktime_to_ns(ktime_sub(ktime_get(), start));
-
+	bench_clear(b, SZ_1M);
+	err = bench_map(b, SZ_1M);
+	if (err)
+		return err;
+	err = bench_start_spinner(&sp);
+	if (err)
+		goto unmap;
 	b->spinner = &sp;
-	err = bench_measure(b, SZ_1M, 1, 8, &r);
+	err = bench_progress_windows(b, all);
 	b->spinner = NULL;
 	kthread_stop(sp.task);
-	if (!err)
-		*permille = div64_u64(r.spun * 1000,
-				      div64_u64(alone * r.ns, ns) + 1);
-	return err;
+unmap:
+	bench_unmap(b, SZ_1M);
+	if (err)
+		return err;
+	sort(all, windows, sizeof(*all), bench_compare_u32, NULL);
+	*permille = all[windows / 2];
+	return bench_compare(b, SZ_1M);
 }
 
 static int bench_mode_figures(struct bench *b)
 {
-	u64 permille;
+	u32 permille;
 	int err;
 
 	bench_report_memcpy(b, SZ_64K);
@@ -907,9 +1050,60 @@ static int bench_mode_figures(struct bench *b)
 	if (!err)
 		err = bench_progress(b, &permille);
 	if (!err)
-		pr_info("mode=%s kind=progress permille=%llu\n", mode,
+		pr_info("mode=%s kind=progress permille=%u\n", mode,
 			permille);
 	return err;
+}
+
+/* --- copies that go on ------------------------------------------------------ */
+
+/* As in mode=scale. */
+#define BUSY_DEPTH(size)	((size) > SZ_1M ? 4 : 8)
+
+/**
+ * struct bench_busy - copies that go on until the module is unloaded
+ * @stream: the copies
+ * @spinner: what counts beside them, if it was asked for
+ */
+static struct bench_busy {
+	struct bench_stream stream;
+	struct bench_spinner spinner;
+} bench_busy;
+
+static int bench_mode_busy(struct bench *b)
+{
+	int err;
+
+	if (!busy_channels || busy_channels > 2 || !busy_bytes ||
+	    busy_bytes > BENCH_MAX_SIZE) {
+		pr_err("busy_channels must be 1 or 2, busy_bytes from 1 to %u\n",
+		       BENCH_MAX_SIZE);
+		return -EINVAL;
+	}
+	err = bench_request_channels(b, busy_channels);
+	if (!err)
+		err = bench_map(b, busy_channels * busy_bytes);
+	if (err)
+		return err;
+	if (busy_spin) {
+		err = bench_start_spinner(&bench_busy.spinner);
+		if (err) {
+			bench_unmap(b, busy_channels * busy_bytes);
+			return err;
+		}
+	}
+	bench_stream_init(&bench_busy.stream, b, busy_bytes, 0, busy_channels);
+	bench_begin(&bench_busy.stream, BUSY_DEPTH(busy_bytes), S64_MAX - 1);
+	return 0;
+}
+
+static void bench_busy_end(struct bench *b)
+{
+	bench_stop(&bench_busy.stream);
+	bench_end(&bench_busy.stream);
+	if (busy_spin)
+		kthread_stop(bench_busy.spinner.task);
+	bench_unmap(b, busy_channels * busy_bytes);
 }
 
 /* --- latency --------------------------------------------------------------- */
@@ -1017,13 +1211,6 @@ static int bench_trip_wait(struct bench *b, struct dma_chan *chan, size_t off,
 	return trip.result == DMA_TRANS_NOERROR ? 0 : -EIO;
 }
 
-static int bench_compare_ns(const void *a, const void *b)
-{
-	u32 x = *(const u32 *)a, y = *(const u32 *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* The sample that all but so many thousandths are no longer than. */
 static u32 bench_percentile(const u32 *ns, unsigned int thousandths)
 {
@@ -1061,7 +1248,7 @@ static int bench_latency(struct bench *b, unsigned int index, size_t size,
 	if (err) {
 		pr_err("a copy of %zu bytes failed: %d\n", size, err);
 	} else {
-		sort(ns, samples, sizeof(*ns), bench_compare_ns, NULL);
+		sort(ns, samples, sizeof(*ns), bench_compare_u32, NULL);
 		pr_info("mode=%s kind=latency size=%zu poll=%u load=%u class=%u copies=%u ns=%llu p50_ns=%u p99_ns=%u p999_ns=%u\n",
 			mode, size, poll, load, class, samples, total,
 			bench_percentile(ns, 500), bench_percentile(ns, 10),
@@ -1674,26 +1861,30 @@ out:
  * struct bench_mode - a mode
  * @name: value of parameter mode
  * @run: does it
- * @copies: uses the buffers
+ * @bytes: size of the buffers, 0 if it uses none
+ * @end: ends what goes on until the module is unloaded, NULL if nothing does
  */
 struct bench_mode {
 	const char *name;
 	int (*run)(struct bench *b);
-	bool copies;
+	size_t bytes;
+	void (*end)(struct bench *b);
 };
 
 static const struct bench_mode bench_modes[] = {
 	{ "loopback", bench_mode_loopback },
-	{ "table", bench_mode_table, true },
-	{ "figures", bench_mode_figures, true },
-	{ "sizes", bench_mode_sizes, true },
-	{ "depths", bench_mode_depths, true },
-	{ "channels", bench_mode_channels, true },
-	{ "latency", bench_mode_latency, true },
-	{ "priority", bench_mode_priority, true },
+	{ "table", bench_mode_table, BENCH_MAX_SIZE },
+	{ "figures", bench_mode_figures, BENCH_MAX_SIZE },
+	{ "sizes", bench_mode_sizes, BENCH_MAX_SIZE },
+	{ "depths", bench_mode_depths, BENCH_MAX_SIZE },
+	{ "channels", bench_mode_channels, BENCH_MAX_SIZE },
+	{ "scale", bench_mode_scale, 2 * BENCH_MAX_SIZE },
+	{ "busy", bench_mode_busy, 2 * BENCH_MAX_SIZE, bench_busy_end },
+	{ "latency", bench_mode_latency, BENCH_MAX_SIZE },
+	{ "priority", bench_mode_priority, BENCH_MAX_SIZE },
 	{ "open", bench_mode_open },
-	{ "cost", bench_mode_cost, true },
-	{ "outstanding", bench_mode_outstanding, true },
+	{ "cost", bench_mode_cost, BENCH_MAX_SIZE },
+	{ "outstanding", bench_mode_outstanding, BENCH_MAX_SIZE },
 };
 
 static const struct bench_mode *bench_find_mode(void)
@@ -1707,27 +1898,42 @@ static const struct bench_mode *bench_find_mode(void)
 	return NULL;
 }
 
+/* What goes on until the module is unloaded, and what it goes on with. */
+static const struct bench_mode *bench_kept_mode;
+static struct bench *bench_kept;
+
 static int bench_run(const struct bench_mode *m, struct bench *b)
 {
-	int err = 0;
+	int err;
 
-	if (m->copies) {
-		err = bench_alloc_buffer(&b->src);
+	err = bench_request_channels(b, 1);
+	if (err)
+		return err;
+	b->dev = dmaengine_get_dma_device(b->chan[0]);
+	if (m->bytes) {
+		err = bench_alloc_buffer(&b->src, m->bytes);
 		if (!err)
-			err = bench_alloc_buffer(&b->dst);
+			err = bench_alloc_buffer(&b->dst, m->bytes);
 		if (!err)
-			bench_fill_buffer(&b->src);
+			bench_fill_buffer(&b->src, m->bytes);
 		if (!err)
 			err = idle_begin();
 	}
 	if (!err) {
 		err = m->run(b);
-		if (m->copies)
+		if (m->bytes)
 			idle_end();
 	}
+	return err;
+}
+
+static void bench_free(struct bench *b)
+{
 	bench_free_buffer(&b->dst);
 	bench_free_buffer(&b->src);
-	return err;
+	bench_close(b);
+	pci_dev_put(b->pdev);
+	kfree(b);
 }
 
 static int __init bench_init(void)
@@ -1752,25 +1958,27 @@ static int __init bench_init(void)
 	err = bench_wait_for_clock();
 	if (!err)
 		err = bench_open(b);
-	if (err)
-		goto out;
-	err = bench_request_channels(b, 1);
 	if (!err) {
-		b->dev = dmaengine_get_dma_device(b->chan[0]);
 		err = bench_run(m, b);
+		if (err)
+			pr_err("%s failed: %d\n", mode, err);
 	}
-	if (err)
-		pr_err("%s failed: %d\n", mode, err);
-	bench_close(b);
-	pci_dev_put(b->pdev);
-out:
-	kfree(b);
+	if (!err && m->end) {
+		bench_kept_mode = m;
+		bench_kept = b;
+		return 0;
+	}
+	bench_free(b);
 	return err;
 }
 module_init(bench_init);
 
 static void __exit bench_exit(void)
 {
+	if (bench_kept) {
+		bench_kept_mode->end(bench_kept);
+		bench_free(bench_kept);
+	}
 }
 module_exit(bench_exit);
 
