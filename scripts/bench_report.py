@@ -10,18 +10,33 @@ import shutil
 import statistics
 import subprocess
 
+import bench_conclusions
 from common import Fail
 
 KIB, MIB = 1 << 10, 1 << 20
 
 STYLE = """
-body { font-family: sans-serif; max-width: 90em; margin: 1em auto; padding: 0 1em; }
-table { border-collapse: collapse; margin: 1em 0; }
-td, th { border-bottom: 1px solid #ccc; padding: .2em .8em; text-align: right; }
-td:first-child, th:first-child { text-align: left; }
-.missed { color: #b00; }
-.plots { display: flex; flex-wrap: wrap; gap: 1em; }
-.plots figure { margin: 0; }
+body { font-family: sans-serif; line-height: 1.4; max-width: 42em; margin: 0 auto;
+       padding: 0 1em 2em; overflow-wrap: anywhere; }
+h1, h2 { line-height: 1.2; }
+table { border-collapse: collapse; font-size: .8em; }
+td, th { border-bottom: 1px solid #ccc; padding: .2em .3em; text-align: right;
+         white-space: nowrap; }
+td:first-child, th:first-child { text-align: left; white-space: normal; min-width: 5em; }
+dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1em; }
+dl.facts dd { margin: 0; }
+ul.claims { list-style: none; padding: 0; }
+ul.claims li { border-left: .3em solid #2a7; padding: 0 0 0 .7em; margin: 0 0 1em; }
+ul.claims li.not { border-color: #b00; }
+ul.claims p { margin: .1em 0; }
+.figure::first-letter { text-transform: uppercase; }
+.not b { color: #b00; }
+.holds b { color: #175; }
+.small { color: #555; font-size: .85em; }
+.warning { background: #fe9; padding: .5em .7em; }
+.wide { overflow-x: auto; }
+figure { margin: 1em 0 2em; }
+figure svg { width: 100%; height: auto; }
 """
 
 
@@ -79,29 +94,43 @@ def microseconds(record):
 
 # --- plots --------------------------------------------------------------------
 
+# As wide as a phone, so that its text is one that can be read there.  Below, the
+# legend has a line for each curve.
 PREAMBLE = """\
-set terminal svg size 620,420 font "sans-serif,13" name "{name}" background "white"
+set terminal svg size 400,{height} font "sans-serif,13" name "{name}" background "white"
 set grid
-set key outside bottom center maxcols 2
+set key outside below center maxcols 1 Left reverse samplen 2
 set title "{title}"
 set xlabel "{xlabel}"
 set ylabel "{ylabel}"
 """
+PLOT_HEIGHT, LEGEND_LINE = 330, 18
 
-LOG_X = "set logscale x 2\nset format x '%.0b%B'\n"
+LOG_X = "set logscale x 2\nset format x '%.0b%B'\nset xtics rotate by -40\n"
 SCALED_Y = "set format y '%.1s%c'\n"
 LOG_Y = "set logscale y\nset format y '%.0s%c'\n"
+
+
+# Gnuplot's numbers of filled shapes: circle, square, triangles, diamond, pentagon.
+SHAPES = (7, 5, 9, 11, 13, 15)
+
+
+def preamble(name, title, xlabel, ylabel, labels):
+    return PREAMBLE.format(name=name, title=title, xlabel=xlabel, ylabel=ylabel,
+                           height=PLOT_HEIGHT + LEGEND_LINE * labels)
 
 
 def draw(name, title, xlabel, ylabel, lines, extra=""):
     """A plot of [(label, [(x, median, lowest, highest)])]."""
     blocks, curves = [], []
-    for i, (label, points) in enumerate(line for line in lines if line[1]):
+    lines = [line for line in lines if line[1]]
+    for i, (label, points) in enumerate(lines):
         rows = "\n".join(" ".join(f"{value:.6g}" for value in point) for point in points)
         blocks.append(f"$data{i} << EOD\n{rows}\nEOD\n")
-        curves.append(f"$data{i} using 1:2:3:4 with yerrorlines pt 7 ps 0.4 "
+        # A shape of its own for each, for who does not see colours.
+        curves.append(f"$data{i} using 1:2:3:4 with yerrorlines lw 1.5 pt {SHAPES[i]} ps 0.6 "
                       f'title "{label}"')
-    return gnuplot(PREAMBLE.format(name=name, title=title, xlabel=xlabel, ylabel=ylabel) +
+    return gnuplot(preamble(name, title, xlabel, ylabel, len(lines)) +
                    extra + "".join(blocks) + "plot " + ", ".join(curves) + "\n")
 
 
@@ -111,9 +140,9 @@ def draw_bars(name, title, ylabel, names, rows):
                      for label, values in rows)
     bars = ", ".join(f"$data using {i}:xtic(1) title '{bar}'"
                      for i, bar in enumerate(names, 2))
-    return gnuplot(PREAMBLE.format(name=name, title=title, xlabel="", ylabel=ylabel) +
+    return gnuplot(preamble(name, title, "", ylabel, len(names) + 8) +
                    LOG_Y + "set style data histograms\nset style fill solid 0.8\n"
-                   "set xtics scale 0 font ',10'\nset key outside top center\n"
+                   "set xtics scale 0 rotate by -50\n"
                    f"$data << EOD\n{text}\nEOD\nplot {bars}\n")
 
 
@@ -184,7 +213,7 @@ def plots(report):
         rows = latency_rows(runs)
         yield draw_bars(f"latency{number}", f"Time of one copy, {label}", "us",
                         ["p50", "p99", "p99.9"],
-                        [(name.replace(", ", "\\n"), values) for name, values in rows])
+                        rows)
 
 
 def latency_rows(runs):
@@ -212,59 +241,93 @@ def latency_rows(runs):
 # --- the page -----------------------------------------------------------------
 
 def table(header, rows):
-    """HTML of a table; a row that is marked as missed is told by its colour."""
+    """HTML of a table, which scrolls by itself where it is too wide."""
     text = "".join(f"<th>{html.escape(str(cell))}</th>" for cell in header)
-    lines = [f"<table><tr>{text}</tr>"]
-    for missed, cells in rows:
+    lines = [f'<div class="wide"><table><tr>{text}</tr>']
+    for cells in rows:
         text = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
-        mark = ' class="missed"' if missed else ""
-        lines.append(f"<tr{mark}>{text}</tr>")
-    return "\n".join([*lines, "</table>"])
+        lines.append(f"<tr>{text}</tr>")
+    return "\n".join([*lines, "</table></div>"])
 
 
-def misses(target, value):
-    sign, bound = target.split()
-    return value < float(bound) if sign == ">=" else value > float(bound)
+def claim(report, found):
+    """What a figure shows, as an item of a list."""
+    text = html.escape
+    name, two = found["name"], report["figures_2_cpus"]
+    verdict, mark = ("holds", "holds") if found["holds"] else ("does not hold", "not")
+    lines = [f"<p><b>{verdict}</b>: {text(found['claim'])}</p>",
+             f'<p class="figure">{text(found["figure"])}.</p>',
+             f"<p>Why: {text(found['why'])}.</p>"]
+    small = f"<code>{name}</code>"
+    if name in two:
+        small += text(f"; guest with two CPUs: {bench_conclusions.ranged(two[name])}")
+    if "base" in report:
+        small += text("; base: " + bench_conclusions.ranged(report["base"]["figures"][name]))
+        if name in report["base"]["ratios"]:
+            small += text("; figure / base: " +
+                          bench_conclusions.ranged(report["base"]["ratios"][name]))
+    return f'<li class="{mark}">{"".join(lines)}<p class="small">{small}</p></li>'
 
 
-def figures_table(report):
-    two, base = report["figures_2_cpus"], report.get("base")
-    header = ["figure", "median", "min", "max", "runs", "two CPUs", "target"]
-    if base:
-        header += ["base", "ratio", "min", "max"]
+def claims(report):
+    """What does not hold first."""
+    every = sorted(report["conclusions"], key=lambda found: found["holds"])
+    return "\n".join(['<ul class="claims">', *(claim(report, found) for found in every),
+                      "</ul>"])
+
+
+def limits_table(report):
+    """What the host can do, beside what two channels make of it."""
+    figures, rows = report["figures"], []
+    for name in figures:
+        if name.startswith("host_two_threads_vs_one_"):
+            size = name.rpartition("_")[2]
+            two = figures[f"two_channels_vs_one_{size}"]
+            rows.append([size.replace("MiB", " MiB"),
+                         *(bench_conclusions.spread(figure)
+                           for figure in (figures[name], two))])
+    return table(["size", "two threads / one", "two channels / one"], rows)
+
+
+def threads_table(report):
     rows = []
-    for name, figure in report["figures"].items():
-        target = report["targets"][name]
-        cells = [name, *(f"{figure[key]:.4g}" for key in ("value", "min", "max")),
-                 figure["runs"], f"{two[name]['value']:.4g}" if name in two else "", target]
-        if base:
-            ratio = base["ratios"].get(name)
-            cells += [f"{base['figures'][name]['value']:.4g}",
-                      *(f"{ratio[key]:.3f}" if ratio else ""
-                        for key in ("value", "min", "max"))]
-        rows.append((misses(target, figure["value"]), cells))
-    return table(header, rows)
+    for row in report["threads"]:
+        what = f"{bench_conclusions.number(row['channels'], 'channel')}, " \
+               f"{row['size'] // MIB} MiB" + (", counting" if row["spin"] else "")
+        rows.append([what, *(f"{row[kind]['run']:.2f} + {row[kind]['wait']:.2f}"
+                             for kind in ("engine", "vcpu", "messenger")),
+                     f"{row['others'] + row['stolen']:.2f}"])
+    return table(["load", "engines", "guest", "interrupts", "others"], rows)
 
 
 def costs_table(rows):
     keys = list(rows[0])
-    return table(keys, [(False, [row[key] for key in keys]) for row in rows])
+    return table(keys, [[row[key] for key in keys] for row in rows])
+
+
+def facts_list(report):
+    facts = {"commit": report["commit"]}
+    if "base" in report:
+        facts["base"] = report["base"]["commit"]
+    facts |= {"host": f"{bench_conclusions.number(report['host_cpus'], 'CPU')}, "
+                      f"{report['host_cpu_model']}, Linux {report['host']}",
+              "QEMU": f"{report['qemu']}, {report['accelerator'].upper()}",
+              "guest": f"Linux {report['kernel']}"}
+    return '<dl class="facts">' + "".join(
+        f"<dt>{name}</dt><dd>{html.escape(fact)}</dd>" for name, fact in facts.items()) + "</dl>"
 
 
 def page(report):
     """The report as HTML."""
-    facts = [f"commit {report['commit']}", f"guest Linux {report['kernel']}",
-             f"accelerator {report['accelerator']}", f"host Linux {report['host']}",
-             f"{report['host_cpus']} CPUs of the host"]
-    if "base" in report:
-        facts.insert(1, f"base {report['base']['commit']}")
     figures = "\n".join(f"<figure>{svg}</figure>" for svg in plots(report))
-    latency = [(False, [f"{name}, {cpus} CPU{'s' if cpus > 1 else ''}",
-                        *(f"{value:.1f}" for value in values)])
+    latency = [[f"{name}, {cpus} CPU{'s' if cpus > 1 else ''}",
+                *(f"{value:.1f}" for value in values)]
                for cpus in (1, 2)
                for name, values in latency_rows(
                    [run for run in report["raw"] if run["cpus"] == cpus])]
     limits = "".join(f"<p>{html.escape(limit)}</p>" for limit in report["limits"])
+    warnings = "".join(f'<p class="warning">{html.escape(warning)}</p>'
+                       for warning in bench_conclusions.warnings(report))
     costs = "<h2>Instructions of the guest for each copy</h2>" + \
         costs_table(report["instructions"])
     if "base" in report:
@@ -273,18 +336,29 @@ def page(report):
         costs_table(report["cost_ns"])
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>loopdma: performance</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>{STYLE}</style></head><body>
 <h1>loopdma: performance</h1>
-<p>{html.escape("; ".join(facts))}.
-Documentation/performance.rst says what each figure means, and how to read the spread.</p>
-<h2>Figures</h2>
-{figures_table(report)}
+{facts_list(report)}
+{warnings}
+<h2>What holds: {html.escape(bench_conclusions.headline(report))}</h2>
+<p class="small">Each figure is the median of its runs, with the lowest and the highest
+[min..max], in guests with one CPU unless it says otherwise.  Documentation/performance.rst
+says what it means.</p>
+{claims(report)}
 {limits}
+<h2>What the host can do</h2>
+<p>The host's own memcpy by two threads, on CPUs and with buffers of their own, against
+one: two engines cannot make more of it.</p>
+{limits_table(report)}
+<h2>Who has the host's CPUs</h2>
+<p>While copies go on in a guest with one CPU: CPUs that threads of QEMU run on + wait for,
+medians of the runs; and those that other programs have, or the machine is refused.
+"Counting": the guest's CPU has work of its own.</p>
+{threads_table(report)}
 <h2>Plots</h2>
 <p>Points are medians, bars reach from the lowest to the highest run.</p>
-<div class="plots">
 {figures}
-</div>
 <h2>Time of one copy, microseconds</h2>
 {table(["which", "p50", "p99", "p99.9"], latency)}
 {costs}

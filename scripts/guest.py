@@ -424,6 +424,8 @@ class Guest:
         else:
             speed = ["-accel", "tcg,thread=multi"]
         return [str(self.qemu or common.qemu()), "-nodefaults", "-no-user-config",
+                # What 'top -H' and bench.py call QEMU's threads by.
+                "-name", "debug-threads=on",
                 "-display", "none", *([] if self.reboots else ["-no-reboot"]),
                 "-machine", machine, *speed, "-cpu", "host" if kvm else TCG_CPU, "-smp",
                 # A socket that is in two nodes is nothing that the kernel believes.

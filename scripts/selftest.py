@@ -1240,18 +1240,32 @@ copies=10 ns=300000 p50_ns=20000 p99_ns=80000 p999_ns=90000
 [    3.1] loopdma_bench: mode=priority kind=latency size=65536 poll=0 load=1 class=3 \
 copies=10 ns=300000 p50_ns=20000 p99_ns=40000 p999_ns=50000
 [    3.2] loopdma_bench: mode=open kind=open channels=32 ns=1500000 bytes=6291456
-[    3.3] loopdma_bench: mode=channels kind=dma size=1048576 depth=8 channels=1 engines=1 \
+[    3.3] loopdma_bench: mode=scale kind=dma size=1048576 depth=8 channels=1 engines=2 \
 copies=100 issues=93 ns=4000000 busy_ns=1 doorbells=93 irqs=30 reads=0
-[    3.4] loopdma_bench: mode=channels kind=dma size=1048576 depth=8 channels=2 engines=2 \
+[    3.4] loopdma_bench: mode=scale kind=dma size=1048576 depth=8 channels=2 engines=2 \
 copies=300 issues=286 ns=6000000 busy_ns=1 doorbells=286 irqs=60 reads=0
+[    3.5] loopdma_bench: mode=scale kind=dma size=4194304 depth=4 channels=1 engines=2 \
+copies=10 issues=7 ns=3000000 busy_ns=1 doorbells=7 irqs=10 reads=0
+[    3.6] loopdma_bench: mode=scale kind=dma size=4194304 depth=4 channels=2 engines=2 \
+copies=20 issues=12 ns=4000000 busy_ns=1 doorbells=12 irqs=20 reads=0
+[    3.7] loopdma_bench: mode=scale kind=dma size=16777216 depth=4 channels=1 engines=2 \
+copies=10 issues=7 ns=8000000 busy_ns=1 doorbells=7 irqs=10 reads=0
+[    3.8] loopdma_bench: mode=scale kind=dma size=16777216 depth=4 channels=2 engines=2 \
+copies=10 issues=2 ns=8000000 busy_ns=1 doorbells=2 irqs=10 reads=0
 """
+
+# Nanoseconds of the host's memcpy by size: one thread, two threads.
+BENCH_HOST = {1 << 20: (30000, 20000), 4 << 20: (200000, 100000), 16 << 20: (900000, 800000)}
 
 BENCH_FIGURES = {
     "copy_1MiB_vs_host_memcpy": 0.75, "copy_1MiB_vs_guest_memcpy": 4,
     "copy_4KiB_qd32_vs_qd1": 4, "doorbells_per_issue": 2, "mmio_reads_per_transfer": 0.25,
     "irqs_per_transfer_4KiB_qd32": 0.05, "irqs_per_transfer_4KiB_qd64": 0.02,
     "cpu_time_1MiB_vs_guest_memcpy": 0.01, "guest_progress_while_copying": 0.875,
-    "two_channels_vs_one_1MiB": 2, "polled_vs_interrupt_64B": 5,
+    "two_channels_vs_one_1MiB": 2, "two_channels_vs_one_4MiB": 1.5,
+    "two_channels_vs_one_16MiB": 1, "host_two_threads_vs_one_1MiB": 1.5,
+    "host_two_threads_vs_one_4MiB": 2, "host_two_threads_vs_one_16MiB": 1.125,
+    "polled_vs_interrupt_64B": 5,
     "priority_p99_vs_idle_p99": 0.5,
     "open_32_channels_ms": 1.5, "open_32_channels_MiB": 6,
 }
@@ -1284,7 +1298,7 @@ def refused(function, pattern):
 def bench_figures():
     """the figures of what a guest has measured"""
     import bench
-    found = bench.figures_of(bench.parse(BENCH), {bench.MIB: 30000})
+    found = bench.figures_of(bench.parse(BENCH), BENCH_HOST)
     for name, value in BENCH_FIGURES.items():
         if abs(found.pop(name) - value) > 1e-9:
             return f"{name} is not {value}"
@@ -1292,9 +1306,9 @@ def bench_figures():
         return f"has {found}, too"
     twice = BENCH + BENCH.splitlines()[1]
     lacking = BENCH.replace("poll=1", "poll=0", 1)
-    return refused(lambda: bench.figures_of(bench.parse(twice), {bench.MIB: 1}),
+    return refused(lambda: bench.figures_of(bench.parse(twice), BENCH_HOST),
                    "reported 2 measurements of mode=figures kind=memcpy") or \
-        refused(lambda: bench.figures_of(bench.parse(lacking), {bench.MIB: 1}),
+        refused(lambda: bench.figures_of(bench.parse(lacking), BENCH_HOST),
                 "reported [02] measurements of mode=latency") or \
         refused(lambda: bench.parse(BENCH.replace("ns=10000", "ns=1o000")),
                 "what is no measurement: mode=figures kind=memcpy") or \
@@ -1371,9 +1385,88 @@ def bench_points():
     if rows.get("64 B, polled") != [5, 6, 7] or \
             rows.get("4 KiB, with load, class 3") != [20, 100, 500] or len(rows) != 7:
         return f"latencies are {rows}"
-    text = bench_report.table(["<a>"], [(True, ["&"]), (False, [1])])
-    return "" if "&lt;a&gt;" in text and '<tr class="missed"><td>&amp;' in text and \
+    text = bench_report.table(["<a>"], [["&"], [1]])
+    return "" if "&lt;a&gt;" in text and "<tr><td>&amp;" in text and \
         "<tr><td>1" in text else f"the table is {text}"
+
+
+def bench_threads():
+    """who has the host's CPUs while a guest copies"""
+    import bench_threads as threads
+    kinds = [threads.thread_kind(name) for name in
+             ("CPU 0/TCG", "loopdma-1", "loopdma-irq", "qemu-system-x86", "call_rcu")]
+    if kinds != ["vcpu", "engine", "messenger", "main", "other"]:
+        return f"threads are taken for {kinds}"
+    first = 10.0, {"1": ("engine", 1.0, 0.5), "2": ("engine", 2.0, 0.5),
+                   "3": ("vcpu", 1.0, 0.0)}, 7.0, 1.0
+    last = 12.0, {"1": ("engine", 2.0, 0.75), "2": ("engine", 3.5, 0.5),
+                  "3": ("vcpu", 1.5, 0.5), "4": ("other", 9.0, 9.0)}, 11.0, 1.5
+    found = threads.between(first, last)
+    wanted = {"threads": {"engine": {"run": 1.25, "wait": 0.125},
+                          "vcpu": {"run": 0.25, "wait": 0.25}},
+              "stolen": 0.25, "others": 0.5}
+    if found != wanted:
+        return f"between two looks was {found}, not {wanted}"
+    record = {"mode": "busy", "kind": "threads", "channels": 2, "size": 1 << 20, "spin": 0}
+    row, = threads.summaries([{"cpus": 1, "records": [record | found]}])
+    if (row["channels"], row["spin"], row["engine"], row["main"], row["others"]) != (
+            2, 0, wanted["threads"]["engine"], {"run": 0, "wait": 0}, 0.5):
+        return f"sums up to {row}"
+    # A process that is ours, and one that is not.
+    _, seen, worked, _ = threads.look()
+    return "" if not seen and worked > 0 else f"takes for QEMU what is not: {seen}"
+
+
+def bench_report_of(two, host, engine, guest=0.2, others=0.0):
+    """A report of nothing but two channels of 1 MiB."""
+    def figure(value):
+        return {"value": value, "min": value, "max": value, "runs": 5}
+
+    idle = {"run": 0.0, "wait": 0.0}
+    return {"figures": {"two_channels_vs_one_1MiB": figure(two),
+                        "host_two_threads_vs_one_1MiB": figure(host)},
+            "targets": {"two_channels_vs_one_1MiB": ">= 1.6"}, "host_cpus": 2,
+            "threads": [{"channels": 2, "size": 1 << 20, "spin": 0,
+                         "engine": {"run": engine[0], "wait": engine[1]},
+                         "vcpu": {"run": guest, "wait": 0.0}, "messenger": idle,
+                         "main": idle, "other": idle, "others": others, "stolen": 0.0}]}
+
+
+def bench_conclusions():
+    """what follows from figures, and why"""
+    import bench
+    import bench_conclusions as words
+    lacking = set(bench.TARGETS) ^ set(words.CLAIMS)
+    if lacking:
+        return f"figures and claims differ: {lacking}"
+    for arguments, good, pattern in (
+            ((1.7, 1.9, (1.9, 0.05)), True, "engines copied 95 % of the time"),
+            ((1.1, 1.2, (1.9, 0.05)), False, "^the host cannot: .* by two threads makes "
+             r"1.20 \[1.20..1.20\] of that by one, which is the limit, .* 92 % of that"),
+            ((1.3, 1.9, (1.4, 0.4)), False, "waited for a CPU 20 % of the time: the 2 CPUs "
+             r"of the host are shared with the guest's CPU \(0.20\); and the engines had "
+             "nothing to do 10 %"),
+            ((1.3, 1.9, (1.2, 0.1), 0.9), False, "^the engines had nothing to do 35 % of the "
+             r"time: the guest's CPU \(0.90 of a CPU"),
+            # A host that does not scale is not to blame for what is lost elsewhere.
+            ((0.5, 1.5, (0.8, 1.0)), False, "^the engines waited for a CPU 50 %")):
+        found, = words.conclusions(bench_report_of(*arguments))
+        if found["holds"] != good or not re.search(pattern, found["why"]):
+            return f"{arguments}: {found}, not '{pattern}'"
+    report = bench_report_of(1.7, 1.9, (1.9, 0.05), others=0.4)
+    said = words.warnings(report)
+    if len(said) != 1 or "not quiet: other programs had up to 0.40" not in said[0]:
+        return f"of a machine that is not quiet it says {said}"
+    if words.warnings(bench_report_of(1.7, 1.9, (1.9, 0.05))):
+        return "warns of a quiet machine"
+    blind = bench_report_of(1.7, 1.9, (0.0, 0.0))
+    report["threads"] = []
+    for nothing in (report, blind):
+        found, = words.conclusions(nothing)
+        if found["why"] != "the host's own memcpy by two threads makes 1.90 [1.90..1.90] of " \
+                           "that by one":
+            return f"with nobody to look it says {found['why']}"
+    return ""
 
 
 def bench_arguments():
@@ -1499,6 +1592,7 @@ TESTS = [
     ctl_absent, ctl_shows, ctl_version, ctl_lists, ctl_rates, ctl_injects,
     bench_figures, bench_costs, bench_ratios, bench_points,
     bench_arguments, bench_base_unknown, bench_without_gnuplot, bench_with_bad_gnuplot,
+    bench_threads, bench_conclusions,
     peers_without_qemu, peers_parsed, peers_figures,
 ]
 
