@@ -593,7 +593,7 @@ def main():
                         "another commit in turn with these, and print the ratios")
     parser.add_argument("--cell", metavar="NAME",
                         help="stock kernel, as listed by kernel.py list "
-                        "(default: the release's own)")
+                        "(default: the first of them)")
     parser.add_argument("--runs", type=int, metavar="N", help="default: "
                         f"{FULL.runs}, with --quick {QUICK.runs}")
     args = parser.parse_args()
