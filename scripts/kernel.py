@@ -86,7 +86,7 @@ class Cell:
     def directory(self):
         # Its tools and its compiler are fitted to the machine.
         return common.cache() / "kernels" / \
-            f"{self.kver}_{self.version}_{'-'.join(release()[:2])}"
+            f"{self.kver}_{self.version}_for-{'-'.join(release()[:2])}"
 
 
 # --- apt ----------------------------------------------------------------------
@@ -174,8 +174,9 @@ def debian_lists(top, log):
     return options
 
 
-# A C library that is new enough for the tools of all headers, and what else they use.
-RUNTIME = ["libc6", "libelf1t64", "zlib1g", "libzstd1"]
+# A C library that is new enough for the tools of all headers, what else they use, and a
+# checker that knows the C of all headers.
+RUNTIME = ["libc6", "libelf1t64", "zlib1g", "libzstd1", "sparse"]
 
 
 def index(options):
@@ -371,12 +372,13 @@ def look(log):
 
 def kept(again=False):
     """What look() says, or has said to an earlier run."""
-    stamp_file = common.cache() / "stock-kernels.json"
-    stamp = "/".join(release())
+    # Checkouts that want something else do not overwrite each other's.
+    wanted = common.digest(*release(), *SUITES, *META, *RUNTIME)
+    stamp_file = common.cache() / f"stock-kernels-{wanted}.json"
     with common.lock("kernels"):
         try:
             there = json.loads(stamp_file.read_text(encoding="utf-8"))
-            if there["stamp"] == stamp and not again:
+            if not again:
                 return {"runtime": there["runtime"], "cells": [
                     Cell(**{name: tuple(value) if isinstance(value, list) else value
                             for name, value in c.items()}) for c in there["cells"]]}
@@ -384,7 +386,7 @@ def kept(again=False):
             pass
         found = look(common.new_log("kernels"))
         common.write_atomically(stamp_file, json.dumps(
-            {"stamp": stamp, "runtime": found["runtime"],
+            {"runtime": found["runtime"],
              "cells": [dataclasses.asdict(c) for c in found["cells"]]}, indent=1))
         return found
 
@@ -530,6 +532,28 @@ def runtime():
     return final
 
 
+def launcher(binary):
+    """A script that runs a program with RUNTIME."""
+    libraries = runtime()
+    return (f"#!/bin/sh\nexec {libraries}/usr/lib64/ld-linux-x86-64.so.2 --library-path "
+            f'{libraries}/usr/lib/x86_64-linux-gnu {binary} "$@"\n')
+
+
+def sparse():
+    """A sparse that newer kernels take: the machine's, or one that is not installed."""
+    with tempfile.NamedTemporaryFile("w", suffix=".c", encoding="ascii") as probe:
+        probe.write("static inline int f(const int *p)\n"
+                    "{\n\t__typeof_unqual__(*p) v = *p;\n\n\treturn v;\n}\n")
+        probe.flush()
+        if "error" not in common.run(["sparse", probe.name]):
+            return Path("sparse")
+    script = runtime() / "sparse"
+    if not script.exists():
+        common.write_atomically(script, launcher(runtime() / "usr/bin/sparse"))
+        script.chmod(0o755)
+    return script
+
+
 def fit_tools(top, final):
     """Makes the tools of headers run that want a newer C library than the machine's.
 
@@ -541,13 +565,14 @@ def fit_tools(top, final):
                 "not found" not in common.run(["sh", "-c", 'ldd "$1" 2>&1 || true', "ldd",
                                                tool]):
             continue
-        libraries = runtime()
-        loader = libraries / "usr/lib64/ld-linux-x86-64.so.2"
         binary = tool.rename(tool.with_name(f"{tool.name}.elf"))
-        tool.write_text(f'#!/bin/sh\nexec {loader} --library-path '
-                        f'{libraries}/usr/lib/x86_64-linux-gnu '
-                        f'{final / binary.relative_to(top)} "$@"\n', "ascii")
+        tool.write_text(launcher(final / binary.relative_to(top)), "ascii")
         tool.chmod(0o755)
+    # Debian's package lacks what tells make whether the checker is new enough, see sparse().
+    for scripts in top.glob("usr/lib/linux-kbuild-*/scripts"):
+        if not (scripts / "checker-valid.sh").exists():
+            (scripts / "checker-valid.sh").write_text("#!/bin/sh\necho 1\n", "ascii")
+            (scripts / "checker-valid.sh").chmod(0o755)
 
 
 def image(c):

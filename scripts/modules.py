@@ -97,6 +97,9 @@ def make(kdir, directory, variables, target, log):
         # Flags that a kernel was built with are often known to its compiler only.
         variables = [*variables, *toolchain(
             (kdir / "include/config/auto.conf").read_text(encoding="utf-8"))]
+    if any(re.match(r"C=[12]$", v) for v in variables) and \
+            (kdir / "scripts/checker-valid.sh").exists():
+        variables = [f"CHECK={kernel.sparse()}", *variables]
     # Exported by a make above us, these belong to that make, not to kbuild.
     env = {name: value for name, value in os.environ.items()
            if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KDIR")}
@@ -113,6 +116,9 @@ def make(kdir, directory, variables, target, log):
     text = done.stdout.replace(f"{directory}/", f"{common.ROOT}/")
     with open(log, "a", encoding="utf-8") as f:
         f.write(f"$ {' '.join(command)}\n{text}")
+    unchecked = re.search(r"C=[12] specified, but .*", text)
+    if unchecked:
+        raise Fail(f"nothing is checked in {common.relative(directory)}: {unchecked[0]}")
     if done.returncode and common.lacks_space(text):
         raise Fail(f"no space left for {common.relative(directory)}: free some")
     return done.returncode, text

@@ -61,7 +61,7 @@ static void idle_note(bool idles)
 	if (c->since)
 		c->total += now - c->since;
 	c->since = idles ? now : 0;
-	c->seen = true;
+	WRITE_ONCE(c->seen, true);
 	write_seqcount_end(&c->seq);
 	local_irq_restore(flags);
 }
