@@ -1,8 +1,9 @@
 /*
  * loopdma: what differs between the versions of QEMU it is built with
  *
- * The rest of the device is written for QEMU 10; this header lends the same
- * names to QEMU 7.2 and later.  Nothing else looks at the version.
+ * The rest of the device, and the fuzz target, are written for the newest QEMU;
+ * this header lends the same names to QEMU 7.2 and later.  Nothing else looks at
+ * the version.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,6 +13,7 @@
 #include "qemu/main-loop.h"
 #include "hw/pci/msi.h"
 #include "hw/pci/msix.h"
+#include "migration/vmstate.h"
 
 #define LOOPDMA_QEMU_BEFORE(major, minor) \
     (QEMU_VERSION_MAJOR < (major) || \
@@ -25,8 +27,10 @@
 #endif
 
 #if LOOPDMA_QEMU_BEFORE(11, 0)
+#include "hw/boards.h"
 #include "hw/qdev-properties.h"
 #else
+#include "hw/core/boards.h"
 #include "hw/core/qdev-properties.h"
 #endif
 
@@ -90,5 +94,45 @@ static inline bool loopdma_is_direct(MemoryRegion *mr, bool is_write,
     return memory_access_is_direct(mr, is_write, attrs);
 #endif
 }
+
+/* A handler that can fail came in between in QEMU 10.2. */
+static inline VMChangeStateEntry *
+loopdma_add_vm_change_state_handler(DeviceState *dev, VMChangeStateHandler *cb,
+                                    void *opaque)
+{
+#if LOOPDMA_QEMU_BEFORE(10, 2)
+    return qdev_add_vm_change_state_handler(dev, cb, opaque);
+#else
+    return qdev_add_vm_change_state_handler(dev, cb, NULL, opaque);
+#endif
+}
+
+/*
+ * VMSTATE_UINT32_EQUAL() takes a hint for the user until QEMU 10.2.  QEMU names
+ * the field and both values in any case.
+ */
+#define LOOPDMA_VMSTATE_UINT32_EQUAL(field, state) \
+    VMSTATE_SINGLE(field, state, 0, vmstate_info_uint32_equal, uint32_t)
+
+/*
+ * Saving and loading, for the fuzz target: both got an Error ** in QEMU 10.2, and
+ * new names later.  Macros, since the device needs neither.
+ */
+#if LOOPDMA_QEMU_BEFORE(10, 2)
+#define loopdma_save(f, vmsd, opaque) \
+    (!vmstate_save_state(f, vmsd, opaque, NULL))
+#define loopdma_load(f, vmsd, opaque) \
+    (!vmstate_load_state(f, vmsd, opaque, (vmsd)->version_id))
+#elif LOOPDMA_QEMU_BEFORE(11, 0)
+#define loopdma_save(f, vmsd, opaque) \
+    (!vmstate_save_state(f, vmsd, opaque, NULL, NULL))
+#define loopdma_load(f, vmsd, opaque) \
+    (!vmstate_load_state(f, vmsd, opaque, (vmsd)->version_id, NULL))
+#else
+#define loopdma_save(f, vmsd, opaque) \
+    vmstate_save_vmsd(f, vmsd, opaque, NULL, NULL)
+#define loopdma_load(f, vmsd, opaque) \
+    vmstate_load_vmsd(f, vmsd, opaque, (vmsd)->version_id, NULL)
+#endif
 
 #endif /* LOOPDMA_COMPAT_H */

@@ -1178,7 +1178,7 @@ static const VMStateDescription vmstate_loopdma_fifo = {
     .version_id = 1,
     .minimum_version_id = 1,
     .fields = (VMStateField[]) {
-        VMSTATE_UINT32_EQUAL(depth, LoopdmaFifo, "fifo-depth differs"),
+        LOOPDMA_VMSTATE_UINT32_EQUAL(depth, LoopdmaFifo),
         VMSTATE_UINT32(head, LoopdmaFifo),
         VMSTATE_UINT32(count, LoopdmaFifo),
         VMSTATE_VBUFFER_UINT32(data, LoopdmaFifo, 1, NULL, depth),
@@ -1287,8 +1287,8 @@ static const VMStateDescription vmstate_loopdma = {
     .fields = (VMStateField[]) {
         VMSTATE_PCI_DEVICE(parent_obj, LoopdmaState),
         VMSTATE_MSIX_TEST(parent_obj, LoopdmaState, loopdma_has_msix),
-        VMSTATE_UINT32_EQUAL(channels, LoopdmaState, "channels differs"),
-        VMSTATE_UINT32_EQUAL(caps, LoopdmaState, "CAPS differs"),
+        LOOPDMA_VMSTATE_UINT32_EQUAL(channels, LoopdmaState),
+        LOOPDMA_VMSTATE_UINT32_EQUAL(caps, LoopdmaState),
         VMSTATE_UINT32(int_status, LoopdmaState),
         VMSTATE_UINT32(event, LoopdmaState),
         VMSTATE_UINT32(event_vector, LoopdmaState),
@@ -1538,7 +1538,7 @@ static void loopdma_realize(PCIDevice *pci, Error **errp)
     loopdma_engines_init(s);
     loopdma_test_controls_init(s);
     s->vmstate_handler =
-        qdev_add_vm_change_state_handler(dev, loopdma_vm_state_change, s);
+        loopdma_add_vm_change_state_handler(dev, loopdma_vm_state_change, s);
 }
 
 static void loopdma_exit(PCIDevice *pci)

@@ -16,10 +16,8 @@
 #include "qemu/bswap.h"
 #include "qemu/lockable.h"
 #include "qemu/rcu.h"
-#include "hw/boards.h"
 #include "io/channel-buffer.h"
 #include "migration/qemu-file.h"
-#include "migration/vmstate.h"
 #include "tests/qtest/libqtest.h"
 #include "fuzz.h"
 #include "hw/misc/loopdma/loopdma-int.h"
@@ -729,7 +727,7 @@ static QIOChannelBuffer *save(void)
     QEMUFile *f = qemu_file_new_output(QIO_CHANNEL(out));
     QIOChannelBuffer *saved;
 
-    vmstate_save_state(f, DEVICE_GET_CLASS(s)->vmsd, s, NULL);
+    g_assert(loopdma_save(f, DEVICE_GET_CLASS(s)->vmsd, s));
     qemu_fflush(f);
     /* Behind the device comes another, whose first byte is looked at. */
     saved = qio_channel_buffer_new(out->usage + 1);
@@ -742,19 +740,18 @@ static QIOChannelBuffer *save(void)
 
 static bool load(const QIOChannelBuffer *saved)
 {
-    const VMStateDescription *vmsd = DEVICE_GET_CLASS(s)->vmsd;
     g_autoptr(QIOChannelBuffer) in = qio_channel_buffer_new(saved->usage);
     QEMUFile *f;
-    int ret;
+    bool loaded;
 
     memcpy(in->data, saved->data, saved->usage);
     in->usage = saved->usage;
     f = qemu_file_new_input(QIO_CHANNEL(in));
     pci_device_reset(PCI_DEVICE(s));
-    ret = vmstate_load_state(f, vmsd, s, vmsd->version_id);
+    loaded = loopdma_load(f, DEVICE_GET_CLASS(s)->vmsd, s);
     qemu_fclose(f);
     dirty_function();
-    return !ret;
+    return loaded;
 }
 
 /* To a machine that is the same, with a few bytes changed on the way. */
