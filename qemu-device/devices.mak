@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The devices of the QEMU that scripts/build-qemu.sh builds.
+# The devices of the QEMU that scripts/build-qemu.sh builds: what the project's own guests
+# and tests need.  devices-full.mak adds what others do.
 CONFIG_Q35=y
 CONFIG_I440FX=y
 CONFIG_VTD=y
 # The guests' clock, see scripts/guest.py.
 CONFIG_HPET=y
 CONFIG_PCIE_PORT=y
+# Since QEMU 10.2 the ACPI tables of a PC refer to CXL, and that to its memory.
+CONFIG_PXB=y
+CONFIG_CXL=y
+CONFIG_CXL_MEM_DEVICE=y
 CONFIG_SERIAL_ISA=y
 CONFIG_ISA_DEBUG=y
 CONFIG_VIRTIO_PCI=y

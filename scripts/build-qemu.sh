@@ -5,17 +5,22 @@ set -eu
 
 usage() {
 	cat <<'EOF'
-Usage: scripts/build-qemu.sh [--release CODENAME] [--sanitizer address|thread]
+Usage: scripts/build-qemu.sh [--release CODENAME] [--update]
+                             [--sanitizer address|thread]
 
-Builds qemu-system-x86_64 with the loopdma device from the source package of
-the distribution, with the smallest configuration, and prints its path as the
-last line of standard output.  What was built before is kept in the cache
-(LOOPDMA_CACHE, default ~/.cache/loopdma); then only the device is compiled.
+Builds qemu-system-x86_64 with the loopdma device from a source package of the
+distribution, and prints its path as the last line of standard output.  What was
+built before is kept in the cache (LOOPDMA_CACHE, default ~/.cache/loopdma); then
+only the device is compiled.
 
-  --release CODENAME   take the source of this release of the distribution, for
-                       example bookworm-backports (default: the running one)
-  --sanitizer NAME     build with clang and a sanitizer, for tests alone: without
-                       TCG.  address: AddressSanitizer and
+On Debian the source is the newest that the mirror has, whichever release runs
+here: of sid, the stable releases and their backports.  On Ubuntu it is that of
+the release that runs.
+
+  --release CODENAME   take the source of this release, for example bookworm
+  --update             look again which source is the newest
+  --sanitizer NAME     build with clang and a sanitizer, for tests alone: with few
+                       devices, and without TCG.  address: AddressSanitizer and
                        UndefinedBehaviorSanitizer, and beside the program that is
                        printed the fuzzer, qemu-fuzz-x86_64.  thread:
                        ThreadSanitizer
@@ -57,14 +62,21 @@ step() {
 	printf '  %s: done, %d s\n' "$title" $(($(date +%s) - start)) >&2
 }
 
-release=
+release=newest
+update=
 sanitizer=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--release)
-		[ $# -ge 2 ] || die "--release needs the code name of a release, see --help"
+		case ${2:-} in
+		'' | *[!a-z0-9-]*)
+			die "--release needs the code name of a release, see --help" ;;
+		esac
 		release=$2
 		shift 2 ;;
+	--update)
+		update=1
+		shift ;;
 	--sanitizer)
 		case ${2:-} in
 		address | thread) ;;
@@ -85,13 +97,22 @@ done
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=${LOOPDMA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/loopdma}
 running=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-release=${release:-$running}
+distribution=$(sed -n 's/^ID=//p' /etc/os-release)
 hint=
 
 # QEMU's configure and its build must meet the distribution's own tools first.
 PATH=/usr/bin:/bin:/usr/sbin:/sbin:$PATH
 LC_ALL=C.UTF-8
 export PATH LC_ALL
+
+# What is built, for people and for the names of files.
+what=QEMU
+suffix=
+if [ "$sanitizer" ]; then
+	what="QEMU with $sanitizer sanitizer"
+	suffix=-$sanitizer
+fi
+[ "$release" = newest ] || suffix=$suffix-$release
 
 for tool in apt-get dpkg-source flock gcc meson ninja pkg-config python3; do
 	command -v $tool >/dev/null 2>&1 || die "$tool is missing: run 'make deps'"
@@ -102,90 +123,141 @@ if [ "$sanitizer" ]; then
 			die "$tool is missing: run 'scripts/deps.sh fuzz'"
 	done
 fi
-for lib in glib-2.0 pixman-1; do
-	pkg-config --exists $lib || die "$lib is missing: run 'make deps'"
+libs="glib-2.0 pixman-1"
+[ "$sanitizer" ] || libs="$libs slirp libattr"
+for lib in $libs; do
+	pkg-config --exists "$lib" || die "$lib is missing: run 'make deps'"
 done
 # It comes without a file for pkg-config.
 [ -e /usr/include/libfdt.h ] || die "libfdt is missing: run 'make deps'"
 
-products=$root/build/qemu${sanitizer:+-$sanitizer}
-what=QEMU${sanitizer:+ with $sanitizer sanitizer}
-log=$root/build/logs/qemu-build${sanitizer:+-$sanitizer}.log
+products=$root/build/qemu$suffix
+log=$root/build/logs/qemu-build$suffix.log
 mkdir -p "${log%/*}" "$products" ||
 	die "cannot write below $root: change its owner, or build in a copy"
 : >"$log"
-
-# --without-default-*: only what is asked for here and in devices.mak.
-configure="--target-list=x86_64-softmmu --without-default-features
---without-default-devices --with-devices-x86_64=loopdma --enable-system
---enable-tcg --enable-kvm --enable-fdt=system --disable-docs --disable-tools
---disable-debug-info --disable-werror
---firmwarepath=/usr/share/qemu:/usr/share/seabios"
-programs=qemu-system-x86_64
-if [ "$sanitizer" ]; then
-	# The tables are what tells the lines of a report, at little cost.
-	configure="$configure --disable-tcg --cc=clang --cxx=clang++
---extra-cflags=-gline-tables-only"
-fi
-case $sanitizer in
-address)
-	configure="$configure --enable-sanitizers --enable-fuzzing"
-	programs="$programs qemu-fuzz-x86_64" ;;
-thread)
-	configure="$configure --enable-tsan" ;;
-esac
-key=$(printf '%s' "$configure" | cat - "$root/qemu-device/devices.mak" |
-	sha256sum | cut -c 1-12)
-dir=$cache/qemu/$release-$key
-mkdir -p "$dir" 2>/dev/null ||
+if ! mkdir -p "$cache/qemu" 2>/dev/null || [ ! -w "$cache/qemu" ]; then
 	die "cannot write to the cache $cache: set LOOPDMA_CACHE to a directory that you can write to"
-
-exec 9>"$dir/lock"
-if ! flock -n 9; then
-	echo "  waiting for another build in $dir ..." >&2
-	flock 9
 fi
 
-# The source package, from the mirror that the machine uses anyway.  Entries for
-# sources are seldom enabled, so they are passed for this one call.
-fetch() {
-	rm -rf "$dir/fetch" "$dir/src" "$dir/src.part"
-	mkdir -p "$dir/fetch/lists/partial"
-	cd "$dir/fetch"
+# Keeps other builds out until the script ends, or takes another lock.
+lock() {
+	exec 9>"$1"
+	if ! flock -n 9; then
+		echo "  waiting for another build in ${1%/*} ..." >&2
+		flock 9
+	fi
+}
+
+# apt with the entries in $part/sources.list alone: those of the machine stay as
+# they are, and so do its lists.
+apt() {
+	program=$1
+	shift
+	"$program" -o "Dir::Etc::sourcelist=$part/sources.list" \
+		-o Dir::Etc::sourceparts=/dev/null \
+		-o "Dir::State::lists=$part/lists" \
+		-o "Dir::Cache=$part" -o APT::Sandbox::User= "$@"
+}
+
+# Makes apt look into these suites of the mirror that the machine uses anyway:
+# what to look for (deb or deb-src), and the suites.
+look() {
+	type=$1
+	shift
+	rm -rf "$part/lists"
+	mkdir -p "$part/lists/partial"
 	keyring=
-	for file in debian ubuntu; do
-		if [ -e "/usr/share/keyrings/$file-archive-keyring.gpg" ]; then
-			keyring="[signed-by=/usr/share/keyrings/$file-archive-keyring.gpg]"
-			break
-		fi
+	for file in "/usr/share/keyrings/$distribution-archive-keyring".*; do
+		[ ! -e "$file" ] || keyring="[signed-by=$file]"
 	done
+	# On Debian's sid os-release has the name of the release to come.
 	# shellcheck disable=SC2016 # the variables are apt's
-	apt-get indextargets --format '$(SITE) $(CODENAME) $(COMPONENT)' \
-		'Identifier: Packages' | sort -u >targets
-	while read -r site name component; do
-		case $name in
-		"$running"*)
-			echo "deb-src $keyring $site $name $component" ;;
-		esac
-		if [ "$name" = "$running" ]; then
-			echo "deb-src $keyring $site $release $component"
-		fi
-	done <targets | sort -u >sources.list
-	if [ ! -s sources.list ]; then
-		echo "apt knows no mirror of $running: run 'apt-get update'"
+	mirror=$(apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(SITE)' \
+		'Identifier: Packages' | sed -n "s/^\(sid\|$running\) main //p" | head -n 1)
+	if [ -z "$mirror" ]; then
+		echo "apt knows no mirror of $distribution: run 'apt-get update'"
 		return 1
 	fi
-	set -- -o "Dir::Etc::sourcelist=$PWD/sources.list" \
-		-o Dir::Etc::sourceparts=/dev/null \
-		-o "Dir::State::lists=$PWD/lists" \
-		-o "Dir::Cache=$PWD" -o APT::Sandbox::User=
-	apt-get "$@" update || return 1
-	apt-get "$@" source --download-only -t "$release" qemu || return 1
+	for suite; do
+		echo "$type $keyring $mirror $suite main"
+	done >"$part/sources.list"
+	# A mirror need not have all of them.
+	apt apt-get update || echo "the mirror has not all of: $*"
+}
+
+# Prints the versions of a package, and the suites that have them.
+versions() {
+	apt apt-cache madison "$1" | awk '{ sub("/.*", "", $6); print $3, $6 }' | sort -rV
+}
+
+# 1:10.2.2+ds-1 as 10.2.2
+short() {
+	echo "$1" | sed 's/^[0-9]*://; s/[+-].*//'
+}
+
+# Fetches the newest source package of QEMU in the suites of which the mirror has
+# the files, too, and tells which are only listed.
+fetch_source() {
+	look deb-src "$@" || return 1
+	versions qemu >"$part/versions"
+	mkdir "$part/files"
+	cd "$part/files" || return 1
+	absent=
+	while read -r version suite; do
+		name="$(short "$version") ($suite)"
+		if apt apt-get source --download-only "qemu=$version" >"$part/said" 2>&1; then
+			cat "$part/said"
+			echo "${absent:+QEMU $absent: not at the mirror; taking $name}" >choice
+			echo "${version#*:}" >version
+			return
+		fi
+		cat "$part/said"
+		grep -q '  404  ' "$part/said" || return 1
+		absent="${absent:+$absent, }$name"
+	done <"$part/versions"
+	echo "the mirror has no source of QEMU in any of: $*"
+	return 1
+}
+
+# Fetches a meson that is not older than $1, and of any machine, since it is Python.
+fetch_meson() {
+	for suite in "$running-backports" sid; do
+		look deb "$suite" || return 1
+		version=$(versions meson | sed 's/ .*//; q')
+		if [ "$version" ] && dpkg --compare-versions "$version" ge "$1~"; then
+			(cd "$part" && apt apt-get download "meson=$version") || return 1
+			dpkg-deb -x "$part"/meson_*.deb "$part/files"
+			return
+		fi
+	done
+	echo "no meson $1 in any of $running-backports, sid"
+	return 1
+}
+
+# Fills a directory of the cache, which changes only if that succeeds.
+fill() {
+	final=$1
+	title=$2
+	shift 2
+	part=$final.part
+	rm -rf "$part"
+	mkdir "$part"
+	hint="is there a network, and does 'apt-get update' work?"
+	step "$title" "$@"
+	hint=
+	rm -rf "$final"
+	mv "$part/files" "$final"
+	rm -rf "$part"
+}
+
+unpack() {
+	rm -rf "$dir/src" "$dir/src.part"
 	# Debian's patches make the tree build without what was taken out of it.
-	dpkg-source -x ./*.dsc "$dir/src.part" || return 1
-	cp "$dir/src.part/VERSION" "$dir/version" || return 1
-	mv "$dir/src.part" "$dir/src" || return 1
-	rm -rf "$dir/fetch"
+	dpkg-source -x "$source"/*.dsc "$dir/src.part" || return 1
+	find "$dir/src.part" -name Kconfig -exec sed -n 's/^config \(.*\)/CONFIG_\1=y/p' {} + \
+		>"$dir/known" || return 1
+	mv "$dir/src.part" "$dir/src"
 }
 
 # Same text, same time stamp: ninja compiles exactly what differs, whichever
@@ -209,8 +281,10 @@ install_device() {
 		[ -e "$root/qemu-device/${file##*/}" ] || rm "$file"
 	done
 	put "$root/include/loopdma/hw.h" "$src/include/loopdma/hw.h"
-	put "$root/qemu-device/devices.mak" \
-		"$src/configs/devices/x86_64-softmmu/loopdma.mak"
+	cat "$root/qemu-device/devices.mak" >"$dir/devices.new"
+	[ "$sanitizer" ] || grep -xFf "$dir/known" "$root/qemu-device/devices-full.mak" \
+		>>"$dir/devices.new"
+	put "$dir/devices.new" "$src/configs/devices/x86_64-softmmu/loopdma.mak"
 	append_once "$src/hw/misc/Kconfig" 'source loopdma/Kconfig'
 	append_once "$src/hw/misc/meson.build" "subdir('loopdma')"
 	# QEMU's own events first, as they came, then ours.
@@ -240,11 +314,12 @@ configure_qemu() {
 	rm -rf "$dir/build"
 	mkdir "$dir/build" || return 1
 	cd "$dir/build"
+	# What only later versions can be asked for: QEMU 8.2 and later otherwise look
+	# for firmware to install, and are without a display.
 	extra=
-	# QEMU 8.2 and later otherwise look for firmware to install.
-	if ../src/configure --help | grep -q install-blobs; then
-		extra=--disable-install-blobs
-	fi
+	for option in --disable-install-blobs --enable-pixman; do
+		! grep -q -e "$option)" ../src/scripts/meson-buildoptions.sh || extra="$extra $option"
+	done
 	# shellcheck disable=SC2086 # words
 	../src/configure $configure $extra
 }
@@ -266,18 +341,68 @@ up_to_date() {
 	done
 }
 
-if [ ! -e "$dir/src/configure" ]; then
-	hint="is there a network, and does 'apt-get update' work?"
-	step "fetching the source of QEMU ($release)" fetch
-	hint=
+# --without-default-*: only what is asked for here and in devices*.mak.
+configure="--target-list=x86_64-softmmu --without-default-features
+--without-default-devices --with-devices-x86_64=loopdma --enable-system
+--enable-tcg --enable-kvm --enable-fdt=system --disable-docs --disable-tools
+--disable-debug-info --disable-werror
+--firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu"
+programs=qemu-system-x86_64
+if [ ! "$sanitizer" ]; then
+	configure="$configure --enable-slirp --enable-attr --enable-virtfs
+--enable-vhost-kernel --enable-vhost-net --enable-vhost-user"
+else
+	# The tables are what tells the lines of a report, at little cost.
+	configure="$configure --disable-tcg --cc=clang --cxx=clang++
+--extra-cflags=-gline-tables-only"
 fi
+case $sanitizer in
+address)
+	configure="$configure --enable-sanitizers --enable-fuzzing"
+	programs="$programs qemu-fuzz-x86_64" ;;
+thread)
+	configure="$configure --enable-tsan" ;;
+esac
+
+lock "$cache/qemu/lock"
+source=$cache/qemu/source-$release
+if [ "$update" ] || [ ! -e "$source/version" ]; then
+	suites=$release
+	if [ "$release" = newest ]; then
+		suites="$running $running-updates"
+		[ "$distribution" != debian ] ||
+			suites="sid trixie-backports trixie bookworm-backports bookworm"
+	fi
+	# shellcheck disable=SC2086 # words
+	fill "$source" "fetching the source of QEMU ($release)" fetch_source $suites
+	grep . "$source/choice" | sed 's/^/  /' >&2
+fi
+version=$(short "$(cat "$source/version")")
+key=$( (echo "$configure" && cat "$source/version" "$root"/qemu-device/devices*.mak) |
+	sha256sum | cut -c 1-12)
+dir=$cache/qemu/$version-$key
+mkdir -p "$dir"
+[ -e "$dir/src/configure" ] || step "unpacking the source of QEMU $version" unpack
+# QEMU 8.1 and later say which meson they want.
+wanted=$(sed -n 's/^meson = { accepted = ">=\([0-9.]*\)".*/\1/p' \
+	"$dir/src/pythondeps.toml" 2>/dev/null | head -n 1)
+meson=$cache/qemu/meson-$wanted
+if [ "$wanted" ] && [ ! -e "$dir/build/build.ninja" ] && [ ! -d "$meson" ] &&
+	dpkg --compare-versions "$(meson --version)" lt "$wanted"; then
+	fill "$meson" "fetching meson $wanted or later" fetch_meson "$wanted"
+fi
+if [ -d "$meson" ]; then
+	PYTHONPATH=$meson/usr/lib/python3/dist-packages
+	export PYTHONPATH
+fi
+lock "$dir/lock"
 install_device
 # An interrupted configure leaves no build.ninja, and starts anew.
 if [ ! -e "$dir/build/build.ninja" ]; then
-	step "configuring $what $(cat "$dir/version")" configure_qemu
+	step "configuring $what $version" configure_qemu
 fi
 if ! up_to_date; then
-	step "compiling $what $(cat "$dir/version")" compile
+	step "compiling $what $version" compile
 fi
 
 # Each checkout runs its own device, also while another one builds.

@@ -305,11 +305,16 @@ def qemu_version(program):
     return found[1]
 
 
-def build_qemu(root, sanitizer=None):
-    """Has a checkout build its QEMU, with a sanitizer if one is named; returns the program."""
+def build_qemu(root, sanitizer=None, release=None):
+    """Has a checkout build its QEMU; returns the program.
+
+    Without a sanitizer, and from the newest source, unless they are named.
+    """
     # Its progress, and its one line when it fails, go where ours go.
     out().flush()
     options = ["--sanitizer", sanitizer] if sanitizer else []
+    if release:
+        options += ["--release", release]
     done = subprocess.run([root / "scripts" / "build-qemu.sh", *options],
                           stdout=subprocess.PIPE, stderr=out(), stdin=subprocess.DEVNULL,
                           check=False, encoding="utf-8")

@@ -23,10 +23,12 @@ die() {
 }
 
 # Compiler and make; what the object tool of the kernel's headers is linked to;
-# QEMU's build; the firmware; what fetches kernels and what the guest is made of.
+# QEMU's build; the firmware, also that of network cards; what fetches kernels and
+# what the guest is made of.
 run="build-essential make python3 libelf-dev
 ninja-build meson pkg-config python3-venv libglib2.0-dev zlib1g-dev libfdt-dev
-libpixman-1-dev dpkg-dev flex bison seabios qemu-system-data
+libpixman-1-dev libslirp-dev libattr1-dev dpkg-dev flex bison
+seabios qemu-system-data ipxe-qemu
 xz-utils zstd pciutils ca-certificates"
 # Building kernels, and the checkers.
 check="bc perl git sparse shellcheck groff-base"
