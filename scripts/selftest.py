@@ -881,6 +881,65 @@ def coverage_without_gcovr(programs):
                   "gcovr is missing: run 'scripts/deps.sh coverage'", env=programs.env())
 
 
+# What people put into a machine beside the device, each with what it needs.
+MACHINE = {
+    **{name: ["-netdev", f"user,id={name}", "-device", f"{name},netdev={name}"] for name in (
+        "virtio-net-pci", "e1000", "e1000e")},
+    "virtio-9p-pci": ["-fsdev", "local,id=fs,path=/,security_model=none,readonly=on",
+                      "-device", "virtio-9p-pci,fsdev=fs,mount_tag=fs"],
+    "virtio-blk-pci": ["-blockdev", "null-co,node-name=blk", "-device",
+                       "virtio-blk-pci,drive=blk"],
+    "virtio-scsi-pci": ["-blockdev", "null-co,node-name=scsi", "-device", "virtio-scsi-pci",
+                        "-device", "scsi-hd,drive=scsi"],
+    "nvme": ["-blockdev", "null-co,node-name=nvme", "-device", "nvme,drive=nvme,serial=1"],
+    "nvdimm": ["-machine", "nvdimm=on", "-m", "256M,slots=1,maxmem=1G", "-object",
+               "memory-backend-memfd,id=file,size=1M,share=on",
+               "-device", "nvdimm,memdev=file"],
+    # Its virtual functions need a bus of their own.
+    "igb": ["-netdev", "user,id=igb", "-device", "pcie-root-port,id=root",
+            "-device", "igb,bus=root,netdev=igb"],
+    **{name: ["-device", name] for name in (
+        "virtio-serial-pci", "virtio-rng-pci", "virtio-balloon-pci", "i6300esb", "edu",
+        "pci-serial", "pcie-pci-bridge", "pxb-pcie,bus_nr=64")},
+}
+
+# What cannot start without something of the host.
+MACHINE_OF_HOST = ["vfio-pci", "vhost-user-fs-pci", "vhost-vsock-pci"]
+
+MACHINE_ROOTS = ["q35", "pc", "microvm,pcie=on"]
+MACHINE_IOMMUS = ["intel-iommu", "amd-iommu", "virtio-iommu-pci"]
+
+
+def machine_starts():
+    """machines for people have the device and what they use beside it"""
+    qemu = common.build_qemu(common.ROOT)
+    device = ["-device", "loopdma"]
+    machines = [*(["-M", root, *device] for root in MACHINE_ROOTS),
+                *(["-M", "q35", "-device", iommu, *device] for iommu in MACHINE_IOMMUS),
+                ["-M", "q35", "-cpu", "max", *device, *(
+                    word for words in MACHINE.values() for word in words)]]
+    for machine in machines:
+        done = subprocess.run([qemu, *machine, "-S", "-display", "none", "-monitor", "stdio"],
+                              input="quit\n", encoding="utf-8", capture_output=True,
+                              check=False, timeout=120)
+        if done.returncode or done.stderr:
+            return f"{' '.join(machine)}: {done.stderr or done.returncode}"
+    for name in MACHINE_OF_HOST:
+        done = subprocess.run([qemu, "-device", f"{name},help"], encoding="utf-8",
+                              capture_output=True, check=False, timeout=120)
+        if done.returncode:
+            return f"{name}: {done.stderr}"
+    return ""
+
+
+def release_malformed():
+    """a release that is no code name"""
+    return expect([SCRIPTS / "build-qemu.sh", "--release"],
+                  "--release needs the code name of a release") or \
+        expect([SCRIPTS / "build-qemu.sh", "--release", "../12"],
+               "--release needs the code name of a release")
+
+
 def sanitizer_unknown():
     """a sanitizer that QEMU is not built with"""
     return expect([SCRIPTS / "build-qemu.sh", "--sanitizer", "memory"],
@@ -1587,6 +1646,7 @@ TESTS = [
     cache_of_another, cache_removed,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
+    machine_starts, release_malformed,
     sanitizer_unknown, sanitizer_reports, fuzz_arguments, soak_arguments, fuzz_logs,
     kernel_configured, kernel_offers, kernel_gone, modules_unchanged,
     ctl_absent, ctl_shows, ctl_version, ctl_lists, ctl_rates, ctl_injects,
