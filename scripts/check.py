@@ -35,6 +35,8 @@ With --full also what takes too long for every day:
   qtest-asan  the device by itself, built with AddressSanitizer and
               UndefinedBehaviorSanitizer
   qtest-tsan  those cases that may have engines, with ThreadSanitizer
+  qemu-old    the device by itself, and dmatest, on the oldest QEMU that is supported and on
+              the one of the newest stable release
   fuzz        what a guest could do to the device, at random, for a minute
   matrix      the suites of kunit-live elsewhere: IOMMU off, swiotlb, 1 and 4 CPUs, MSI,
               INTx, CPUs of several speeds
@@ -821,14 +823,16 @@ def probe_lane():
     return {"probe": task}
 
 
-def qtest_lane(sanitizer=None):
-    name = f"qtest-{sanitizer}" if sanitizer else "qtest"
+def qtest_lane(sanitizer=None, release=None):
+    name = "-".join(filter(None, ("qtest", sanitizer, release)))
 
     def task():
         log = common.new_log(name)
         command = [sys.executable, common.ROOT / "scripts" / "qtest.py"]
         if sanitizer:
             command += ["--sanitizer", sanitizer]
+        elif release:
+            command += ["--release", release]
         else:
             command += ["--qemu", common.qemu()]
         # A failure is in its results, which say more than its status.
@@ -844,6 +848,34 @@ def qtest_lane(sanitizer=None):
         return cases
 
     return {name: task}
+
+
+# Old versions of QEMU that are supported, and how many CPUs a guest can have there:
+# the translator before 8.1 keeps code that a guest with several has rewritten.
+OLD_QEMU = {"bookworm": 1, "trixie": 2}
+
+
+def qemu_old_lane():
+    cell = kernel.cells()[0]
+
+    def dmatest(release, cpus):
+        def make(*files, **options):
+            return dataclasses.replace(
+                dmatest_guest(*files, **options), smp=cpus,
+                qemu=common.build_qemu(common.ROOT, release=release))
+
+        name = f"{release} dmatest {cell.name}"
+        outcome = on_stock(cell, make, f"qemu-old-{name}", mode="msix")
+        return [verdict(name, outcome.reason)]
+
+    def qtest(release):
+        (task,) = qtest_lane(release=release).values()
+        return [dataclasses.replace(case, name=f"{release} {case.name}") for case in task()]
+
+    return {f"dmatest {release}": lambda release=release, cpus=cpus: dmatest(release, cpus)
+            for release, cpus in OLD_QEMU.items()} | {
+                f"qtest {release}": lambda release=release: qtest(release)
+                for release in OLD_QEMU}
 
 
 FUZZ_SECONDS = 60
@@ -989,6 +1021,7 @@ FULL_LANES = {
     "inject": inject_lane,
     "qtest-tsan": lambda: qtest_lane("thread"),
     "qtest-asan": lambda: qtest_lane("address"),
+    "qemu-old": qemu_old_lane,
     "fuzz": fuzz_lane,
 }
 
@@ -996,11 +1029,11 @@ FULL_LANES = {
 NEEDS_VARIANT = {"kcsan": matrix.KCSAN, "clang": matrix.CLANG, "rt": matrix.RT}
 NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "soak", "inject",
                "power", "isolation", "dmatest", "reload", "survive", "raid", "observe",
-               "stock", "probe", "matrix", *NEEDS_VARIANT}
+               "stock", "probe", "matrix", "qemu-old", *NEEDS_VARIANT}
 NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "power", "isolation", "raid",
-                                     "stock", *NEEDS_VARIANT}
+                                     "stock", "qemu-old", *NEEDS_VARIANT}
 NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "power", "isolation", "raid",
-                       "observe", "stock", "matrix", "rt"}
+                       "observe", "stock", "matrix", "rt", "qemu-old"}
 
 
 # --- running them -------------------------------------------------------------
@@ -1013,6 +1046,9 @@ def prepare(lanes):
         common.build_qemu(common.ROOT, "address")
     if "qtest-tsan" in lanes:
         common.build_qemu(common.ROOT, "thread")
+    if "qemu-old" in lanes:
+        for release in OLD_QEMU:
+            common.build_qemu(common.ROOT, release=release)
     if lanes & (NEEDS_KUNIT_KERNEL | {"kunit", "lint"}):
         kernel.source()
     if lanes & NEEDS_KUNIT_KERNEL:
@@ -1023,8 +1059,8 @@ def prepare(lanes):
     if lanes & NEEDS_STOCK_KERNELS:
         for cell in [*kernel.cells(), *(kernel.rt_cells() if "rt" in lanes else [])]:
             kernel.fetch(cell)
-            if lanes & {"dmatest", "reload", "observe", "stock", "power", "matrix",
-                        "rt"}:
+            if lanes & {"dmatest", "reload", "observe", "stock", "power", "matrix", "rt",
+                        "qemu-old"}:
                 kernel.dmatest(cell)
             if "power" in lanes:
                 kernel.modules_directory(cell)

@@ -107,6 +107,8 @@ def main():
                         help="a QEMU that is built with it (scripts/build-qemu.sh); what it "
                         "reports makes a case fail, and is kept in build/qtest/.  With "
                         "thread, only cases that may have engines")
+    parser.add_argument("--release", metavar="CODENAME", help="a QEMU that is built from the "
+                        "source of this release, for example bookworm")
     parser.add_argument("--list", action="store_true", help="list the cases and their rules")
     parser.add_argument("--filter", metavar="GLOB", help="only cases whose name matches")
     parser.add_argument("--verbose", action="store_true",
@@ -121,10 +123,9 @@ def main():
     qemu = args.qemu and shutil.which(args.qemu)
     if args.qemu and not qemu:
         raise Fail(f"--qemu {args.qemu} is not a program")
-    name = "qtest"
-    if args.sanitizer:
-        name = f"qtest-{args.sanitizer}"
-        qemu = qemu or common.build_qemu(common.ROOT, args.sanitizer)
+    name = "-".join(filter(None, ("qtest", args.sanitizer, args.release)))
+    if args.sanitizer or args.release:
+        qemu = qemu or common.build_qemu(common.ROOT, args.sanitizer, args.release)
     start = time.monotonic()
     failed = run(cases, qemu or common.qemu(), name, args.verbose)
     common.say(f"qtest: {len(cases) - failed} passed, {failed} failed, "
