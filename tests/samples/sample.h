@@ -54,11 +54,18 @@ static inline void sample_stop(struct sample_clock *c)
 	c->busy_us = all > idle ? all - idle : 0;
 }
 
+/* CPU time that DMA takes, in thousandths of what it was without. */
+static inline u64 sample_permille(const struct sample_clock *pio,
+				  const struct sample_clock *dma)
+{
+	return div64_u64(dma->busy_us * 1000, max(pio->busy_us, 1ULL));
+}
+
 /* What DMA has saved. */
 static inline void sample_compare(const struct sample_clock *pio,
 				  const struct sample_clock *dma)
 {
-	u64 permille = div64_u64(dma->busy_us * 1000, max(pio->busy_us, 1ULL));
+	u64 permille = sample_permille(pio, dma);
 
 	pr_info("DMA takes %llu.%llu %% of the CPU time\n", permille / 10,
 		permille % 10);
