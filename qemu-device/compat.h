@@ -1,9 +1,9 @@
 /*
  * loopdma: what differs between the versions of QEMU it is built with
  *
- * The rest of the device, and the fuzz target, are written for the newest QEMU;
- * this header lends the same names to QEMU 7.2 and later.  Nothing else looks at
- * the version.
+ * The rest of the device, and the fuzz target, are written for the newest
+ * QEMU; this header lends the same names to QEMU 7.2 and later.  Nothing else
+ * looks at the version.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -108,15 +108,15 @@ loopdma_add_vm_change_state_handler(DeviceState *dev, VMChangeStateHandler *cb,
 }
 
 /*
- * VMSTATE_UINT32_EQUAL() takes a hint for the user until QEMU 10.2.  QEMU names
- * the field and both values in any case.
+ * VMSTATE_UINT32_EQUAL() takes a hint for the user until QEMU 10.2.  QEMU
+ * names the field and both values in any case.
  */
 #define LOOPDMA_VMSTATE_UINT32_EQUAL(field, state) \
     VMSTATE_SINGLE(field, state, 0, vmstate_info_uint32_equal, uint32_t)
 
 /*
- * Saving and loading, for the fuzz target: both got an Error ** in QEMU 10.2, and
- * new names later.  Macros, since the device needs neither.
+ * Saving and loading, for the fuzz target: both got an Error ** in QEMU 10.2,
+ * and new names later.  Macros, since the device needs neither.
  */
 #if LOOPDMA_QEMU_BEFORE(10, 2)
 #define loopdma_save(f, vmsd, opaque) \

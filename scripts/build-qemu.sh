@@ -124,7 +124,7 @@ if [ "$sanitizer" ]; then
 	done
 fi
 libs="glib-2.0 pixman-1"
-[ "$sanitizer" ] || libs="$libs slirp libattr"
+[ "$sanitizer" ] || libs="$libs slirp libattr libcap-ng"
 for lib in $libs; do
 	pkg-config --exists "$lib" || die "$lib is missing: run 'make deps'"
 done
@@ -140,12 +140,12 @@ if ! mkdir -p "$cache/qemu" 2>/dev/null || [ ! -w "$cache/qemu" ]; then
 	die "cannot write to the cache $cache: set LOOPDMA_CACHE to a directory that you can write to"
 fi
 
-# Keeps other builds out until the script ends, or takes another lock.
+# Keeps other builds out, with a file descriptor, of what a lock file is for.
 lock() {
-	exec 9>"$1"
-	if ! flock -n 9; then
-		echo "  waiting for another build in ${1%/*} ..." >&2
-		flock 9
+	eval "exec $1>\"\$2\""
+	if ! flock -n "$1"; then
+		echo "  waiting for another build in ${2%/*} ..." >&2
+		flock "$1"
 	fi
 }
 
@@ -235,11 +235,14 @@ fetch_meson() {
 	return 1
 }
 
-# Fills a directory of the cache, which changes only if that succeeds.
+# Fills a directory that all builds share, which changes only if that succeeds.
 fill() {
 	final=$1
 	title=$2
 	shift 2
+	lock 8 "$cache/qemu/lock"
+	# Another build may have done it meanwhile.
+	[ "$update" ] || [ ! -d "$final" ] || return 0
 	part=$final.part
 	rm -rf "$part"
 	mkdir "$part"
@@ -310,16 +313,32 @@ install_fuzzer() {
 		"$src/scripts/oss-fuzz/instrumentation-filter-template"
 }
 
+has_option() {
+	grep -q -e "$1)" "$dir/src/scripts/meson-buildoptions.sh"
+}
+
 configure_qemu() {
 	rm -rf "$dir/build"
 	mkdir "$dir/build" || return 1
 	cd "$dir/build"
-	# What only later versions can be asked for: QEMU 8.2 and later otherwise look
-	# for firmware to install, and are without a display.
+	# What not all versions can be asked for: QEMU 8.2 and later otherwise look for
+	# firmware to install, and are without a display.
 	extra=
 	for option in --disable-install-blobs --enable-pixman; do
-		! grep -q -e "$option)" ../src/scripts/meson-buildoptions.sh || extra="$extra $option"
+		! has_option $option || extra="$extra $option"
 	done
+	# QEMU 7 and 8 want this, too, for shared folders.
+	case $sanitizer$version in
+	[78].*)
+		extra="$extra --enable-cap-ng" ;;
+	esac
+	if [ "$sanitizer" = address ]; then
+		if has_option --enable-asan; then
+			extra="$extra --enable-asan --enable-ubsan"
+		else
+			extra="$extra --enable-sanitizers"
+		fi
+	fi
 	# shellcheck disable=SC2086 # words
 	../src/configure $configure $extra
 }
@@ -358,13 +377,12 @@ else
 fi
 case $sanitizer in
 address)
-	configure="$configure --enable-sanitizers --enable-fuzzing"
+	configure="$configure --enable-fuzzing"
 	programs="$programs qemu-fuzz-x86_64" ;;
 thread)
 	configure="$configure --enable-tsan" ;;
 esac
 
-lock "$cache/qemu/lock"
 source=$cache/qemu/source-$release
 if [ "$update" ] || [ ! -e "$source/version" ]; then
 	suites=$release
@@ -375,6 +393,8 @@ if [ "$update" ] || [ ! -e "$source/version" ]; then
 	fi
 	# shellcheck disable=SC2086 # words
 	fill "$source" "fetching the source of QEMU ($release)" fetch_source $suites
+	update=
+	exec 8>&-
 	grep . "$source/choice" | sed 's/^/  /' >&2
 fi
 version=$(short "$(cat "$source/version")")
@@ -382,6 +402,7 @@ key=$( (echo "$configure" && cat "$source/version" "$root"/qemu-device/devices*.
 	sha256sum | cut -c 1-12)
 dir=$cache/qemu/$version-$key
 mkdir -p "$dir"
+lock 9 "$dir/lock"
 [ -e "$dir/src/configure" ] || step "unpacking the source of QEMU $version" unpack
 # QEMU 8.1 and later say which meson they want.
 wanted=$(sed -n 's/^meson = { accepted = ">=\([0-9.]*\)".*/\1/p' \
@@ -390,12 +411,12 @@ meson=$cache/qemu/meson-$wanted
 if [ "$wanted" ] && [ ! -e "$dir/build/build.ninja" ] && [ ! -d "$meson" ] &&
 	dpkg --compare-versions "$(meson --version)" lt "$wanted"; then
 	fill "$meson" "fetching meson $wanted or later" fetch_meson "$wanted"
+	exec 8>&-
 fi
 if [ -d "$meson" ]; then
 	PYTHONPATH=$meson/usr/lib/python3/dist-packages
 	export PYTHONPATH
 fi
-lock "$dir/lock"
 install_device
 # An interrupted configure leaves no build.ninja, and starts anew.
 if [ ! -e "$dir/build/build.ninja" ]; then

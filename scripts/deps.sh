@@ -27,7 +27,7 @@ die() {
 # what the guest is made of.
 run="build-essential make python3 libelf-dev
 ninja-build meson pkg-config python3-venv libglib2.0-dev zlib1g-dev libfdt-dev
-libpixman-1-dev libslirp-dev libattr1-dev dpkg-dev flex bison
+libpixman-1-dev libslirp-dev libattr1-dev libcap-ng-dev dpkg-dev flex bison
 seabios qemu-system-data ipxe-qemu
 xz-utils zstd pciutils ca-certificates"
 # Building kernels, and the checkers.
