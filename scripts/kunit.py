@@ -100,7 +100,7 @@ def x86_kernel(changes=None, linux=""):
         f"{cell.version}-" + common.digest(wanted, compiler(variables)))
     if final.exists():
         return final
-    with common.lock(name):
+    with common.lock(f"kunit-x86-{final.name}"):
         if final.exists():
             return final
         log = common.new_log(f"kernel-{name}")
