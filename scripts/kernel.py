@@ -179,10 +179,11 @@ def debian_lists(top, log):
 RUNTIME = ["libc6", "libelf1t64", "zlib1g", "libzstd1", "sparse"]
 
 
-def index(options):
+def index(options, own=False):
     """{suite: {package: [fields, the newest version first]}} of what is of use here.
 
-    The fields have "Get" besides, as download() takes it.
+    The fields have "Get" besides, as download() takes it.  What the machine's own
+    sources have is all in one suite, "".
     """
     found = {}
     wanted = re.compile("Package: (?:linux-(?:image|binary|modules|base|headers|kbuild|source)-"
@@ -195,13 +196,13 @@ def index(options):
                                   encoding="utf-8").stdout
         except FileNotFoundError:
             raise Fail("apt-helper is missing: install the package apt") from None
-        packages = found.setdefault(suite if options else "", {})
+        packages = found.setdefault("" if own else suite, {})
         for paragraph in text.split("\n\n"):
             if wanted.match(paragraph):
                 fields = dict(line.split(": ", 1) for line in paragraph.splitlines()
                               if ": " in line and line[0] != " ")
-                fields["Get"] = f"{uri}{fields['Filename']} SHA256:{fields['SHA256']}" \
-                    if options else f"{fields['Package']}={fields['Version']}"
+                fields["Get"] = f"{fields['Package']}={fields['Version']}" if own else \
+                    f"{uri}{fields['Filename']} SHA256:{fields['SHA256']}"
                 packages.setdefault(fields["Package"], []).append(fields)
     for packages in found.values():
         for versions in packages.values():
@@ -349,10 +350,10 @@ def look(log):
     """What the lists and the mirrors have: the stock kernels, newest first; the runtime."""
     found = {}
     if release()[0] == "ubuntu":
-        found = index(lists_in_use())
+        found = index(lists_in_use(), own=True)
         if not any(meta in packages for packages in found.values() for meta in META):
             update_private_lists(log)
-            found = index(lists_in_use())
+            found = index(lists_in_use(), own=True)
     if KEYRING.exists():
         with common.step("looking for stock kernels"), tempfile.TemporaryDirectory(
                 dir=common.cache(), prefix="lists.") as top:
