@@ -22,6 +22,7 @@ package lists in the cache: the machine's own are not touched.
 
 import argparse
 import dataclasses
+import fnmatch
 import json
 import lzma
 import os
@@ -634,8 +635,14 @@ def decompressed(data):
 
 
 def unpack_modules(debs, directory):
+    """Unpacks what matches MODULES; not every package has something of each."""
     for deb in debs:
-        unpack(deb, directory, MODULES)
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb],
+                              stdout=subprocess.PIPE) as stream, \
+                tarfile.open(fileobj=stream.stdout, mode="r|") as archive:
+            for member in archive:
+                if any(fnmatch.fnmatch(member.name, pattern) for pattern in MODULES):
+                    archive.extract(member, directory)
     (directory / "patterns").write_text(" ".join(MODULES), encoding="ascii")
 
 
@@ -659,10 +666,11 @@ def modules_directory(c):
     return final
 
 
-def modules(c, names):
+def modules(c, names, if_there=()):
     """Modules of a stock kernel and all that they need, in the order to load them.
 
-    Returns {name: content}, without those that are built in.
+    Returns {name: content}, without those that are built in, and without those of
+    `if_there` that this kernel has not.
     """
     top = modules_directory(c)
     found = {re.sub(r"\.ko.*", "", path.name).replace("-", "_"): path
@@ -685,7 +693,8 @@ def modules(c, names):
         wanted[name] = content
 
     for name in names:
-        want(name)
+        if name in found or name not in if_there:
+            want(name)
     return wanted
 
 

@@ -27,8 +27,10 @@ import modules
 # As much as an array takes, see there.  The same in every run, and no two blocks alike.
 DATA_SIZE = 4 << 20
 
-# raid456 needs crc32c, and does not say so where modules say what they need.
-MODULES = ("crc32c_generic", "raid456", "brd")
+# raid456 needs crc32c, and does not say so where modules say what they need.  From Linux
+# 6.16 on that is no module.
+CRC32C = "crc32c_generic"
+MODULES = (CRC32C, "raid456", "brd")
 
 
 def fetch(cell):
@@ -42,7 +44,7 @@ def run(cell, software=False, on_line=None):
     files = guest.job_files("raid", "steps") | {
         "raid.data": hashlib.shake_256(b"raid").digest(DATA_SIZE)}
     files |= guest.mdadm()
-    stock = kernel.modules(cell, MODULES)
+    stock = kernel.modules(cell, MODULES, if_there=[CRC32C])
     files |= {f"{name}.ko": content for name, content in stock.items()}
     if not software:
         top, _ = modules.build(kernel.kdir(cell))
