@@ -21,6 +21,7 @@
 #include <linux/module.h>
 #include <linux/prandom.h>
 #include <linux/string.h>
+#include <linux/version.h>
 #include <linux/workqueue.h>
 
 #include <loopdma/client.h>
@@ -753,12 +754,23 @@ static const void *slice_after(const void *prev, char *desc, unsigned int last)
 	return (void *)i;
 }
 
+/* Since Linux 6.18 what generates parameters is told for which test. */
+#if KERNEL_VERSION(6, 18, 0) <= LINUX_VERSION_CODE
+static const void *traffic_gen_params(struct kunit *test, const void *prev,
+				      char *desc)
+#else
 static const void *traffic_gen_params(const void *prev, char *desc)
+#endif
 {
 	return slice_after(prev, desc, DIV_ROUND_UP(lies, SLICE));
 }
 
+#if KERNEL_VERSION(6, 18, 0) <= LINUX_VERSION_CODE
+static const void *limits_gen_params(struct kunit *test, const void *prev,
+				     char *desc)
+#else
 static const void *limits_gen_params(const void *prev, char *desc)
+#endif
 {
 	return slice_after(prev, desc,
 			   DIV_ROUND_UP(lies, SLICE * LIMITS_SHARE));
