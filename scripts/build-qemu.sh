@@ -34,29 +34,48 @@ die() {
 	exit 1
 }
 
-# Runs a step with its output in the log, and a clock on a terminal.
+interrupted() { # status
+	[ -z "$clock" ] || kill "$clock"
+	echo >&2
+	echo "build-qemu: interrupted" >&2
+	exit "$1"
+}
+
+# Runs a step with its output in the log, and a clock on a terminal.  The clock is in the
+# background, not the step: what is in the background does not hear Ctrl-C.
 step() {
 	title=$1
 	shift
 	start=$(date +%s)
 	printf '  %s ...\n' "$title" >&2
-	"$@" >>"$log" 2>&1 &
-	child=$!
-	trap 'kill $child 2>/dev/null; exit 130' INT TERM
-	while [ -t 2 ] && kill -0 $child 2>/dev/null; do
-		printf '\r  %s ... %d s' "$title" $(($(date +%s) - start)) >&2
-		sleep 1
-	done
-	[ ! -t 2 ] || printf '\r' >&2
-	status=0
-	wait $child || status=$?
+	clock=
+	if [ -t 2 ]; then
+		while kill -0 $$ 2>/dev/null; do
+			printf '\r  %s ... %d s' "$title" $(($(date +%s) - start)) >&2
+			sleep 1
+		done 9>&- &
+		clock=$!
+	fi
+	trap 'interrupted 130' INT
+	trap 'interrupted 143' TERM
+	set +e
+	(
+		set -e
+		"$@"
+	) >>"$log" 2>&1
+	status=$?
+	set -e
 	trap - INT TERM
+	if [ "$clock" ]; then
+		kill "$clock"
+		printf '\r' >&2
+	fi
 	if [ $status -ne 0 ]; then
 		printf '  %s: failed\n' "$title" >&2
-		tail -n 15 "$log" >&2
-		if grep -q 'No space left on device' "$log"; then
+		if grep -q 'No space left on device\|enough free space\|Disk quota exceeded' "$log"; then
 			die "no space left: free some, or set LOOPDMA_CACHE to a larger file system (2 GB)"
 		fi
+		[ "$hint" ] || tail -n 15 "$log" >&2
 		die "$title failed, see ${log#"$root/"}${hint:+: $hint}"
 	fi
 	printf '  %s: done, %d s\n' "$title" $(($(date +%s) - start)) >&2
@@ -133,9 +152,8 @@ done
 
 products=$root/build/qemu$suffix
 log=$root/build/logs/qemu-build$suffix.log
-mkdir -p "${log%/*}" "$products" ||
+{ mkdir -p "${log%/*}" "$products" && (: >"$log"); } 2>/dev/null ||
 	die "cannot write below $root: change its owner, or build in a copy"
-: >"$log"
 if ! mkdir -p "$cache/qemu" 2>/dev/null || [ ! -w "$cache/qemu" ]; then
 	die "cannot write to the cache $cache: set LOOPDMA_CACHE to a directory that you can write to"
 fi
