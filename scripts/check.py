@@ -237,6 +237,7 @@ lost=0
 run() { # iterations, buffer size, polled, fill instead of copy, threads, channels
 	iterations=$1
 	size=$2
+	polled=$3
 	kinds=$5
 	echo $1 >iterations
 	echo $2 >test_buf_size
@@ -259,6 +260,8 @@ run() { # iterations, buffer size, polled, fill instead of copy, threads, channe
 			fail "dmatest, $kind, buffers of $size: $good of $# channels without a failure"
 		ran="$ran $kind"
 	done
+	[ $polled = N ] || [ $(grep -c ": summary" /tmp/said) = $# ] ||
+		fail "a channel has a thread that polls and another, which it would terminate"
 	lost=$((lost + $(dmesg | grep -c "loopdma .*an interrupt was lost")))
 }
 ran=
