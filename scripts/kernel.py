@@ -64,9 +64,8 @@ NOT_NEEDED = [
 MODULES = ["*/kernel/crypto/*", "*/kernel/lib/*", "*/kernel/drivers/md/*",
            "*/kernel/drivers/block/brd.ko*", "*/kernel/drivers/block/virtio_blk.ko*",
            "*/kernel/drivers/virtio/*", "*/kernel/drivers/acpi/button.ko*",
-           # Each must match something in every kernel; some have fscache.ko.
            "*/kernel/fs/9p/*", "*/kernel/net/9p/*", "*/kernel/fs/netfs/*",
-           "*/kernel/fs/*/*cache*.ko*",
+           "*/kernel/fs/fscache/*",
            "*/modules.builtin"]
 
 
