@@ -25,9 +25,8 @@ import modules
 import target
 from common import Fail
 
-# What has no part in another package or on the machine; and what virtiofsd is linked to,
-# beside a C library.
-FROM_DEBIAN_13 = ["virtme-ng", "python3-argcomplete", "virtiofsd", "libcap-ng0",
+# virtme-ng, virtiofsd, and what they are linked to.
+FROM_DEBIAN_13 = ["virtme-ng", "python3-argcomplete", "virtiofsd", "libc6", "libcap-ng0",
                   "libseccomp2", "libgcc-s1"]
 
 SHARES = ("9p", "virtiofs")
@@ -55,6 +54,25 @@ dmesg | sed 's/^/%% log /'
 """
 
 
+def download(directory, log):
+    """Downloads FROM_DEBIAN_13, by package lists that go with the directory."""
+    lists = directory / "apt"
+    (lists / "partial").mkdir(parents=True)
+    sources = lists / "sources.list"
+    sources.write_text(
+        "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg arch=amd64] "
+        "http://deb.debian.org/debian trixie main\n", encoding="ascii")
+    apt = ["apt-get", *kernel.APT, "-o", f"Dir::Etc::SourceList={sources}", "-o",
+           "Dir::Etc::SourceParts=/dev/null", "-o", f"Dir::State::Lists={lists}",
+           "-o", f"Dir::Cache={lists}", "-o", "Acquire::Languages=none"]
+    with common.step("downloading virtme-ng and virtiofsd of Debian 13"):
+        common.run([*apt, "-o", "APT::Update::Error-Mode=any", "update"], log,
+                   "apt-get update (is there a network?)")
+        common.run([*apt, "download", *FROM_DEBIAN_13], log,
+                   "downloading virtme-ng (is there a network?)", cwd=directory)
+    shutil.rmtree(lists)
+
+
 def fetched():
     """The directory of virtme-ng and virtiofsd."""
     final = common.cache() / f"virtme-{common.digest(*FROM_DEBIAN_13)}"
@@ -62,7 +80,7 @@ def fetched():
         if not final.exists():
             log = common.new_log("virtme")
             with common.filling(final) as part:
-                kernel.download(FROM_DEBIAN_13, part, log, "trixie")
+                download(part, log)
                 # depmod, if the machine has none, must fit its libraries.
                 if not shutil.which("depmod", path=path_of(part)):
                     kernel.download(["kmod", "libkmod2"], part, log)
@@ -76,20 +94,20 @@ def fetched():
 def wrap(part, final):
     """Puts into bin/ what must be told where its libraries are."""
     (part / "bin").mkdir(exist_ok=True)
-    c_library = kernel.runtime()
     triplet = "usr/lib/x86_64-linux-gnu"
-    programs = {"virtiofsd": (
-        f"{c_library}/usr/lib64/ld-linux-x86-64.so.2 --library-path "
-        f"{c_library}/{triplet}:{final}/{triplet} {final}/usr/libexec/virtiofsd")}
+    programs = {"virtiofsd": f"{final}/usr/lib64/ld-linux-x86-64.so.2 --library-path "
+                             f"{final}/{triplet} {final}/usr/libexec/virtiofsd"}
     found = next((path for path in part.rglob("kmod") if path.is_file() and
                   path.parent.name == "bin"), None)
     if found:
-        programs["depmod"] = (f"-a depmod env LD_LIBRARY_PATH={final}/{triplet}:"
-                              f"{final}/lib/x86_64-linux-gnu {final / found.relative_to(part)}")
-        programs["depmod"] = (f"env LD_LIBRARY_PATH={final}/{triplet}:"
-                              f"{final}/lib/x86_64-linux-gnu {final}/bin/depmod.kmod")
+        # Its libraries alone: the C library beside them is not the machine's.
+        libraries = part / "kmod"
+        libraries.mkdir()
+        for path in part.rglob("libkmod.so.2*"):
+            path.rename(libraries / path.name)
+        programs["depmod"] = f"env LD_LIBRARY_PATH={final}/kmod {final}/kmod/depmod"
         # It is told by its name what it is to be.
-        (part / "bin" / "depmod.kmod").symlink_to(os.path.relpath(found, part / "bin"))
+        (libraries / "depmod").symlink_to(os.path.relpath(found, libraries))
     for name, command in programs.items():
         path = part / "bin" / name
         path.unlink(missing_ok=True)
