@@ -782,7 +782,21 @@ def build(tree, directory, wanted, where, log, variables, targets):
                env={"KCONFIG_ALLCONFIG": str(options)})
     check_config(wanted, (directory / ".config").read_text(encoding="ascii"), where)
     common.run([*make, *targets], log, "building a kernel")
+    make_movable(directory)
     prune(directory)
+
+
+def make_movable(directory):
+    """Lets modules be built against a directory that is called otherwise by then.
+
+    The Makefile there names, in newer kernels, the directory that it was made for.
+    """
+    path = directory / "Makefile"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(
+        f"KBUILD_OUTPUT = {directory}\n",
+        "KBUILD_OUTPUT = $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))\n"),
+        encoding="utf-8")
 
 
 # Ends a line of a configuration that is only for kernels that have such an option.

@@ -141,7 +141,6 @@ show() { # module, parameters
 title "a scattered buffer round the device's loopback, compared"
 show loopdma_bench mode=loopback
 title "how fast, beside the CPU"
-echo "MB/s: 10^6 bytes a second; us: microseconds of the guest's CPU, irqs: interrupts, for one copy"
 show loopdma_bench mode=table window_ms=60 >/tmp/table || { cat /tmp/table; exit 1; }
 cat /tmp/table
 awk '$1 == 1048576 && $3 > 0 && $5 > 0 {
