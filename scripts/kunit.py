@@ -278,6 +278,8 @@ def suites_guest(dut, kdir, top, lies=LIES, arguments="", proof=""):
         kernel=kdir / "arch/x86/boot/bzImage", name=f"kunit-{dut}", mem=1024,
         job=JOB.replace("$DUT", dut).replace("$KUNIT_ARGS", arguments.strip()).replace(
             "$PROOF\n", proof),
+        # Linux 7.x registers the suites of a module, and runs them if told to.
+        append="kunit.autorun=1",
         timeout=LIES_HANG if dut == "hostile" else guest.HANG,
         # Tracepoints cannot be switched on while other CPUs of an emulator run.
         smp=1 if dut == "trace" else 2, device=DEVICES.get(dut, ""), files=files, debug_kernel=True,

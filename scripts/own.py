@@ -44,7 +44,7 @@ fail() { echo "$*"; exit 1; }
 mkdir -p /lib/modules/$(uname -r)
 mv /modules.dep /lib/modules/$(uname -r)/
 insmod /loopdma.ko || fail "loopdma does not load"
-[ -d /sys/module/kunit ] || modprobe kunit enable=1 || fail "kunit does not load"
+[ -d /sys/module/kunit ] || modprobe kunit enable=1 autorun=1 || fail "kunit does not load"
 insmod /@MODULE@.ko @ARGUMENTS@ || fail "@MODULE@ does not load"
 for results in /sys/kernel/debug/kunit/*/results; do
 	echo "%% suite"
@@ -74,7 +74,7 @@ def suite(tree, lane):
     job = SUITE_JOB.replace("@MODULE@", module).replace("@ARGUMENTS@", arguments)
     outcome = guest.run(guest.Guest(
         kernel=tree.image(), job=job, name=f"own-{lane}", iommu=tree.iommu,
-        files=files | guest.modprobe(files), append="kunit.enable=1",
+        files=files | guest.modprobe(files), append="kunit.enable=1 kunit.autorun=1",
         device=kunit.DEVICES["live"], taint=guest.TAINT_TEST,
         allowed=((guest.DRIVER, "devices that fail on demand"),)))
     common.REPORTS.mkdir(parents=True, exist_ok=True)
