@@ -772,7 +772,8 @@ void dct_need_hardirq(struct dct *d)
 void dct_in_hardirq(struct dct *d, void (*fn)(void *), void *arg)
 {
 	struct dct_hardirq h = {
-		.work = IRQ_WORK_INIT_HARD(dct_hardirq), .fn = fn, .arg = arg,
+		/* Not a hard one: a spinlock may be taken, as lockdep understands it. */
+		.work = IRQ_WORK_INIT(dct_hardirq), .fn = fn, .arg = arg,
 	};
 
 	dct_need_hardirq(d);
