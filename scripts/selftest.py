@@ -349,7 +349,7 @@ def apt_missing(programs):
     with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
         programs.link("env")
         return expect([sys.executable, SCRIPTS / "kernel.py", "list"],
-                      "apt-cache is missing: .*Debian or Ubuntu",
+                      "apt-(cache|get) is missing: .*Debian or Ubuntu",
                       env=programs.env(LOOPDMA_CACHE=directory))
 
 
@@ -433,6 +433,11 @@ def disk_full():
 HOLDER = "exec 8>{0}/lock; flock 8; touch {0}/started; exec sleep 1000"
 
 
+def hears():
+    """What a shell starts in the background is deaf to Ctrl-C, and so is its offspring."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupted(command, directory, interrupt, pattern, status, env=None):
     """A command must end soon after interrupt(process), and with it all it has started.
 
@@ -440,6 +445,7 @@ def interrupted(command, directory, interrupt, pattern, status, env=None):
     """
     with subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          preexec_fn=hears,
                           env=dict(os.environ, **env or {}), cwd=common.ROOT) as process:
         started = directory / "started"
         until = time.monotonic() + 60
