@@ -253,7 +253,7 @@ static void nic_move(struct nic *nic, const void *from, void *to)
 	unsigned int words = nic->size / 4, n;
 
 	for (; words; words -= n) {
-		n = min(words, (unsigned int)NIC_BURST);
+		n = min_t(unsigned int, words, NIC_BURST);
 		iowrite32_rep(nic->tx_data, from, n);
 		ioread32_rep(nic->rx_data, to, n);
 		from += n * 4;
