@@ -1056,7 +1056,7 @@ def prepare(lanes):
         kernel.source()
     if lanes & NEEDS_KUNIT_KERNEL:
         kunit.x86_kernel()
-    for lane, cell in NEEDS_VARIANT.items():
+    for lane, cell in {**NEEDS_VARIANT, "matrix": matrix.NEWEST}.items():
         if lane in lanes:
             matrix.build(cell)
     if lanes & NEEDS_STOCK_KERNELS:

@@ -50,7 +50,7 @@ class Cell:
     proof: str              # a condition of shell, over the variables of FACTS
     changes: dict = dataclasses.field(default_factory=dict)     # of guest.Guest
     kernel: str = ""        # variant of the kernel: configs/NAME.config
-    linux: str = ""         # name of the stock kernel whose source it is; default: the newest
+    linux: str = kunit.LINUX    # the stock kernel whose source it is; "": the newest
     arguments: str = ""     # of loopdma_kunit
     more: int = 0           # cases that pass here and not in kunit-live; negative: fewer
     device: str = ""        # more of its properties
@@ -71,9 +71,8 @@ def icount(shift, what):
                 arguments="tracing=1", more=4)
 
 
-# The newest kernel is that of all other cells and lanes.
-OLDER = Cell("linux-6.12", "an older kernel, as Debian's stable release has it",
-             '[ "${release#6.12.}" != "$release" ]', linux="6.12")
+NEWEST = Cell("linux-newest", "the newest kernel that can be had",
+              '[ "${release%%.*}" -ge 7 ]', linux="")
 
 CELLS = [
     Cell("iommu-off", "addresses of the device are those of memory",
@@ -95,7 +94,7 @@ CELLS = [
     icount(1, "a fast CPU: little is done between two interrupts"),
     icount(2, "half as fast"),
     icount(3, "a quarter: with less, these checks have no time left between two ticks"),
-    OLDER,
+    NEWEST,
 ]
 
 KCSAN = Cell("kcsan", "no data race, by the rules of the kernel's memory model",
