@@ -38,6 +38,9 @@ INIT = common.ROOT / "scripts" / "guest" / "init"
 # a machine many times slower than any that this was measured on.
 HANG = 600
 
+# What is told of a guest that came to nothing of ours.
+NOT_JUDGED = "before loopdma was loaded; not judged"
+
 # How often a guest that is to be woken up is looked at.
 WAKE_TICK = 0.2
 
@@ -645,7 +648,7 @@ def judge(guest, lines, log, status, hung, errors):
     found = complaints(races_of_others(log)[0] if guest.kcsan else log, guest.allowed)
     first = f": {found[0].strip()}" if found else ""
     if hung:
-        before = "" if "start" in facts else " before loopdma was loaded; not judged"
+        before = "" if "start" in facts else f" {NOT_JUDGED}"
         return f"guest hangs{before}, ended after {guest.timeout:.0f} s{first}{where}"
     if status < 0:
         return f"QEMU crashed, signal {-status}{where}"
@@ -654,7 +657,7 @@ def judge(guest, lines, log, status, hung, errors):
     if "exit" not in facts and died_early(guest, facts, log, found):
         again = guest.again or \
             f"sh {common.relative(common.BUILD / 'guest' / guest.name / 'command')}"
-        return f"the guest's kernel died before loopdma was loaded; not judged{first}" \
+        return f"the guest's kernel died {NOT_JUDGED}{first}" \
             f"{where}; try again: {again}"
     if "Kernel panic" in log:
         return f"guest panic{first}{where}"

@@ -22,7 +22,7 @@ import modules
 CONFIGS = common.ROOT / "scripts" / "configs"
 
 # Virtual CPUs in one thread, or with KCSAN, take up to twice as long as kunit-live.
-HANG = 2 * guest.HANG
+HANG = 2 * kunit.SUITES_HANG
 
 # For the jobs: what a guest is found to be.
 FACTS = """\
