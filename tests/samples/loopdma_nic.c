@@ -135,6 +135,7 @@ struct nic {
 	u32 received;
 	u32 bad;
 	struct completion done;
+	/* Callbacks submit under it, so that none does once @stopped is set. */
 	spinlock_t lock;
 	bool stopped;
 };
