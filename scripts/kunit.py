@@ -250,7 +250,7 @@ DEVICES = {
 # emulated, on a host that had five times as much to do as it could, it was 40 minutes.
 LIES = 1_000_000
 LIES_HANG = 7200
-# All suites take 400 to 530 seconds in QEMU 10.2, with two CPUs for two guests.
+# All suites take 525 to 564 seconds in QEMU 10.2, with two CPUs for two guests.
 SUITES_HANG = 3600
 
 

@@ -697,6 +697,21 @@ COMMAND_LINE = "Kernel command line: loopdma.dyndbg=+p\n"
 DIED = "Oops: int3: 0000\nKernel panic - not syncing: Fatal exception\n"
 
 
+def judge_loses_few():
+    """guests that are not judged are skipped, and fail if they are many"""
+    import check
+    for lost, wanted in ((2, "SKIP"), (3, "FAIL")):
+        cases = [check.verdict("guest", f"guest hangs {guest.NOT_JUDGED}")
+                 for _ in range(lost)]
+        cases += [check.verdict("good", ""), check.verdict("bad", "guest panic"),
+                  check.Case("other", "SKIP", "needs two CPUs")]
+        check.fail_if_many_are_lost(cases)
+        found = [case.status for case in cases]
+        if found != [wanted] * lost + ["PASS", "FAIL", "SKIP"]:
+            return f"{lost} guests lost: {', '.join(found)}"
+    return ""
+
+
 def judge_verdicts():
     """how guests end, told apart"""
     early = "the guest's kernel died before loopdma was loaded; not judged"
@@ -1653,6 +1668,7 @@ TESTS = [
     script_interrupted, check_interrupted, deps_interrupted, checkout_with_space,
     cache_of_another, cache_removed,
     cache_interrupted, judge_sees_complaints, judge_keeps_quiet, judge_verdicts,
+    judge_loses_few,
     conformance_gaps, coverage_judged, coverage_counts, coverage_without_gcovr,
     machine_starts, release_malformed,
     sanitizer_unknown, sanitizer_reports, fuzz_arguments, soak_arguments, fuzz_logs,
