@@ -155,8 +155,8 @@ def update_private_lists(log):
     common.write_atomically(write, "")
 
 
-def debian_lists(top, log):
-    """apt options for the package lists of SUITES, which are fetched to a directory."""
+def debian_lists(top, log, suites=SUITES):
+    """apt options for the package lists of suites, which are fetched to a directory."""
     # apt-get removes from its own directory what it does not know.
     lists = top / "lists"
     (lists / "partial").mkdir(parents=True)
@@ -165,7 +165,7 @@ def debian_lists(top, log):
     sources.write_text("".join(
         f"deb [signed-by={KEYRING} arch=amd64] "
         f"{uris['debian-security' if suite.endswith('-security') else 'debian']} "
-        f"{suite} main\n" for suite in SUITES), encoding="utf-8")
+        f"{suite} main\n" for suite in suites), encoding="utf-8")
     options = ["-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null",
                "-o", f"Dir::State::Lists={lists}", "-o", "Dir::Cache::pkgcache=",
                "-o", "Dir::Cache::srcpkgcache=", "-o", "Acquire::Languages=none"]

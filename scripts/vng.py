@@ -55,20 +55,11 @@ dmesg | sed 's/^/%% log /'
 
 
 def download(directory, log):
-    """Downloads FROM_DEBIAN_13, by package lists that go with the directory."""
+    """Downloads FROM_DEBIAN_13 to a directory."""
     lists = directory / "apt"
-    (lists / "partial").mkdir(parents=True)
-    sources = lists / "sources.list"
-    sources.write_text(
-        "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg arch=amd64] "
-        "http://deb.debian.org/debian trixie main\n", encoding="ascii")
-    apt = ["apt-get", *kernel.APT, "-o", f"Dir::Etc::SourceList={sources}", "-o",
-           "Dir::Etc::SourceParts=/dev/null", "-o", f"Dir::State::Lists={lists}",
-           "-o", f"Dir::Cache={lists}", "-o", "Acquire::Languages=none"]
     with common.step("downloading virtme-ng and virtiofsd of Debian 13"):
-        common.run([*apt, "-o", "APT::Update::Error-Mode=any", "update"], log,
-                   "apt-get update (is there a network?)")
-        common.run([*apt, "download", *FROM_DEBIAN_13], log,
+        options = kernel.debian_lists(lists, log, ["trixie"])
+        common.run(["apt-get", *kernel.APT, *options, "download", *FROM_DEBIAN_13], log,
                    "downloading virtme-ng (is there a network?)", cwd=directory)
     shutil.rmtree(lists)
 
