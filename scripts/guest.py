@@ -14,6 +14,7 @@ kernel log is a complaint.
 import argparse
 import contextlib
 import dataclasses
+import functools
 import io
 import itertools
 import os
@@ -34,12 +35,20 @@ from common import Fail
 
 INIT = common.ROOT / "scripts" / "guest" / "init"
 
+TSC_KHZ = common.ROOT / "scripts" / "tsc_khz.c"
+
 # A job is over in seconds.  This only ends a guest that hangs, so it allows for
 # a machine many times slower than any that this was measured on.
 HANG = 600
 
-# What is told of a guest that came to nothing of ours.
-NOT_JUDGED = "before loopdma was loaded; not judged"
+# What is told of a guest that ended by no fault of ours, and of one that came to nothing of
+# ours.
+NOT_JUDGED = "not judged"
+TOO_EARLY = f"before loopdma was loaded; {NOT_JUDGED}"
+
+# What QEMU says when it dies of a fault of its own: Documentation/qemu-device.rst, "Faults of
+# QEMU to know of".
+QEMU_FAULT = "iotlb_to_section: Assertion"
 
 # How often a guest that is to be woken up is looked at.
 WAKE_TICK = 0.2
@@ -305,6 +314,29 @@ def accelerator():
     return "tcg"
 
 
+@functools.lru_cache(maxsize=None)
+def tsc_khz():
+    """The rate of this machine's time stamp counter, which emulated CPUs read.
+
+    0 if it has none, or none that always runs at one rate.
+    """
+    cpus = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    if not all(re.search(rf"^flags\s*:.*\b{flag}\b", cpus, re.MULTILINE)
+               for flag in ("constant_tsc", "nonstop_tsc")):
+        return 0
+    program = common.BUILD / "guest" / "tsc_khz"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with common.lock(f"tsc_khz-{common.digest(common.ROOT)}"):
+        common.run(["cc", "-O2", "-Wall", "-Werror", "-o", program, TSC_KHZ],
+                   what="compiler")
+        return int(common.run([program]))
+
+
+def emulates_x2apic(qemu):
+    """Whether an emulated CPU can have its interrupt controller in registers of its own."""
+    return int(common.qemu_version(qemu).split(".")[0]) >= 9
+
+
 def quoted(path):
     """A path as a value among QEMU's options."""
     return str(path).replace(",", ",,")
@@ -321,7 +353,6 @@ class Guest:
     smp: int = 2
     mem: int = 512                  # MiB
     prealloc: bool = False          # touch it all first, for measurements
-    steady: bool = True             # a clock that no load of the host disturbs
     emulated: bool = False          # even where KVM works
     iommu: str = "strict"           # or "off"
     swiotlb: bool = False           # force
@@ -355,6 +386,10 @@ class Guest:
         """What a guest has besides `files`."""
         return {"init": INIT, "bin/busybox": busybox(), "job": self.job.encode()}
 
+    def program(self):
+        """The QEMU that runs it."""
+        return str(self.qemu or common.qemu())
+
     def ports(self):
         """The two serial ports, see INIT."""
         return ["-chardev", f"file,id=console,path={quoted(self.log)}",
@@ -379,16 +414,26 @@ class Guest:
             # They guard a CPU that speculates.  One that is emulated does not, and
             # pays with its translation caches for every entry of the kernel.
             append += ["mitigations=off"]
-            if self.steady and not self.prealloc and not self.icount:
-                # The HPET: slow to read, but never calibrated wrongly.  Not the ACPI
-                # timer, which wraps after 4.7 seconds: a guest that the host does not
-                # run for most of that sees its time stand still, and may sleep from one
-                # wrap to the next for ever.
-                append += ["tsc=unstable"]
+            if not self.icount:
+                # What a loaded host lets Linux measure at boot is no rate to rely on.  The
+                # HPET is slow, but has a known one.  The ACPI timer wraps after 4.7 s: a
+                # guest that the host does not run for that long sees time stand still.
+                khz = tsc_khz()
+                append += [f"tsc_early_khz={khz}", "tsc=reliable"] if khz else \
+                    ["tsc=unstable"]
+            # While Linux lays out PCI, or patches itself, no other CPU shall run; INIT
+            # starts them.  QEMU 10.1 and 10.2 let an access to a device, such as the
+            # interrupt controller, go to another one while a CPU changes the memory map.
+            # QEMU before 8.1 runs code that was patched.
+            append += ["maxcpus=1"]
         devices = []
+        cpu, iommu = TCG_CPU, "intel-iommu,intremap=on"
+        if not kvm and self.iommu == "strict" and emulates_x2apic(self.program()):
+            # No access to a device at each tick: faster, and see maxcpus above.
+            cpu, iommu = f"{TCG_CPU},+x2apic", f"{iommu},eim=on"
         if self.iommu == "strict":
             append += ["intel_iommu=on", "iommu.strict=1"]
-            devices += ["-device", "intel-iommu,intremap=on"]
+            devices += ["-device", iommu]
         if self.swiotlb:
             append += ["swiotlb=force"]
         if self.slot:
@@ -426,11 +471,11 @@ class Guest:
             speed = ["-accel", "tcg,thread=single", "-icount", self.icount]
         else:
             speed = ["-accel", "tcg,thread=multi"]
-        return [str(self.qemu or common.qemu()), "-nodefaults", "-no-user-config",
+        return [self.program(), "-nodefaults", "-no-user-config",
                 # What 'top -H' and bench.py call QEMU's threads by.
                 "-name", "debug-threads=on",
                 "-display", "none", *([] if self.reboots else ["-no-reboot"]),
-                "-machine", machine, *speed, "-cpu", "host" if kvm else TCG_CPU, "-smp",
+                "-machine", machine, *speed, "-cpu", "host" if kvm else cpu, "-smp",
                 # A socket that is in two nodes is nothing that the kernel believes.
                 f"{self.smp}{',sockets=2' if self.numa else ''}", *memory,
                 "-kernel", str(self.kernel), "-initrd", str(initrd),
@@ -648,8 +693,10 @@ def judge(guest, lines, log, status, hung, errors):
     found = complaints(races_of_others(log)[0] if guest.kcsan else log, guest.allowed)
     first = f": {found[0].strip()}" if found else ""
     if hung:
-        before = "" if "start" in facts else f" {NOT_JUDGED}"
+        before = "" if "start" in facts else f" {TOO_EARLY}"
         return f"guest hangs{before}, ended after {guest.timeout:.0f} s{first}{where}"
+    if status < 0 and QEMU_FAULT in errors:
+        return f"QEMU crashed by a fault of its own, {QEMU_FAULT}; {NOT_JUDGED}{where}"
     if status < 0:
         return f"QEMU crashed, signal {-status}{where}"
     if status > 0:
@@ -657,7 +704,7 @@ def judge(guest, lines, log, status, hung, errors):
     if "exit" not in facts and died_early(guest, facts, log, found):
         again = guest.again or \
             f"sh {common.relative(common.BUILD / 'guest' / guest.name / 'command')}"
-        return f"the guest's kernel died {NOT_JUDGED}{first}" \
+        return f"the guest's kernel died {TOO_EARLY}{first}" \
             f"{where}; try again: {again}"
     if "Kernel panic" in log:
         return f"guest panic{first}{where}"

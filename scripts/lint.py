@@ -21,7 +21,8 @@ import kernel
 from common import Fail
 
 KERNEL = ["include/*", "drivers/*", "tests/kunit/*", "tests/bench/*",
-          "tests/samples/*", "tests/storm/*", "tests/soak/*", "scripts/guest/*.c", "Kbuild"]
+          "tests/samples/*", "tests/storm/*", "tests/soak/*", "scripts/*.c", "scripts/guest/*.c",
+          "Kbuild"]
 # User-space programs are in the kernel's style too, but not for its headers.
 KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit", "tests/samples",
                                           "tests/storm", "tests/soak")

@@ -307,7 +307,7 @@ def working_guest(args, kernel, name):
     return guest.Guest(
         kernel=kernel.image(), job=job, name=name, files=files | guest.modprobe(files),
         smp=args.smp, mem=mem, iommu=kernel.iommu, device=device, share=folder,
-        again=again(args), steady=not args.shell)
+        again=again(args))
 
 
 def story(args, kernel, name):
@@ -316,7 +316,7 @@ def story(args, kernel, name):
     return guest.Guest(
         kernel=kernel.image(), job=SHOW.replace("@IOMMU@", kernel.iommu), name=name,
         files=files | guest.modprobe(files), smp=args.smp, mem=args.mem or 512,
-        iommu=kernel.iommu, device=args.device_opts, again=again(args), steady=False)
+        iommu=kernel.iommu, device=args.device_opts, again=again(args))
 
 
 def again(args):

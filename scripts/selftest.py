@@ -716,10 +716,11 @@ def judge_verdicts():
     """how guests end, told apart"""
     early = "the guest's kernel died before loopdma was loaded; not judged"
 
-    def judge(lines=GOOD, log="", status=0, hung=False, debug=False, kcsan=False, **more):
+    def judge(lines=GOOD, log="", status=0, hung=False, debug=False, kcsan=False,
+              errors="qemu: error: no such device", **more):
         g = guest.Guest(kernel=Path("/dev/null"), job="", debug_kernel=debug, kcsan=kcsan,
                         **more)
-        return guest.judge(g, lines, log, status, hung, "qemu: error: no such device")
+        return guest.judge(g, lines, log, status, hung, errors)
 
     def without(key):
         return [line for line in DEBUG if not line.startswith(f"@@ {key} ")]
@@ -731,6 +732,9 @@ def judge_verdicts():
             ("^guest hangs before loopdma was loaded; not judged, ended after",
              judge([], hung=True)),
             ("^QEMU crashed, signal 11", judge(status=-11)),
+            ("^QEMU crashed, signal 6", judge(status=-6, errors="dma: Assertion `x' failed.")),
+            ("^QEMU crashed by a fault of its own, .*; not judged", judge(
+                status=-6, errors="physmem.c:7: iotlb_to_section: Assertion `x' failed.")),
             ("^QEMU failed, status 1: qemu: error: no such", judge(status=1)),
             (f"^{early}: Kernel panic .*; try again: make run$",
              judge([], "Kernel panic - not syncing: foo\n", again="make run")),
