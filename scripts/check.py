@@ -37,6 +37,8 @@ With --full also what takes too long for every day:
   qtest-tsan  those cases that may have engines, with ThreadSanitizer
   qemu-old    the device by itself, and dmatest, on the oldest QEMU that is supported and on
               the one of the newest stable release
+  own         a kernel that is not the distribution's, from the newest source: make run and
+              make check with KDIR=, virtme-ng with 9p and with virtiofs
   fuzz        what a guest could do to the device, at random, for a minute
   matrix      the suites of kunit-live elsewhere: IOMMU off, swiotlb, 1 and 4 CPUs, MSI,
               INTx, CPUs of several speeds
@@ -75,6 +77,8 @@ import raid
 import selftest
 import soak
 import storm
+import target
+import vng
 from common import Fail
 
 
@@ -86,8 +90,9 @@ class Case:
     reason: str = ""
 
 
-# A guest that dies before it has loaded anything of ours is no failure of ours, and no
-# pass: it is skipped.  If more of them do, nobody knows what the rest is worth.
+# A guest that dies before it has loaded anything of ours, or of a known fault of QEMU, is no
+# failure of ours, and no pass: it is skipped.  If more of them do, nobody knows what the rest
+# is worth.
 NOT_JUDGED_AT_MOST = 2
 
 
@@ -887,6 +892,49 @@ def qemu_old_lane():
                 for release in OLD_QEMU}
 
 
+# Of make check KDIR=.
+OWN_LANES = "conformance,dmatest,observe,inject"
+
+
+def own_lane():
+    def script(name, *options):
+        """What a script that takes --kdir printed, and its exit status."""
+        done = subprocess.run([sys.executable, common.ROOT / "scripts" / name, "--kdir",
+                               kunit.own_kernel(), *options], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                              encoding="utf-8", errors="replace")
+        common.new_log(f"own-{name}").write_text(done.stdout, encoding="utf-8")
+        return done.stdout.strip().splitlines() or [""], done.returncode
+
+    def run():
+        said, status = script("run.py")
+        passed = status == 0 and said[-1].startswith("loopdma: PASS")
+        return [verdict("run", "" if passed else said[-1])]
+
+    def shell():
+        """A command in the guest, and its exit status."""
+        said, status = script("run.py", "--cmd", "modprobe dmatest && exit 7")
+        return [verdict("guest", "" if status == 7 else
+                        f"status {status} instead of 7: {said[-1]}")]
+
+    def lanes():
+        report = common.REPORTS / "check-own.json"
+        report.unlink(missing_ok=True)
+        said, _ = script("own.py", "--lanes", OWN_LANES)
+        if not report.exists():
+            return [Case("check", "FAIL", said[-1])]
+        found = json.loads(report.read_text(encoding="utf-8"))["lanes"]
+        return [Case(f"check {name} {case['name']}", case["status"], case["reason"])
+                for name, lane in found.items() for case in lane["cases"]]
+
+    def virtme(share):
+        tree = target.Tree(kunit.own_kernel())
+        return [verdict(f"virtme-ng {share}", vng.run(tree, share, f"vng-{share}"))]
+
+    return {"check": lanes, "run": run, "guest": shell} | {
+        f"virtme-ng {share}": lambda share=share: virtme(share) for share in vng.SHARES}
+
+
 FUZZ_SECONDS = 60
 
 
@@ -1031,6 +1079,7 @@ FULL_LANES = {
     "qtest-tsan": lambda: qtest_lane("thread"),
     "qtest-asan": lambda: qtest_lane("address"),
     "qemu-old": qemu_old_lane,
+    "own": own_lane,
     "fuzz": fuzz_lane,
 }
 
@@ -1038,9 +1087,9 @@ FULL_LANES = {
 NEEDS_VARIANT = {"kcsan": matrix.KCSAN, "clang": matrix.CLANG, "rt": matrix.RT}
 NEEDS_GUEST = {"kunit-live", "kunit-fake", "kunit-public", "hostile", "storm", "soak", "inject",
                "power", "isolation", "dmatest", "reload", "survive", "raid", "observe",
-               "stock", "probe", "matrix", "qemu-old", *NEEDS_VARIANT}
+               "stock", "probe", "matrix", "qemu-old", "own", *NEEDS_VARIANT}
 NEEDS_KUNIT_KERNEL = NEEDS_GUEST - {"dmatest", "survive", "power", "isolation", "raid",
-                                     "stock", "qemu-old", *NEEDS_VARIANT}
+                                     "stock", "qemu-old", "own", *NEEDS_VARIANT}
 NEEDS_STOCK_KERNELS = {"build", "dmatest", "reload", "survive", "power", "isolation", "raid",
                        "observe", "stock", "matrix", "rt", "qemu-old"}
 
@@ -1062,6 +1111,8 @@ def prepare(lanes):
         kernel.source()
     if lanes & NEEDS_KUNIT_KERNEL:
         kunit.x86_kernel()
+    if "own" in lanes:
+        kunit.own_kernel()
     for lane, cell in {**NEEDS_VARIANT, "matrix": matrix.NEWEST}.items():
         if lane in lanes:
             matrix.build(cell)

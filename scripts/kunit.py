@@ -32,6 +32,7 @@ import conformance
 import guest
 import kernel
 import modules
+import target
 from common import Fail
 
 CONFIG = common.ROOT / "scripts" / "configs" / "kunit-x86.config"
@@ -84,25 +85,38 @@ def x86_kernel(changes=None, linux=LINUX):
     With a file of changes to its configuration, a variant of that kernel.  Its source is
     that of the stock kernel that is named, the newest if that one cannot be had.
     """
-    cell, tree = kernel.source(next((c for c in kernel.cells() if c.name == linux), None))
     wanted = CONFIG.read_text(encoding="ascii")
-    name, title = f"kunit-x86-{cell.name}", "KUnit guest kernel"
+    title = "KUnit guest kernel"
     if changes:
         wanted = configured(wanted, changes.read_text(encoding="ascii"))
-        name, title = f"{name}-{changes.stem}", f"{title} for {changes.stem}"
+        title = f"{title} for {changes.stem}"
+    return x86_built("kunit-x86", title, linux, wanted, changes or CONFIG)
+
+
+def own_kernel():
+    """The build directory of a kernel as its developers have one: the newest, and no more
+    in it than a guest needs.
+    """
+    wanted = target.GUEST_CONFIG.read_text(encoding="ascii")
+    return x86_built("own-kernel", "kernel for KDIR=", "", wanted, target.GUEST_CONFIG)
+
+
+def x86_built(kind, title, linux, wanted, where):
+    """The build directory of a kernel with the options that are wanted, found in a file."""
+    cell, tree = kernel.source(next((c for c in kernel.cells() if c.name == linux), None))
     variables = modules.toolchain(wanted)
-    final = common.cache() / "kunit-x86" / (
+    final = common.cache() / kind / (
         f"{cell.version}-" + common.digest(options(wanted), compiler(variables)))
     if final.exists():
         return final
-    with common.lock(f"kunit-x86-{final.name}"):
+    with common.lock(f"{kind}-{final.name}"):
         if final.exists():
             return final
-        log = common.new_log(f"kernel-{name}")
+        log = common.new_log(f"kernel-{kind}-{cell.name}-{where.stem}")
         with common.filling(final) as part, \
                 common.step(f"building the {title} {cell.name} (once; 4 to 8 minutes)"):
-            kernel.build(tree, part, wanted, changes or CONFIG, log,
-                         ["ARCH=x86_64", *variables], ["bzImage", "modules"])
+            kernel.build(tree, part, wanted, where, log, ["ARCH=x86_64", *variables],
+                         ["bzImage", "modules"])
     return final
 
 
