@@ -169,8 +169,16 @@ def debian_lists(top, log, suites=SUITES):
     options = ["-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null",
                "-o", f"Dir::State::Lists={lists}", "-o", "Dir::Cache::pkgcache=",
                "-o", "Dir::Cache::srcpkgcache=", "-o", "Acquire::Languages=none"]
-    common.run(["apt-get", *APT, *options, "-o", "APT::Update::Error-Mode=any", "update"],
-               log, "apt-get update (is there a network?)")
+    try:
+        common.run(["apt-get", *APT, *options, "-o", "APT::Update::Error-Mode=any", "update"],
+                   log, "apt-get update (is there a network?)")
+    except Fail as e:
+        # A mirror need not have all of them.
+        there = {suite for _, suite, _ in targets(options)}
+        if not there:
+            raise
+        lacking = ", ".join(suite for suite in suites if suite not in there)
+        common.say(f"  going on without {lacking}: {e}")
     return options
 
 

@@ -344,6 +344,27 @@ def tool_missing(programs):
 
 
 @stubs
+def mirror_without_a_suite(programs):
+    """a mirror that has not all suites"""
+    programs.write("apt-get", """\
+case "$*" in
+*indextargets*) echo http://mirror trixie-backports /lists/Packages ;;
+*) echo 'E: Release file is expired'; exit 100 ;;
+esac
+""")
+    text = "import common, kernel, pathlib, sys; kernel.debian_lists(" \
+        "pathlib.Path(sys.argv[1]), common.new_log('selftest-mirror'), " \
+        "['trixie-backports', 'sid'])"
+    path = f"{programs.directory}:{os.environ['PATH']}"
+    with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
+        code, said = call([sys.executable, "-c", text, directory],
+                          env={"PATH": path, "PYTHONPATH": str(SCRIPTS)})
+    if code or not re.search("going on without sid: .*expired", said):
+        return f"status {code}: {said.strip()}"
+    return ""
+
+
+@stubs
 def apt_missing(programs):
     """a distribution without apt"""
     with tempfile.TemporaryDirectory(prefix="loopdma-test-") as directory:
@@ -1667,7 +1688,7 @@ TESTS = [
     raid_kernel_unknown, kernel_packed, lane_unknown,
     matrix_unknown, mutant_unknown, mutants_judged, guest_without_job,
     cache_not_writable, home_not_writable, cache_with_space, qemu_missing, tool_missing,
-    apt_missing, deps_without_dpkg, deps_without_root, deps_with_sudo,
+    apt_missing, mirror_without_a_suite, deps_without_dpkg, deps_without_root, deps_with_sudo,
     deps_without_network, deps_malformed, download_without_network, disk_full,
     script_interrupted, check_interrupted, deps_interrupted, checkout_with_space,
     cache_of_another, cache_removed,
