@@ -38,7 +38,7 @@ With --full also what takes too long for every day:
   qemu-old    the device by itself, and dmatest, on the oldest QEMU that is supported and on
               the one of the newest stable release
   own         a kernel that is not the distribution's, from the newest source: make run and
-              make check with KDIR=, virtme-ng with 9p and with virtiofs
+              make check with KDIR=, virtme-ng with 9p, and with virtiofs under KVM
   fuzz        what a guest could do to the device, at random, for a minute
   matrix      the suites of kunit-live elsewhere: IOMMU off, swiotlb, 1 and 4 CPUs, MSI,
               INTx, CPUs of several speeds
@@ -928,6 +928,8 @@ def own_lane():
                 for name, lane in found.items() for case in lane["cases"]]
 
     def virtme(share):
+        if not vng.possible(share):
+            return [Case(f"virtme-ng {share}", "SKIP", vng.NO_VIRTIOFS)]
         tree = target.Tree(kunit.own_kernel())
         return [verdict(f"virtme-ng {share}", vng.run(tree, share, f"vng-{share}"))]
 

@@ -114,7 +114,7 @@ def x86_built(kind, title, linux, wanted, where):
             return final
         log = common.new_log(f"kernel-{kind}-{cell.name}-{where.stem}")
         with common.filling(final) as part, \
-                common.step(f"building the {title} {cell.name} (once; 4 to 8 minutes)"):
+                common.step(f"building the {title} {cell.name} (once; 4 to 14 minutes)"):
             kernel.build(tree, part, wanted, where, log, ["ARCH=x86_64", *variables],
                          ["bzImage", "modules"])
     return final
