@@ -399,8 +399,9 @@ class Guest:
 
     def command(self, initrd):
         kvm = not (self.emulated or self.icount) and accelerator() == "kvm"
-        # Memory on both sides of 4 GiB, without having to have that much of it.
-        machine = "q35,max-ram-below-4g=256M"
+        # Memory on both sides of 4 GiB, without having to have that much of it.  QEMU
+        # warns of more than twice as much.
+        machine = f"q35,max-ram-below-4g={max(256, (self.mem + 1) // 2)}M"
         if kvm:
             # Interrupt remapping needs the I/O APIC in QEMU under KVM.
             machine += ",accel=kvm,kernel-irqchip=split"
