@@ -105,15 +105,16 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 def targets(options=()):
     """(URI, suite, file) of each list of binary packages."""
     try:
-        said = subprocess.run(
+        done = subprocess.run(
             ["apt-get", *options, "indextargets", "--format",
              "$(REPO_URI) $(RELEASE) $(FILENAME)", "Created-By: Packages"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
-            stdin=subprocess.DEVNULL, encoding="utf-8").stdout
+            stdin=subprocess.DEVNULL, encoding="utf-8")
     except FileNotFoundError:
         raise Fail("apt-get is missing: stock kernels are fetched from Debian or Ubuntu "
                    "packages, run on one of these") from None
-    return [line.split(" ", 2) for line in said.splitlines()]
+    return [line.split(" ", 2) for line in done.stdout.splitlines()] \
+        if done.returncode == 0 else []
 
 
 def mirrors():
