@@ -577,6 +577,7 @@ def survive_guest(image, files, resets=20):
         kernel=image, job=f"RESETS={resets} sh /survive || exit\n",
         files=files | guest.job_files("survive", "steps", "dmatest_done"),
         slot=True, device="test-controls=on", monitor=True,
+        smp=guest.cpus_while_map_changes(common.qemu()),
         allowed=((r"AER: |PCIe Bus Error", "errors that QEMU was asked for"),
                  (r"loopdma .*gone from the bus", "it was taken away"),
                  (r"DMAR: ", "dmatest unmaps what is in flight when it is stopped")))
