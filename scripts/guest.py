@@ -332,19 +332,23 @@ def tsc_khz():
         return int(common.run([program]))
 
 
+def release(qemu):
+    """(10, 2) of a QEMU 10.2.2."""
+    return tuple(map(int, common.qemu_version(qemu).split(".")[:2]))
+
+
 def cpus_while_map_changes(qemu):
     """How many CPUs a guest can have while devices are reset, and go, under load.
 
     With an emulated CPU of QEMU 10.1 or 10.2 it is one: Documentation/qemu-device.rst,
     "Faults of QEMU to know of".
     """
-    version = tuple(map(int, common.qemu_version(qemu).split(".")[:2]))
-    return 1 if accelerator() == "tcg" and (10, 1) <= version < (11, 0) else 2
+    return 1 if accelerator() == "tcg" and (10, 1) <= release(qemu) < (11, 0) else 2
 
 
 def emulates_x2apic(qemu):
     """Whether an emulated CPU can have its interrupt controller in registers of its own."""
-    return int(common.qemu_version(qemu).split(".")[0]) >= 9
+    return release(qemu) >= (9, 0)
 
 
 def quoted(path):

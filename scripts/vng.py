@@ -6,8 +6,8 @@
 
 What kernel developers do with `vng --qemu .../qemu-system-x86_64 --qemu-opts="-device
 loopdma"`, tried: the guest has this machine's file system, by 9p or by virtiofs.  The
-latter is skipped where KVM does not work.  virtme-ng and virtiofsd are fetched from Debian 13 and unpacked into the cache, but not
-installed.
+latter is skipped where KVM does not work.  virtme-ng and virtiofsd are fetched from
+Debian 13 and unpacked into the cache, but not installed.
 """
 
 import argparse
