@@ -758,12 +758,8 @@ refused() { # slot, what it must say
 @REFUSED@
 
 # Every allocation of probe fails once, each time another.
-for fault in failslab fail_page_alloc; do
-	cd /sys/kernel/debug/$fault || fail "the kernel has no $fault"
-	echo 0 >verbose
-	echo N >ignore-gfp-wait
-done
-echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+. /faults
+allocations_can_fail || fail "the kernel does not let allocations fail"
 echo $good >$driver/unbind
 step=0
 failed=0
@@ -826,7 +822,8 @@ rmmod loopdma || fail "loopdma does not unload"
 
 def probe_guest(kdir, top):
     """Devices that are refused, and allocations that fail, on a kernel that can do that."""
-    files = guest.module_files(top) | {"dmatest.ko": kdir / "drivers/dma/dmatest.ko"}
+    files = guest.module_files(top) | guest.job_files("faults") | {
+        "dmatest.ko": kdir / "drivers/dma/dmatest.ko"}
     refused = [f'refused 1{n}.0 "{said}"' for n, (_, said) in enumerate(REFUSED_DEVICES)]
     return guest.Guest(
         kernel=kdir / "arch/x86/boot/bzImage", name="probe", files=files, mem=1024,

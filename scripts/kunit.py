@@ -201,14 +201,9 @@ show() {
 	done
 }
 insmod /loopdma.ko
-# What the suite loopdma_nomem needs: also allocations that may sleep, and single pages.
-for fault in failslab fail_page_alloc; do
-	cd /sys/kernel/debug/$fault
-	echo 0 >verbose
-	echo N >ignore-gfp-wait
-done
-echo 0 >min-order
-cd /
+# What the suite loopdma_nomem needs.
+. /faults
+allocations_can_fail
 dut=$DUT
 case $dut in
 trace)
@@ -279,7 +274,7 @@ def suites_guest(dut, kdir, top, lies=LIES, arguments="", proof=""):
     With more parameters of loopdma_kunit, and with commands that show, with the driver
     still loaded, that the guest is what it was to be.
     """
-    files = guest.module_files(top)
+    files = guest.module_files(top) | guest.job_files("faults")
     if "loopdma_kunit.ko" not in files:
         raise Fail("tests/kunit gave no loopdma_kunit.ko: look at its Makefile")
     arguments = f"{arguments} {os.environ.get('KUNIT_ARGS', '')}"
