@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Says which case of the conformance suites checks which rule, and how it went.
 
-Reads the table of rules (tests/kunit/conformance/rules.txt), the comments of the
+Reads the table of rules (tests/conformance/rules.txt), the comments of the
 cases beside it, and the KTAP of a run; writes build/reports/conformance.rst.
 Fails if a rule has neither a case nor a reason for that, if a case names no rule
 or one that there is not, and if a source includes what only one driver has.
@@ -16,7 +16,7 @@ from pathlib import Path
 import common
 from common import Fail
 
-SUITES = common.ROOT / "tests" / "kunit" / "conformance"
+SUITES = common.ROOT / "tests" / "conformance"
 RULES = SUITES / "rules.txt"
 KTAP = common.REPORTS / "kunit-live.ktap"
 REPORT = common.REPORTS / "conformance.rst"

@@ -42,6 +42,7 @@ FLOOR = common.ROOT / "scripts" / "kunit.floor"
 OVERLAY = {
     "drivers/dma/loopdma": "drivers/dma/loopdma",
     "tests/kunit": "drivers/dma/loopdma/kunit",
+    "tests/kunit/lib": "drivers/dma/loopdma/kunit/lib",
     "include/loopdma": "include/loopdma",
 }
 

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: the device under test: transactions, and what their callbacks see.
+ */
+#include <linux/hardirq.h>
+#include <linux/string.h>
+
+#include "dut.h"
+
+/**
+ * ldk_callback() - callback_result of all transactions
+ * @param: the transaction
+ * @result: from the driver
+ *
+ * Only takes notes: an assertion here would end the thread that it interrupts.
+ */
+void ldk_callback(void *param, const struct dmaengine_result *result)
+{
+	struct ldk_xfer *x = param;
+
+	x->calls++;
+	x->stamp = atomic_inc_return(&x->dut->stamp);
+	if (result)
+		x->result = *result;
+	x->bad_context = !in_serving_softirq() || in_hardirq() ||
+			 irqs_disabled();
+	x->locked = ldk_lock_held(x->chan);
+	if (!x->locked) {
+		x->status = dma_async_is_tx_complete(x->chan, x->cookie, NULL,
+						     NULL);
+		if (x->hook)
+			x->hook(x);
+	}
+	complete_all(&x->done);
+}
+
+/**
+ * ldk_xfer_init() - a transaction to be
+ * @x: transaction
+ * @dut: device
+ * @chan: channel
+ */
+void ldk_xfer_init(struct ldk_xfer *x, struct ldk_dut *dut,
+		   struct dma_chan *chan)
+{
+	memset(x, 0, sizeof(*x));
+	x->dut = dut;
+	x->chan = chan;
+	/* What no callback is to find, so that it cannot pass for its word. */
+	x->status = DMA_IN_PROGRESS;
+	x->result.result = DMA_TRANS_ABORTED + 1;
+	init_completion(&x->done);
+}
+
+/**
+ * ldk_xfers() - several transactions to be
+ * @dut: device; they go with the case
+ * @chan: channel
+ * @n: how many
+ *
+ * Return: an array; the case is aborted if there is no memory.
+ */
+struct ldk_xfer *ldk_xfers(struct ldk_dut *dut, struct dma_chan *chan,
+			   unsigned int n)
+{
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	x = kunit_kcalloc(dut->test, n, sizeof(*x), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(dut->test, x);
+	for (i = 0; i < n; i++)
+		ldk_xfer_init(&x[i], dut, chan);
+	return x;
+}
+
+/**
+ * ldk_submit() - submit a prepared transaction
+ * @x: transaction; its callback is set
+ * @tx: descriptor
+ *
+ * Any context.
+ *
+ * Return: true if it was accepted.
+ */
+bool ldk_submit(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	tx->callback_result = ldk_callback;
+	tx->callback_param = x;
+	x->cookie = dmaengine_submit(tx);
+	return !dma_submit_error(x->cookie);
+}
+
+/**
+ * ldk_prep_copy() - prepare a copy
+ * @chan: channel
+ * @dst: memory written; its length counts
+ * @src: memory read
+ *
+ * Return: descriptor or NULL.
+ */
+struct dma_async_tx_descriptor *ldk_prep_copy(struct dma_chan *chan,
+					      struct ldk_buf *dst,
+					      struct ldk_buf *src)
+{
+	return dmaengine_prep_dma_memcpy(chan, dst->dma, src->dma, dst->len,
+					 DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
+}
+
+/**
+ * ldk_submit_copy() - prepare and submit a copy
+ * @x: transaction
+ * @dst: memory written; its length counts
+ * @src: memory read
+ *
+ * The case is aborted if it is not accepted.
+ */
+void ldk_submit_copy(struct ldk_xfer *x, struct ldk_buf *dst,
+		     struct ldk_buf *src)
+{
+	struct dma_async_tx_descriptor *tx = ldk_prep_copy(x->chan, dst, src);
+
+	KUNIT_ASSERT_NOT_NULL(x->dut->test, tx);
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_submit(x, tx));
+}
+
+/**
+ * ldk_prep_slave() - prepare a slave transfer of one buffer
+ * @chan: channel, configured for the direction
+ * @addr: bus address
+ * @len: bytes
+ * @dir: direction
+ *
+ * Return: the descriptor, or NULL.
+ */
+struct dma_async_tx_descriptor *
+ldk_prep_slave(struct dma_chan *chan, dma_addr_t addr, size_t len,
+	       enum dma_transfer_direction dir)
+{
+	return dmaengine_prep_slave_single(chan, addr, len, dir,
+					   DMA_PREP_INTERRUPT);
+}
+
+/**
+ * ldk_start() - submit a transaction and issue it
+ * @x: transaction
+ * @tx: its descriptor; the case is aborted if it is NULL, or refused
+ */
+void ldk_start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	KUNIT_ASSERT_NOT_NULL(x->dut->test, tx);
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_submit(x, tx));
+	dma_async_issue_pending(x->chan);
+}
+
+/**
+ * ldk_run() - run a transaction to its end, whatever that is
+ * @x: transaction
+ * @tx: its descriptor; the case is aborted if it does not end
+ */
+void ldk_run(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	ldk_start(x, tx);
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_wait(x));
+}
+
+/**
+ * ldk_finish() - wait for a transaction that is to succeed
+ * @x: transaction, issued; the case is aborted if it does not end
+ */
+void ldk_finish(struct ldk_xfer *x)
+{
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_wait(x));
+	ldk_expect_ok(x);
+}
+
+/**
+ * ldk_wait() - wait for the callback
+ * @x: transaction
+ *
+ * Return: true if it came.
+ */
+bool ldk_wait(struct ldk_xfer *x)
+{
+	return wait_for_completion_timeout(&x->done, ldk_timeout());
+}
+
+/**
+ * ldk_expect_ok() - a transaction must have succeeded
+ * @x: transaction, waited for
+ */
+void ldk_expect_ok(struct ldk_xfer *x)
+{
+	struct kunit *test = x->dut->test;
+
+	KUNIT_EXPECT_EQ(test, 1, x->calls);
+	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_NOERROR, (int)x->result.result);
+	KUNIT_EXPECT_EQ(test, 0, x->result.residue);
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)x->status);
+}
+
+/**
+ * ldk_expect_failed() - a transaction must have ended with this error
+ * @x: transaction, waited for
+ * @result: the error
+ * @residue: bytes not moved
+ */
+void ldk_expect_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,
+		       u32 residue)
+{
+	struct kunit *test = x->dut->test;
+
+	KUNIT_EXPECT_EQ(test, 1, x->calls);
+	KUNIT_EXPECT_EQ(test, (int)result, (int)x->result.result);
+	KUNIT_EXPECT_EQ(test, residue, x->result.residue);
+	KUNIT_EXPECT_EQ(test, (int)DMA_ERROR, (int)x->status);
+}
+
+/**
+ * ldk_copy_ok() - a copy from one end to the other, checked
+ * @dut: device
+ * @chan: channel
+ * @len: bytes
+ */
+void ldk_copy_ok(struct ldk_dut *dut, struct dma_chan *chan, size_t len)
+{
+	struct ldk_buf *src = ldk_src(dut, len), *dst = ldk_dst(dut, len);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+
+	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	ldk_finish(x);
+	ldk_expect_moved(dut, dst, src);
+}
+
+/**
+ * ldk_round_trip() - let the device do something elsewhere
+ * @dut: device
+ *
+ * A copy on a further channel.  A device with one engine serves its channels in
+ * turn, so what has not happened on another channel by the end of it was not
+ * going to.  With more engines it may still be under way.
+ */
+void ldk_round_trip(struct ldk_dut *dut)
+{
+	struct dma_chan *chan = ldk_request(dut);
+
+	ldk_copy_ok(dut, chan, SZ_256);
+	ldk_release(dut, chan);
+}
+
+/**
+ * ldk_loop_ok() - a pair of channels must pass data on
+ * @dut: device
+ *
+ * Requests the pair, and releases it.
+ */
+void ldk_loop_ok(struct ldk_dut *dut)
+{
+	struct ldk_buf *src = ldk_src(dut, SZ_1K), *dst = ldk_dst(dut, SZ_1K);
+	struct dma_chan *tx, *rx;
+	struct ldk_xfer *t, *r;
+
+	ldk_request_pair(dut, &tx, &rx);
+	t = ldk_xfers(dut, tx, 1);
+	r = ldk_xfers(dut, rx, 1);
+	ldk_start(r, ldk_prep_slave(rx, dst->dma, SZ_1K, DMA_DEV_TO_MEM));
+	ldk_start(t, ldk_prep_slave(tx, src->dma, SZ_1K, DMA_MEM_TO_DEV));
+	ldk_finish(t);
+	ldk_finish(r);
+	ldk_expect_moved(dut, dst, src);
+	ldk_release(dut, tx);
+	ldk_release(dut, rx);
+}
+
+/**
+ * ldk_status() - status of a transaction
+ * @x: transaction, submitted
+ *
+ * Return: status.
+ */
+enum dma_status ldk_status(struct ldk_xfer *x)
+{
+	return dmaengine_tx_status(x->chan, x->cookie, NULL);
+}
+
+/**
+ * ldk_residue() - bytes of a transaction that were not moved yet
+ * @x: transaction, submitted
+ *
+ * Return: bytes.
+ */
+u32 ldk_residue(struct ldk_xfer *x)
+{
+	struct dma_tx_state state;
+
+	dmaengine_tx_status(x->chan, x->cookie, &state);
+	return state.residue;
+}
