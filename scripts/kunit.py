@@ -4,7 +4,7 @@
 
   kunit.py uml     over the simulated device, on user-mode Linux, with the
                    driver dropped into a kernel tree, through the kernel's own
-                   kunit.py
+                   kunit.py; the conformance suites, too
   kunit.py live    on the QEMU device, in a guest with KASAN, lockdep, DMA API
                    debugging and more, the modules loaded as a user would
   kunit.py fake    in the same guest over the simulated device: what user-mode
@@ -43,8 +43,14 @@ OVERLAY = {
     "drivers/dma/loopdma": "drivers/dma/loopdma",
     "tests/kunit": "drivers/dma/loopdma/kunit",
     "tests/kunit/lib": "drivers/dma/loopdma/kunit/lib",
+    "tests/conformance": "drivers/dma/conformance",
     "include/loopdma": "include/loopdma",
 }
+
+# On user-mode Linux: a simulated device for the conformance suites, and what it is.
+UML_ARGUMENTS = ["loopdma_kunit.standing=1"] + [
+    f"dmaengine_conformance.{argument}" for argument in (
+        "device=loopdma-sim", "software=1", "tx=dma0chan0", "rx=dma0chan1", "metadata=16")]
 
 Counts = collections.namedtuple("Counts", "passed failed skipped")
 
@@ -138,8 +144,11 @@ def overlay(tree, linux):
         modules.sync(wanted, directory, remove=False)
     for name, lines in {
             "Kconfig": 'source "drivers/dma/loopdma/Kconfig"\n'
-                       'source "drivers/dma/loopdma/kunit/Kconfig"\n',
+                       'source "drivers/dma/loopdma/kunit/Kconfig"\n'
+                       'source "drivers/dma/conformance/Kconfig"\n',
+            # The suites run in this order: loopdma_standing looks at what is left behind.
             "Makefile": "obj-$(CONFIG_LOOPDMA) += loopdma/\n"
+                        "obj-$(CONFIG_DMAENGINE_CONFORMANCE_TEST) += conformance/\n"
                         "obj-$(CONFIG_LOOPDMA_KUNIT_TEST) += loopdma/kunit/\n"}.items():
         text = (tree / "drivers/dma" / name).read_text(encoding="utf-8")
         if name == "Kconfig":
@@ -179,6 +188,7 @@ def uml(pattern="", timeout=guest.HANG):
                        "building user-mode Linux", cwd=linux)
         with common.step("running the suites on user-mode Linux"):
             common.run([*tool, "exec", "--build_dir", out, "--timeout", timeout,
+                        *(f"--kernel_args={argument}" for argument in UML_ARGUMENTS),
                         "--raw_output=all", *([pattern] if pattern else [])], log,
                        "running user-mode Linux", cwd=linux)
         text = (out / "test.log").read_text(encoding="utf-8", errors="replace")

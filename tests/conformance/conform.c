@@ -5,6 +5,7 @@
  * Finds the device under test by name, keeps account of what a case holds, and
  * gives it all back in the right order.
  */
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/hardirq.h>
@@ -62,6 +63,11 @@ static unsigned int metadata;
 module_param(metadata, uint, 0444);
 MODULE_PARM_DESC(metadata,
 		 "Bytes of metadata that rx receives as tx sends them (default 0: none)");
+
+static bool software;
+module_param(software, bool, 0444);
+MODULE_PARM_DESC(software,
+		 "The device is software, and needs a CPU of this machine (default N)");
 
 static unsigned int timeout = 10000;
 module_param(timeout, uint, 0644);
@@ -342,6 +348,16 @@ void dct_need_terminate(struct dct *d, struct dma_chan *chan)
 {
 	if (!chan->device->device_terminate_all)
 		kunit_skip(d->test, "the provider cannot terminate");
+}
+
+/**
+ * dct_need_device_cpu() - the case holds the CPU until the device has done something
+ * @d: case; skipped if the device needs that CPU
+ */
+void dct_need_device_cpu(struct dct *d)
+{
+	if (software && num_online_cpus() == 1 && !IS_ENABLED(CONFIG_PREEMPTION))
+		kunit_skip(d->test, "the device needs the CPU that waits for it");
 }
 
 /* --- Memory ---------------------------------------------------------------------- */

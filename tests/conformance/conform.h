@@ -130,6 +130,7 @@ void dct_forget(struct dct *d, struct dma_chan *chan);
 
 bool dct_in_order(struct dma_chan *chan);
 void dct_need_terminate(struct dct *d, struct dma_chan *chan);
+void dct_need_device_cpu(struct dct *d);
 
 /* --- Memory ---------------------------------------------------------------------- */
 

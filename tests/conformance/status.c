@@ -302,6 +302,7 @@ static void sync_wait(struct kunit *test)
 	struct dma_chan *chan = request_in_order(d);
 	int i;
 
+	dct_need_device_cpu(d);
 	for (i = 0; i < 8; i++) {
 		struct dct_xfer *x = dct_copies(d, chan, 1, SZ_4K);
 		struct dma_async_tx_descriptor *tx = dct_prep(x, DMA_CTRL_ACK);

@@ -219,14 +219,24 @@ int ldk_init(struct kunit *test)
 }
 
 /**
- * ldk_remove() - take a simulated device away, as pci.c does
+ * ldk_teardown_fake() - have the driver let a simulated device go, as pci.c does
+ * @fake: device
+ * @ld: driver instance, which lives on only as long as a channel is held
+ */
+void ldk_teardown_fake(struct loopdma_fake *fake, struct loopdma_dev *ld)
+{
+	loopdma_shutdown(ld);
+	loopdma_fake_detach(fake);
+	loopdma_unregister(ld);
+}
+
+/**
+ * ldk_remove() - take a simulated device away
  * @dut: device
  */
 void ldk_remove(struct ldk_dut *dut)
 {
-	loopdma_shutdown(dut->ld);
-	loopdma_fake_detach(dut->fake);
-	loopdma_unregister(dut->ld);
+	ldk_teardown_fake(dut->fake, dut->ld);
 	dut->gone = true;
 }
 

@@ -145,6 +145,7 @@ struct ldk_repairs {
 int ldk_init(struct kunit *test);
 void ldk_exit(struct kunit *test);
 struct loopdma_dev *ldk_setup_fake(struct loopdma_fake *fake);
+void ldk_teardown_fake(struct loopdma_fake *fake, struct loopdma_dev *ld);
 struct ldk_dut *ldk_create_fake(struct kunit *test, const char *name,
 				const struct loopdma_fake_config *cfg);
 int ldk_probe_fake(struct kunit *test, const char *name,
