@@ -232,39 +232,35 @@ static void look_at_unmap(struct dct_xfer *x)
 
 /*
  * Rule 45 (dmaengine.h, dma_descriptor_unmap()): what the client has given to be
- * unmapped is let go of before the callback.
+ * unmapped is let go of before the callback, but not before the transfer is over.
  */
 static void unmapped_before_callback(struct kunit *test)
 {
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
-	struct dma_async_tx_descriptor *tx;
+	struct dma_async_tx_descriptor *tx = dct_prep(x, DCT_FLAGS);
 	struct dmaengine_unmap_data *unmap;
-	unsigned int refs;
+	unsigned int held, refs;
 	bool ended;
 
-	if (!IS_ENABLED(CONFIG_DMA_ENGINE_RAID))
-		kunit_skip(test, "the kernel has no CONFIG_DMA_ENGINE_RAID");
-	unmap = dmaengine_get_unmap_data(x->src->dev, 2, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, unmap);
-	/* No addresses: the memory is unmapped with the case. */
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
+	unmap = dct_give_mappings(x);
 	x->priv = unmap;
 	x->hook = look_at_unmap;
-	tx = dct_prep(x, DCT_FLAGS);
-	if (IS_ERR_OR_NULL(tx)) {
-		dmaengine_unmap_put(unmap);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
-	}
 	dma_set_unmap(tx, unmap);
-	if (dct_submit(x, tx))
+	ended = !dct_submit(x, tx);
+	held = kref_read(&unmap->kref);
+	if (!ended) {
 		dma_async_issue_pending(chan);
-	ended = dct_wait(x);
+		ended = dct_wait(x);
+	}
 	refs = kref_read(&unmap->kref);
 	/* A transaction that has not ended may look at it yet: leave it. */
 	if (ended)
 		dmaengine_unmap_put(unmap);
 	dct_finish_copy(x);
+	KUNIT_EXPECT_EQ_MSG(test, 2, held, "let go of before it was issued");
 	KUNIT_EXPECT_EQ(test, 1, refs);
 	KUNIT_EXPECT_NULL_MSG(test, x->hook, "not let go of before the callback");
 }

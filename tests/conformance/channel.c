@@ -248,12 +248,34 @@ static void slave_caps_agree(struct kunit *test)
 		KUNIT_EXPECT_NE(test, 0, caps.dst_addr_widths);
 	if (caps.directions & BIT(DMA_DEV_TO_MEM))
 		KUNIT_EXPECT_NE(test, 0, caps.src_addr_widths);
-	if (caps.cmd_pause)
-		KUNIT_EXPECT_NOT_NULL(test, dma->device_pause);
-	if (caps.cmd_resume)
-		KUNIT_EXPECT_NOT_NULL(test, dma->device_resume);
-	if (caps.cmd_terminate)
-		KUNIT_EXPECT_NOT_NULL(test, dma->device_terminate_all);
+}
+
+/*
+ * Rule 56 (dmaengine.h, struct dma_slave_caps): a channel obeys the commands that it
+ * is said to obey, and no other.
+ */
+static void obeys_as_told(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct dct_xfer *x = dct_copies(d, chan, 4, DCT_LONG);
+	struct dma_slave_caps caps;
+	bool paused;
+	int i;
+
+	if (dma_get_slave_caps(chan, &caps))
+		kunit_skip(test, "the channel does not tell what it can do");
+	for (i = 0; i < 4; i++)
+		dct_submit_copy(&x[i]);
+	dma_async_issue_pending(chan);
+	paused = !dmaengine_pause(chan);
+	KUNIT_EXPECT_EQ(test, caps.cmd_pause, paused);
+	if (paused)
+		KUNIT_EXPECT_EQ(test, caps.cmd_resume, !dmaengine_resume(chan));
+	if (!paused || caps.cmd_resume)
+		for (i = 0; i < 4; i++)
+			dct_finish_copy(&x[i]);
+	KUNIT_EXPECT_EQ(test, caps.cmd_terminate, !dmaengine_terminate_sync(chan));
 }
 
 /*
@@ -292,6 +314,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(request_again),
 	KUNIT_CASE_PARAM(release_with_work, stages_gen_params),
 	KUNIT_CASE(slave_caps_agree),
+	KUNIT_CASE(obeys_as_told),
 	KUNIT_CASE(metadata_not_offered),
 	{ }
 };

@@ -493,10 +493,44 @@ bool dct_is_right(struct dct_buf *buf)
 {
 	bool same;
 
+	if (buf->given)
+		return !memcmp(buf->data, buf->want, buf->len);
 	dma_sync_single_for_cpu(buf->dev, buf->dma, buf->len, buf->dir);
 	same = !memcmp(buf->data, buf->want, buf->len);
 	dma_sync_single_for_device(buf->dev, buf->dma, buf->len, buf->dir);
 	return same;
+}
+
+/**
+ * dct_give_mappings() - leave it to the last holder to unmap the memory of a copy
+ * @x: copy
+ *
+ * Nobody looks at the memory until its mappings have ended.
+ *
+ * Return: what the holders hold, the caller is one; the case is aborted if there is
+ * no memory.
+ */
+struct dmaengine_unmap_data *dct_give_mappings(struct dct_xfer *x)
+{
+	struct dct_buf *buf[] = { x->src, x->dst };
+	struct dmaengine_unmap_data *unmap;
+	unsigned int i;
+
+	unmap = dmaengine_get_unmap_data(x->src->dev, 2, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(x->d->test, unmap);
+	unmap->len = x->dst->len;
+	unmap->to_cnt = 1;
+	/* Behind a bounce buffer it is mapped for both, see dct_buf(). */
+	if (x->dst->dir == DMA_FROM_DEVICE)
+		unmap->from_cnt = 1;
+	else
+		unmap->bidi_cnt = 1;
+	for (i = 0; i < 2; i++) {
+		unmap->addr[i] = buf[i]->dma;
+		buf[i]->given = true;
+		kunit_remove_action(x->d->test, dct_unmap, buf[i]);
+	}
+	return unmap;
 }
 
 /**

@@ -60,6 +60,7 @@ struct dct {
  * @dma: bus address of @data
  * @dir: direction of the mapping
  * @written: is for the device to write
+ * @given: its mapping is not the case's any more
  */
 struct dct_buf {
 	struct device *dev;
@@ -71,6 +72,7 @@ struct dct_buf {
 	dma_addr_t dma;
 	enum dma_data_direction dir;
 	bool written;
+	bool given;
 };
 
 /**
@@ -142,6 +144,7 @@ struct dct_buf *dct_dst(struct dct *d, struct dma_chan *chan, size_t len);
 void dct_refill(struct dct *d, struct dct_buf *buf);
 void dct_check(struct dct *d, struct dct_buf *buf);
 bool dct_is_right(struct dct_buf *buf);
+struct dmaengine_unmap_data *dct_give_mappings(struct dct_xfer *x);
 
 /* --- Transactions ------------------------------------------------------------------ */
 

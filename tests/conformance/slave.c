@@ -17,13 +17,6 @@
 #define PERIOD	256
 #define PIECES	5
 
-static bool given(struct dct *d, struct dma_async_tx_descriptor *tx)
-{
-	KUNIT_EXPECT_FALSE_MSG(d->test, IS_ERR(tx), "prep gave error %ld",
-			       PTR_ERR(tx));
-	return !IS_ERR_OR_NULL(tx);
-}
-
 /*
  * Rule 23 (client.rst, "Set slave and controller specific parameters"; dmaengine.h,
  * struct dma_slave_caps): a width that is not among those of the channel is
@@ -64,7 +57,7 @@ static void width_not_offered(struct kunit *test)
 
 /*
  * Rule 14 (provider.rst, device_prep_*): what is not possible, because nothing is
- * configured yet, or there is nothing to move, gets NULL and no error pointer.
+ * configured yet, gets NULL and no error pointer.
  */
 static void nothing_configured(struct kunit *test)
 {
@@ -76,11 +69,12 @@ static void nothing_configured(struct kunit *test)
 	struct dct_buf *buf = dct_buf(d, chan, DCT_LEN, 0, DMA_BIDIRECTIONAL);
 	int i;
 
+	if (!chan->device->device_config)
+		kunit_skip(test, "the provider needs no configuration");
 	for (i = 0; i < ARRAY_SIZE(dirs); i++)
-		given(d, dmaengine_prep_slave_single(chan, buf->dma, DCT_LEN,
-						     dirs[i], DCT_FLAGS));
-	dma_async_issue_pending(chan);
-	dct_quiet();
+		KUNIT_EXPECT_NULL(test,
+				  dmaengine_prep_slave_single(chan, buf->dma, DCT_LEN,
+							      dirs[i], DCT_FLAGS));
 	dct_check(d, buf);
 }
 

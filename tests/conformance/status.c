@@ -231,24 +231,35 @@ static void completed_in_order(struct kunit *test)
 
 /*
  * Rule 35 (dmaengine.h, dma_async_is_complete()): what the status of a cookie is
- * that was never given out is left open, but one may ask.
+ * that was never given out is left open, but one may ask.  The answer is a status.
+ * Rule 33 (dmaengine.h, struct dma_tx_state): the cookies that come with it are the
+ * same, and stay so.
  */
 static void cookies_never_given_out(struct kunit *test)
 {
 	struct dct *d = test->priv;
 	struct dma_chan *chan = request_in_order(d);
-	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
+	struct dct_xfer *x = dct_copies(d, chan, 2, DCT_LEN);
+	struct dma_tx_state state;
 	enum dma_status status;
 	int i;
 
-	dct_submit_copy(x);
+	dct_submit_copy(&x[0]);
 	dma_async_issue_pending(chan);
-	dct_finish_copy(x);
+	dct_finish_copy(&x[0]);
+	dct_submit_copy(&x[1]);
 	for (i = 1; i < 1000000; i *= 10) {
-		status = dmaengine_tx_status(chan, x->cookie + i, NULL);
-		KUNIT_EXPECT_LE(test, (int)status, (int)DMA_OUT_OF_ORDER);
+		memset(&state, 0xff, sizeof(state));
+		status = dmaengine_tx_status(chan, x[1].cookie + i, &state);
+		KUNIT_EXPECT_GE(test, (int)status, (int)DMA_COMPLETE);
+		KUNIT_EXPECT_LE(test, (int)status, (int)DMA_ERROR);
+		KUNIT_EXPECT_EQ(test, x[0].cookie, state.last);
+		KUNIT_EXPECT_EQ(test, x[1].cookie, state.used);
 	}
-	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)dct_status(x));
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)dct_status(&x[0]));
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)dct_status(&x[1]));
+	dma_async_issue_pending(chan);
+	dct_finish_copy(&x[1]);
 }
 
 /*

@@ -102,7 +102,12 @@ static void terminate_at(struct kunit *test)
 		dct_check(d, x[i].dst);
 		dct_check(d, x[i].src);
 	}
+	/* Nor are they when others are issued. */
 	dct_copy_ok(d, chan, DCT_LEN);
+	for (i = 0; i < N; i++) {
+		KUNIT_EXPECT_EQ(test, calls[i], x[i].calls);
+		dct_check(d, x[i].dst);
+	}
 }
 
 /*
@@ -187,25 +192,38 @@ static void terminate_with_interrupts_off(struct kunit *test)
 }
 
 /**
- * struct slowness - a callback that takes its time
- * @started: it has begun
+ * struct meeting - of a callback that is running with dmaengine_synchronize()
+ * @started: the callback has begun
  * @cpu: where
- * @over: it has ended
+ * @called: dmaengine_synchronize() is called
+ * @returned: it has returned
+ * @met: the callback has seen it called
+ * @early: the callback has seen it return
  */
-struct slowness {
+struct meeting {
 	struct completion started;
 	unsigned int cpu;
-	bool over;
+	bool called;
+	bool returned;
+	bool met;
+	bool early;
 };
 
-static void slow(struct dct_xfer *x)
+/* Runs until it is waited for, but not for ever; and then for a while. */
+static void be_waited_for(struct dct_xfer *x)
 {
-	struct slowness *s = x->priv;
+	struct meeting *m = x->priv;
+	unsigned int us;
 
-	s->cpu = smp_processor_id();
-	complete_all(&s->started);
-	mdelay(30);
-	WRITE_ONCE(s->over, true);
+	m->cpu = smp_processor_id();
+	complete_all(&m->started);
+	for (us = 0; us < 100 * USEC_PER_MSEC && !READ_ONCE(m->called); us++)
+		udelay(1);
+	m->met = READ_ONCE(m->called);
+	for (us = 0; us < 20 * USEC_PER_MSEC && m->met && !m->early; us++) {
+		udelay(1);
+		m->early = READ_ONCE(m->returned);
+	}
 }
 
 /*
@@ -217,31 +235,33 @@ static void synchronize_waits(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = request(d);
 	struct dct_xfer *x = dct_copies(d, chan, 4, DCT_LEN);
-	struct slowness *s;
-	bool over;
+	struct meeting *m;
 	int i;
 
-	s = kunit_kcalloc(test, 4, sizeof(*s), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, s);
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "no CPU can call while another runs the callback");
+	m = kunit_kcalloc(test, 4, sizeof(*m), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m);
 	for (i = 0; i < 4; i++) {
-		init_completion(&s[i].started);
-		x[i].hook = slow;
-		x[i].priv = &s[i];
+		init_completion(&m[i].started);
+		x[i].hook = be_waited_for;
+		x[i].priv = &m[i];
 		dct_submit_copy(&x[i]);
 		dma_async_issue_pending(chan);
-		KUNIT_ASSERT_TRUE(test, dct_poll(completion_done(&s[i].started)));
-		over = READ_ONCE(s[i].over);
+		KUNIT_ASSERT_TRUE(test, dct_poll(completion_done(&m[i].started)));
 		KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+		WRITE_ONCE(m[i].called, true);
 		dmaengine_synchronize(chan);
-		KUNIT_EXPECT_TRUE_MSG(test, READ_ONCE(s[i].over),
-				      "the callback is running");
-		if (!over)
+		WRITE_ONCE(m[i].returned, true);
+		KUNIT_ASSERT_TRUE(test, dct_wait(&x[i]));
+		KUNIT_EXPECT_FALSE_MSG(test, m[i].early, "the callback is running");
+		if (m[i].met)
 			return;
-		/* It was on our CPU, or we were late: look on from another. */
+		/* It was on our CPU, or we were late: call from another. */
 		set_cpus_allowed_ptr(current, cpumask_of(cpumask_any_but(cpu_online_mask,
-									 s[i].cpu)));
+									 m[i].cpu)));
 	}
-	kunit_skip(test, "no CPU could look on while the callback ran");
+	kunit_skip(test, "no CPU could call while the callback ran");
 }
 
 /*
