@@ -104,16 +104,6 @@ static void request_with_filter(struct kunit *test)
 	KUNIT_EXPECT_GE(test, asked, ldk_channels(dut));
 }
 
-/* Rule: a channel is exclusive to who requested it (client.rst). */
-static void request_is_exclusive(struct kunit *test)
-{
-	struct ldk_dut *dut = test->priv;
-	struct dma_chan *chan = ldk_request(dut);
-
-	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY,
-						ldk_index(chan)));
-}
-
 /* Rule: every channel can be had, and then there is none (client.rst). */
 static void exhaust_all_channels(struct kunit *test)
 {
@@ -130,25 +120,6 @@ static void exhaust_all_channels(struct kunit *test)
 	ldk_release(dut, chan);
 	next = ldk_try_request(dut, DMA_MEMCPY, -1);
 	KUNIT_EXPECT_PTR_EQ(test, chan, next);
-}
-
-/*
- * Rule: resources are allocated for the first client and freed after the last
- * (provider.rst), any number of times.
- */
-static void release_then_rerequest(struct kunit *test)
-{
-	struct ldk_dut *dut = test->priv;
-	struct dma_chan *chan;
-	int i;
-
-	for (i = 0; i < 20; i++) {
-		chan = ldk_try_request(dut, DMA_MEMCPY, 0);
-		KUNIT_ASSERT_NOT_NULL(test, chan);
-		ldk_copy_ok(dut, chan, 1000);
-		ldk_release(dut, chan);
-		KUNIT_EXPECT_EQ(test, 0, chan->client_count);
-	}
 }
 
 /* Rule: what happened to the last client is no business of the next. */
@@ -794,9 +765,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE_PARAM(request_by_mask, offered_gen_params),
 	KUNIT_CASE_PARAM(request_not_offered, not_offered_gen_params),
 	KUNIT_CASE(request_with_filter),
-	KUNIT_CASE(request_is_exclusive),
 	KUNIT_CASE(exhaust_all_channels),
-	KUNIT_CASE(release_then_rerequest),
 	KUNIT_CASE(rerequest_starts_clean),
 	KUNIT_CASE(names_unique),
 	KUNIT_CASE(names_unique_across_devices),

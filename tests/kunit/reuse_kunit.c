@@ -64,28 +64,6 @@ static void reuse_once(struct ldk_dut *dut, struct ldk_xfer *x, struct reuse *r)
 	ldk_expect_moved(dut, r->dst, r->src);
 }
 
-/*
- * Rule: a descriptor with DMA_CTRL_REUSE is not freed on completion, and can be
- * submitted again (provider.rst); each use has a cookie of its own.
- */
-static void again_and_again(struct kunit *test)
-{
-	struct ldk_dut *dut = test->priv;
-	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 5);
-	struct reuse r;
-	int i;
-
-	reuse_init(dut, chan, &r);
-	for (i = 0; i < 5; i++) {
-		reuse_once(dut, &x[i], &r);
-		/* Every second cookie is that of the copy between two uses. */
-		KUNIT_EXPECT_EQ(test, x[0].cookie + 2 * i, x[i].cookie);
-		ldk_copy_ok(dut, chan, LEN);
-	}
-	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
-}
-
 static void submit_again(struct ldk_xfer *x)
 {
 	struct reuse *r = x->priv;
@@ -319,7 +297,6 @@ static void removed(struct kunit *test)
 }
 
 static struct kunit_case reuse_cases[] = {
-	KUNIT_CASE(again_and_again),
 	KUNIT_CASE(from_callback),
 	KUNIT_CASE(polled),
 	KUNIT_CASE(freed_by_client),
