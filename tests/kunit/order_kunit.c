@@ -5,11 +5,15 @@
  * Contract cases: they speak the dmaengine client API and dut.h only.
  */
 #include <linux/bottom_half.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/err.h>
 #include <linux/irqflags.h>
 #include <linux/kref.h>
+#include <linux/kthread.h>
 #include <linux/limits.h>
 #include <linux/prandom.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 
 #include "dut.h"
@@ -506,40 +510,47 @@ static void any_context(struct kunit *test)
 		KUNIT_EXPECT_TRUE_MSG(test, still[i], "call %d", i);
 }
 
-static struct dmaengine_unmap_data *unmap_data(struct ldk_dut *dut,
-					       struct dma_async_tx_descriptor *tx)
+/* Submits the i-th with its mappings, and those of a source of its own. */
+static struct dmaengine_unmap_data *batch_submit_mapped(struct batch *b,
+							unsigned int i,
+							struct ldk_buf *src)
 {
+	struct dma_async_tx_descriptor *tx = ldk_prep_copy(b->chan, b->dst[i], src);
+	struct kunit *test = b->dut->test;
 	struct dmaengine_unmap_data *unmap;
 
-	KUNIT_ASSERT_NOT_NULL(dut->test, tx);
-	unmap = dmaengine_get_unmap_data(dut->dev, 2, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(dut->test, unmap);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	unmap = ldk_give_mappings(b->dut, b->dst[i], src);
 	dma_set_unmap(tx, unmap);
+	KUNIT_EXPECT_TRUE(test, ldk_submit(&b->x[i], tx));
+	KUNIT_EXPECT_EQ(test, 2, kref_read(&unmap->kref));
 	return unmap;
 }
 
 /*
- * Rule: a client that polls may use the memory when the status is DMA_COMPLETE:
- * the provider has dropped its reference to the unmap data (dmaengine.h,
- * dma_descriptor_unmap()).
+ * Rule: the provider drops its reference to the unmap data when a transfer is
+ * complete, not before; a client that polls may use the memory when the status is
+ * DMA_COMPLETE (dmaengine.h, dma_descriptor_unmap()).
  */
 static void unmaps_when_polled(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct batch *b = batch_alloc(dut, chan, 1);
+	struct ldk_buf *src = ldk_src(dut, LEN);
 	struct dmaengine_unmap_data *unmap;
-	struct dma_async_tx_descriptor *tx;
 	u32 before = ldk_descriptors(chan);
 	enum dma_status status;
 	unsigned int refs;
 
 	dut->trouble = true;
 	ldk_drop_irq(chan, 1);
-	tx = ldk_prep_copy(chan, b->dst[0], b->src);
-	unmap = unmap_data(dut, tx);
-	KUNIT_EXPECT_TRUE(test, ldk_submit(b->x, tx));
+	ldk_hold(chan);
+	unmap = batch_submit_mapped(b, 0, src);
 	dma_async_issue_pending(chan);
+	ldk_round_trip(dut);
+	KUNIT_EXPECT_EQ(test, 2, kref_read(&unmap->kref));
+	ldk_unhold(chan);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == 1));
 
 	/* A tasklet that is scheduled in here cannot run in here. */
@@ -552,6 +563,7 @@ static void unmaps_when_polled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, refs);
 	KUNIT_EXPECT_TRUE(test, ldk_wait(b->x));
 	dmaengine_unmap_put(unmap);
+	ldk_expect_moved(dut, b->dst[0], src);
 }
 
 /* Rule: as above, for what is terminated. */
@@ -561,14 +573,11 @@ static void unmaps_on_terminate(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct batch *b = batch_alloc(dut, chan, 2);
 	struct dmaengine_unmap_data *unmap[2];
-	struct dma_async_tx_descriptor *tx;
 	int i;
 
 	ldk_hold(chan);
 	for (i = 0; i < 2; i++) {
-		tx = ldk_prep_copy(chan, b->dst[i], b->src);
-		unmap[i] = unmap_data(dut, tx);
-		KUNIT_EXPECT_TRUE(test, ldk_submit(&b->x[i], tx));
+		unmap[i] = batch_submit_mapped(b, i, ldk_src(dut, LEN));
 		if (!i)
 			dma_async_issue_pending(chan);
 	}
@@ -577,6 +586,7 @@ static void unmaps_on_terminate(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 1, kref_read(&unmap[i]->kref));
 		dmaengine_unmap_put(unmap[i]);
 	}
+	batch_expect_nothing(b, 0);
 }
 
 /* --- Terminate and synchronize ----------------------------------------------------- */
@@ -734,51 +744,107 @@ static void terminate_races(struct kunit *test)
 			usleep_range(1, 1 + prandom_u32_state(&rnd) % 100);
 		KUNIT_ASSERT_EQ(test, 0, dmaengine_terminate_sync(chan));
 
-		for (i = 0, calls = 0; i < b->n; i++)
+		for (i = 0, calls = 0; i < b->n; i++) {
 			calls += b->x[i].calls;
-		ldk_buf_poison(b->dst[7]);
-		if (!(round % 10))
-			ldk_round_trip(dut);
-		for (i = 0, later = 0; i < b->n; i++)
+			ldk_buf_poison(b->dst[i]);
+		}
+		ldk_round_trip(dut);
+		for (i = 0, later = 0; i < b->n; i++) {
 			later += b->x[i].calls;
+			ldk_expect_untouched(dut, b->dst[i]);
+		}
 		KUNIT_EXPECT_EQ(test, calls, later);
-		ldk_expect_untouched(dut, b->dst[7]);
 	}
 	ldk_copy_ok(dut, chan, LEN);
 }
 
-static void hook_slow(struct ldk_xfer *x)
-{
-	int *state = x->priv;
+/**
+ * struct waiter - who synchronizes
+ * @x: whose callback is to be waited for
+ * @called: dmaengine_synchronize() is called
+ * @returned: it has returned
+ * @calls: callbacks by then
+ * @cpu: where the callback ran
+ * @met: it ran when dmaengine_synchronize() was called
+ * @early: dmaengine_synchronize() has returned before it was over
+ */
+struct waiter {
+	struct ldk_xfer *x;
+	bool called;
+	bool returned;
+	unsigned int calls;
+	unsigned int cpu;
+	bool met;
+	bool early;
+};
 
-	WRITE_ONCE(*state, 1);
-	mdelay(20);
-	WRITE_ONCE(*state, 2);
+static void synchronize(struct waiter *w)
+{
+	WRITE_ONCE(w->called, true);
+	dmaengine_synchronize(w->x->chan);
+	w->calls = READ_ONCE(w->x->calls);
+	WRITE_ONCE(w->returned, true);
+}
+
+static int waiter_thread(void *data)
+{
+	synchronize(data);
+	set_current_state(TASK_INTERRUPTIBLE);
+	while (!kthread_should_stop()) {
+		schedule();
+		set_current_state(TASK_INTERRUPTIBLE);
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
 }
 
 /*
  * Rule: synchronize returns when callbacks have finished, and none is
- * scheduled (provider.rst).  With one CPU the callback has either not begun
- * when synchronize is called, or is over; with more, it may be running.
+ * scheduled (provider.rst): here for one that is still to come.
  */
 static void synchronize_waits(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct batch *b = batch_alloc(dut, chan, 1);
-	int state = 0;
+	struct waiter w = { .x = b->x };
+	struct task_struct *task;
 
 	dut->trouble = true;
-	b->x->hook = hook_slow;
-	b->x->priv = &state;
 	/* The status notices, so that the callback is still to come. */
 	ldk_drop_irq(chan, 1);
 	batch_submit(b, 0);
+	ldk_keep_tasklet(chan, true);
 	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_status(b->x) == DMA_COMPLETE));
-	dmaengine_synchronize(chan);
-	KUNIT_EXPECT_EQ(test, 2, READ_ONCE(state));
+	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_status(b->x) == DMA_COMPLETE));
+	task = kthread_run(waiter_thread, &w, "loopdma_waiter");
+	if (!IS_ERR(task)) {
+		/* It sleeps: in there, or behind. */
+		KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(w.called) &&
+						 !task_is_running(task)));
+		KUNIT_EXPECT_FALSE(test, READ_ONCE(w.returned));
+	}
+	ldk_keep_tasklet(chan, false);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, 1, w.calls);
 	batch_expect_ok(b, 0, 1);
+}
+
+/* Runs until it is waited for, but not for ever; and then for a while. */
+static void hook_waited_for(struct ldk_xfer *x)
+{
+	struct waiter *w = x->priv;
+	unsigned int us;
+
+	w->cpu = smp_processor_id();
+	for (us = 0; us < 100 * USEC_PER_MSEC && !READ_ONCE(w->called); us++)
+		udelay(1);
+	w->met = READ_ONCE(w->called);
+	for (us = 0; us < 20 * USEC_PER_MSEC && w->met && !w->early; us++) {
+		udelay(1);
+		w->early = READ_ONCE(w->returned);
+	}
 }
 
 /* Rule: as above, for a callback that is running on another CPU. */
@@ -786,21 +852,32 @@ static void synchronize_waits_for_running(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 1);
-	int state = 0, i;
+	struct batch *b = batch_alloc(dut, chan, 4);
+	struct waiter *w;
+	unsigned int i;
 
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs two CPUs");
-	b->x->hook = hook_slow;
-	b->x->priv = &state;
-	batch_submit(b, 0);
-	dma_async_issue_pending(chan);
-	/* Spins: on this CPU, the callback could only be seen when it is over. */
-	for (i = 0; i < 1000000 && !READ_ONCE(state); i++)
-		udelay(1);
-	dmaengine_synchronize(chan);
-	KUNIT_EXPECT_EQ(test, 2, READ_ONCE(state));
-	batch_expect_ok(b, 0, 1);
+	w = kunit_kcalloc(test, 4, sizeof(*w), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	for (i = 0; i < 4; i++) {
+		w[i].x = &b->x[i];
+		b->x[i].hook = hook_waited_for;
+		b->x[i].priv = &w[i];
+		batch_submit(b, i);
+		dma_async_issue_pending(chan);
+		KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(b->x[i].calls)));
+		synchronize(&w[i]);
+		batch_expect_ok(b, i, i + 1);
+		KUNIT_EXPECT_FALSE(test, w[i].early);
+		if (w[i].met)
+			return;
+		/* It was on our CPU, or we were late: call from another. */
+		set_cpus_allowed_ptr(current,
+				     cpumask_of(cpumask_any_but(cpu_online_mask,
+								w[i].cpu)));
+	}
+	kunit_skip(test, "no CPU could call while the callback ran");
 }
 
 /* --- Limits of ring and pool --------------------------------------------------------- */
@@ -1095,6 +1172,15 @@ static void interrupts_suppressed(struct kunit *test)
 	KUNIT_EXPECT_LE(test, ldk_interrupts(chan) - before, b->n / 2);
 }
 
+static void repairs_equal(struct kunit *test, struct ldk_repairs a,
+			  struct ldk_repairs b)
+{
+	KUNIT_EXPECT_EQ(test, a.stalls, b.stalls);
+	KUNIT_EXPECT_EQ(test, a.recoveries, b.recoveries);
+	KUNIT_EXPECT_EQ(test, a.channel_resets, b.channel_resets);
+	KUNIT_EXPECT_EQ(test, a.device_resets, b.device_resets);
+}
+
 /* Rule: an interrupt without a reason is no completion (Documentation/driver.rst). */
 static void spurious_interrupt(struct kunit *test)
 {
@@ -1116,15 +1202,32 @@ static void spurious_interrupt(struct kunit *test)
 	batch_expect_ok(b, 0, b->n);
 }
 
-/* Rule: as above, of a channel that no client has. */
+/*
+ * Rule: as above, of a channel that no client has: the driver does not even count
+ * it, and the next client finds the channel as any other.
+ */
 static void spurious_interrupt_unused(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_repairs repairs;
+	struct dma_chan *chan;
+	u64 handled;
 
+	/* The last: the round trip takes the first. */
+	chan = ldk_try_request(dut, DMA_MEMCPY, ldk_channels(dut) - 1);
+	KUNIT_ASSERT_NOT_NULL(test, chan);
+	repairs = ldk_repairs(chan);
+	handled = ldk_handled(chan);
 	ldk_release(dut, chan);
 	ldk_raise(chan);
 	ldk_round_trip(dut);
+	KUNIT_EXPECT_EQ(test, handled, ldk_handled(chan));
+	KUNIT_EXPECT_FALSE(test, ldk_has_ring(chan));
+	KUNIT_ASSERT_PTR_EQ(test, chan, ldk_try_request(dut, DMA_MEMCPY,
+							ldk_index(chan)));
+	ldk_copy_ok(dut, chan, LEN);
+	KUNIT_EXPECT_EQ(test, handled + 1, ldk_handled(chan));
+	repairs_equal(test, repairs, ldk_repairs(chan));
 }
 
 /*
@@ -1167,7 +1270,7 @@ static void late_tasklet(struct kunit *test)
 	ldk_patience(dut, PERIOD_MS, 0);
 	ldk_keep_tasklet(chan, true);
 	ldk_start(x, ldk_prep_copy(chan, dst, src));
-	msleep(10 * PERIOD_MS);
+	KUNIT_EXPECT_TRUE(test, ldk_watchdog_looks(chan, 4));
 	KUNIT_EXPECT_EQ(test, 0, x->calls);
 	ldk_keep_tasklet(chan, false);
 	ldk_finish(x);
@@ -1419,6 +1522,8 @@ static void recovery_is_local(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *bad = ldk_request(dut), *good = ldk_request(dut);
 	struct batch *b = batch_alloc(dut, good, 40);
+	struct ldk_repairs left_alone = ldk_repairs(good);
+	u64 before = ldk_recoveries(bad);
 	struct batch *victim;
 	unsigned int i;
 
@@ -1435,33 +1540,53 @@ static void recovery_is_local(struct kunit *test)
 	}
 	batch_expect_ok(b, 0, b->n);
 	KUNIT_EXPECT_TRUE(test, ldk_wait(&victim->x[1]));
-	for (i = 0; i < b->n; i++)
-		KUNIT_EXPECT_EQ(test, 1, b->x[i].calls);
+	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(bad) - before));
+	repairs_equal(test, left_alone, ldk_repairs(good));
 }
 
-/* Rule: work that comes during a recovery waits for its end, and is done. */
+/*
+ * Rule: work that comes during a recovery waits for its end, and is done.  On a PCI
+ * device nobody can make a recovery last, so it may be over by then.
+ */
 static void submit_during_recovery(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct batch *b = batch_alloc(dut, chan, 12);
-	unsigned int i, lost = 0;
+	u64 before = ldk_recoveries(chan);
+	unsigned int i;
 
 	dut->trouble = true;
+	ldk_hold(chan);
+	for (i = 0; i < 4; i++)
+		batch_submit(b, i);
+	dma_async_issue_pending(chan);
 	ldk_lie(chan, 100);
-	for (i = 0; i < b->n; i++) {
+	if (dut->fake)
+		loopdma_fake_stop_polls(dut->fake, 2000);
+	ldk_step(chan, 1);
+	if (dut->fake)
+		KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_recovering(chan)));
+	for (i = 4; i < b->n; i++) {
 		batch_submit(b, i);
 		dma_async_issue_pending(chan);
 	}
-	for (i = 0; i < b->n; i++) {
+	ldk_unhold(chan);
+	/* What was in flight has ended, somehow. */
+	for (i = 0; i < 4; i++) {
 		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
 		KUNIT_EXPECT_EQ(test, 1, b->x[i].calls);
+	}
+	if (dut->fake) {
+		loopdma_fake_stop_polls(dut->fake, 1);
+		batch_expect_ok(b, 4, b->n);
+	}
+	for (i = 0; i < b->n; i++) {
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
 		if (b->x[i].result.result == DMA_TRANS_NOERROR)
 			ldk_expect_moved(dut, b->dst[i], b->src);
-		else
-			lost++;
 	}
-	KUNIT_EXPECT_LT(test, lost, b->n);
+	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(chan) - before));
 	ldk_copy_ok(dut, chan, LEN);
 }
 

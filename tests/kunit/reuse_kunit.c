@@ -262,19 +262,60 @@ static void after_error(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
 }
 
-/* Rule: releasing the channel frees what its client did not free. */
+/* Entries of a list, more than a pool of 64 has room for. */
+#define ENTRIES	400
+
+/* A fill of so many entries, which takes memory that is not of the pool. */
+static struct dma_async_tx_descriptor *prep_long(struct ldk_dut *dut,
+						 struct dma_chan *chan,
+						 struct ldk_buf *dst)
+{
+	struct scatterlist *sgl, *sg;
+	unsigned int i;
+
+	sgl = kunit_kcalloc(dut->test, ENTRIES, sizeof(*sgl), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(dut->test, sgl);
+	sg_init_table(sgl, ENTRIES);
+	for_each_sg(sgl, sg, ENTRIES, i) {
+		sg_dma_address(sg) = dst->dma + i;
+		sg_dma_len(sg) = 1;
+	}
+	return chan->device->device_prep_dma_memset_sg(chan, sgl, ENTRIES, 0x5a,
+						       DMA_PREP_INTERRUPT);
+}
+
+/*
+ * Rule: releasing the channel frees what its client did not free, and the next
+ * client has all there is.
+ */
 static void released_unfreed(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct dma_async_tx_descriptor *tx;
+	struct dma_chan *chan, *again;
+	struct ldk_xfer *x;
 	struct reuse used, unused;
+	unsigned int i;
 
+	ldk_set_ring_order(dut, 4);
+	chan = ldk_request(dut);
+	x = ldk_xfers(dut, chan, 1);
 	reuse_init(dut, chan, &used);
 	reuse_init(dut, chan, &unused);
 	reuse_once(dut, x, &used);
+	tx = prep_long(dut, chan, used.dst);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_set_reuse(tx));
+	KUNIT_ASSERT_TRUE(test, ldk_heap_used(chan));
 	ldk_release(dut, chan);
-	ldk_round_trip(dut);
+	KUNIT_EXPECT_FALSE(test, ldk_heap_used(chan));
+
+	again = ldk_try_request(dut, DMA_MEMCPY, ldk_index(chan));
+	KUNIT_ASSERT_PTR_EQ(test, chan, again);
+	KUNIT_EXPECT_EQ(test, 0, ldk_pool_used(chan));
+	for (i = 0; i < ldk_pool_size(chan); i++)
+		KUNIT_ASSERT_NOT_NULL(test, ldk_prep_copy(chan, used.dst,
+							  used.src));
 }
 
 /*

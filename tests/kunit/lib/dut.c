@@ -921,6 +921,20 @@ u32 ldk_reg_reads(struct ldk_dut *dut)
 }
 
 /**
+ * ldk_handled() - interrupts of a channel in use that the driver has handled
+ * @chan: channel
+ *
+ * Return: count since the driver was bound.
+ */
+u64 ldk_handled(struct dma_chan *chan)
+{
+	struct loopdma_stats stats;
+
+	loopdma_stats_read(to_loopdma_chan(chan), &stats);
+	return stats.interrupts;
+}
+
+/**
  * ldk_rescued() - lost interrupts that the driver has noticed
  * @chan: channel
  *
@@ -973,6 +987,45 @@ struct ldk_repairs ldk_repairs(struct dma_chan *chan)
 		.channel_resets = stats.channel_resets,
 		.device_resets = stats.device_resets,
 	};
+}
+
+/**
+ * ldk_recovering() - is the channel going to be restarted?
+ * @chan: channel
+ *
+ * Return: true if it is.
+ */
+bool ldk_recovering(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
+	bool val;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	val = lc->state == LOOPDMA_CHAN_RECOVERING;
+	spin_unlock_irqrestore(&lc->lock, flags);
+	return val;
+}
+
+/**
+ * ldk_watchdog_looks() - wait until the driver's watchdog has looked at a channel
+ * @chan: channel, with something in its ring
+ * @n: how often
+ *
+ * Return: true once it has, false if that takes too long.
+ */
+bool ldk_watchdog_looks(struct dma_chan *chan, unsigned int n)
+{
+	struct timer_list *watchdog = &to_loopdma_chan(chan)->watchdog;
+	unsigned long last;
+
+	/* Each look sets it for the next. */
+	while (n--) {
+		last = READ_ONCE(watchdog->expires);
+		if (!ldk_poll(READ_ONCE(watchdog->expires) != last))
+			return false;
+	}
+	return true;
 }
 
 /**
@@ -1058,6 +1111,24 @@ unsigned int ldk_pool_used(struct dma_chan *chan)
 
 	spin_lock_irqsave(&lc->lock, flags);
 	val = lc->pool_used;
+	spin_unlock_irqrestore(&lc->lock, flags);
+	return val;
+}
+
+/**
+ * ldk_heap_used() - does a transaction have memory that is not of the pool?
+ * @chan: channel, of a client's or not
+ *
+ * Return: true if one does.
+ */
+bool ldk_heap_used(struct dma_chan *chan)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
+	bool val;
+
+	spin_lock_irqsave(&lc->lock, flags);
+	val = !list_empty(&lc->heap);
 	spin_unlock_irqrestore(&lc->lock, flags);
 	return val;
 }

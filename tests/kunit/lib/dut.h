@@ -82,6 +82,7 @@ struct ldk_dut {
  * @coherent: bus address of @base if it is coherent memory, else 0
  * @dir: direction of the mapping
  * @seed: of the pattern in @data
+ * @given: its mapping is not the case's any more
  */
 struct ldk_buf {
 	struct device *dev;
@@ -93,6 +94,7 @@ struct ldk_buf {
 	dma_addr_t coherent;
 	enum dma_data_direction dir;
 	u32 seed;
+	bool given;
 };
 
 /**
@@ -205,14 +207,18 @@ u32 ldk_bytes(struct dma_chan *chan);
 u32 ldk_interrupts(struct dma_chan *chan);
 bool ldk_asks_who(const struct ldk_dut *dut);
 u32 ldk_reg_reads(struct ldk_dut *dut);
+u64 ldk_handled(struct dma_chan *chan);
 u64 ldk_rescued(struct dma_chan *chan);
 u64 ldk_recoveries(struct dma_chan *chan);
 struct ldk_repairs ldk_repairs(struct dma_chan *chan);
+bool ldk_recovering(struct dma_chan *chan);
+bool ldk_watchdog_looks(struct dma_chan *chan, unsigned int n);
 bool ldk_lock_held(struct dma_chan *chan);
 struct dma_chan_percpu ldk_counts(struct dma_chan *chan);
 unsigned int ldk_ring_size(struct dma_chan *chan);
 unsigned int ldk_pool_size(struct dma_chan *chan);
 unsigned int ldk_pool_used(struct dma_chan *chan);
+bool ldk_heap_used(struct dma_chan *chan);
 
 /* --- Memory -------------------------------------------------------------------- */
 
@@ -223,6 +229,9 @@ struct ldk_buf *ldk_src(struct ldk_dut *dut, size_t len);
 struct ldk_buf *ldk_dst(struct ldk_dut *dut, size_t len);
 void ldk_buf_fill(struct ldk_dut *dut, struct ldk_buf *buf);
 void ldk_sync(struct ldk_buf *buf);
+struct dmaengine_unmap_data *ldk_give_mappings(struct ldk_dut *dut,
+					       struct ldk_buf *dst,
+					       struct ldk_buf *src);
 void ldk_buf_poison(struct ldk_buf *buf);
 void ldk_buf_set(struct ldk_buf *buf, const u8 *data);
 void ldk_buf_flip(struct ldk_buf *buf, size_t at);

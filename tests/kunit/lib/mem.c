@@ -39,14 +39,14 @@ static void ldk_unmap(void *data)
  */
 void ldk_sync(struct ldk_buf *buf)
 {
-	if (!buf->coherent)
+	if (!buf->coherent && !buf->given)
 		dma_sync_single_for_cpu(buf->dev, buf->dma, buf->len, buf->dir);
 }
 
 /* The device's turn. */
 static void ldk_sync_back(struct ldk_buf *buf)
 {
-	if (!buf->coherent)
+	if (!buf->coherent && !buf->given)
 		dma_sync_single_for_device(buf->dev, buf->dma, buf->len,
 					   buf->dir);
 }
@@ -174,6 +174,42 @@ struct ldk_buf *ldk_buf_at(struct ldk_dut *dut, size_t len, size_t offset,
 	if (dir != DMA_FROM_DEVICE)
 		ldk_buf_fill(dut, buf);
 	return buf;
+}
+
+/**
+ * ldk_give_mappings() - leave it to the last holder to unmap the memory of a copy
+ * @dut: device
+ * @dst: memory that the device is going to write, not coherent
+ * @src: memory that it is going to read, as long as @dst
+ *
+ * Nobody looks at the memory until its mappings have ended.
+ *
+ * Return: what the holders hold, the caller is one; the case is aborted if there is
+ * no memory.
+ */
+struct dmaengine_unmap_data *ldk_give_mappings(struct ldk_dut *dut,
+					       struct ldk_buf *dst,
+					       struct ldk_buf *src)
+{
+	struct ldk_buf *buf[] = { src, dst };
+	struct dmaengine_unmap_data *unmap;
+	unsigned int i;
+
+	unmap = dmaengine_get_unmap_data(dut->dev, 2, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(dut->test, unmap);
+	unmap->len = dst->len;
+	unmap->to_cnt = 1;
+	/* Behind a bounce buffer it is mapped for both. */
+	if (dst->dir == DMA_FROM_DEVICE)
+		unmap->from_cnt = 1;
+	else
+		unmap->bidi_cnt = 1;
+	for (i = 0; i < 2; i++) {
+		unmap->addr[i] = buf[i]->dma;
+		buf[i]->given = true;
+		kunit_remove_action(dut->test, ldk_unmap, buf[i]);
+	}
+	return unmap;
 }
 
 static void ldk_unmap_bad(void *data)
