@@ -371,6 +371,48 @@ static void never_pauses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
 }
 
+static u32 tells_error(void *liar, bool chan, u32 reg, u32 val)
+{
+	if (chan && reg == LOOPDMA_CH_STATUS)
+		return FIELD_PREP(LOOPDMA_CH_STATUS_STATE, LOOPDMA_STATE_ERROR);
+	return val;
+}
+
+static void retires_truly(void *liar, struct loopdma_hw_desc *hw)
+{
+}
+
+static void counts_truly(void *liar, struct loopdma_hw_comp *comp)
+{
+}
+
+static const struct loopdma_fake_lies error_told = {
+	.read = tells_error,
+	.retired = retires_truly,
+	.told = counts_truly,
+};
+
+/*
+ * Rule: as above, of a channel that pauses and says that it does not: nobody would
+ * resume it.
+ */
+static void pauses_in_secret(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_create_fake(test, "secretive",
+					      &loopdma_fake_default);
+	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
+
+	loopdma_fake_lie(dut->fake, &error_told, NULL);
+	KUNIT_EXPECT_EQ(test, -EIO, dmaengine_pause(chan));
+	loopdma_fake_lie(dut->fake, NULL, NULL);
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(chan));
+	ldk_unhold(chan);
+	ldk_finish(x);
+	ldk_expect_moved(dut, dst, src);
+}
+
 struct thaw {
 	struct delayed_work work;
 	struct loopdma_fake *fake;
@@ -886,6 +928,7 @@ static struct kunit_case hw_cases[] = {
 	KUNIT_CASE_SLOW(stops_by_reset),
 	KUNIT_CASE(pauses_slowly),
 	KUNIT_CASE(never_pauses),
+	KUNIT_CASE(pauses_in_secret),
 	KUNIT_CASE(aborts_slowly),
 	KUNIT_CASE(ended_before_armed),
 	KUNIT_CASE(fetch_error),

@@ -365,16 +365,19 @@ static void trouble(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	int paused, resumed;
 
 	dut->trouble = true;
 	ldk_hold(chan);
 	ldk_submit_copy(&x[0], dst, src);
 	fail_nth(1);
 	dma_async_issue_pending(chan);
-	dmaengine_pause(chan);
-	dmaengine_resume(chan);
+	paused = dmaengine_pause(chan);
+	resumed = dmaengine_resume(chan);
 	ldk_break(chan);
 	KUNIT_EXPECT_TRUE(test, none_failed());
+	KUNIT_EXPECT_EQ(test, 0, paused);
+	KUNIT_EXPECT_EQ(test, 0, resumed);
 	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
 	ldk_expect_failed(&x[0], DMA_TRANS_ABORTED, LEN);
 	/* The recovery ends with the channel at work again. */
