@@ -4,7 +4,7 @@
 
 Boots the stock kernel without an IOMMU, all guest memory touched beforehand,
 with one CPU and with two, again for each run, and lets
-tests/bench/loopdma_bench.c measure; measures the host's own memcpy() in each
+tests/clients/bench/loopdma_bench.c measure; measures the host's own memcpy() in each
 run, too, and looks who has the host's CPUs meanwhile.  Then counts the guest's
 instructions, in a guest of its own.  Prints the figures and what follows from
 them, and writes build/reports/bench.json and build/reports/bench.html.  What
@@ -291,7 +291,7 @@ def cost_rows(records):
 # --- running ------------------------------------------------------------------
 
 def build_host_memcpy():
-    source = common.ROOT / "tests" / "bench" / "hostmemcpy.c"
+    source = common.ROOT / "tests" / "clients" / "bench" / "hostmemcpy.c"
     program = common.BUILD / "bench" / "hostmemcpy"
     program.parent.mkdir(parents=True, exist_ok=True)
     common.run(["cc", "-O2", "-Wall", "-pthread", "-o", program, source],
@@ -419,14 +419,13 @@ def this_side(kdir):
 
 
 def base_side(kdir, commit):
-    """Driver and device of another commit, with the module that measures from here."""
+    """Driver and device of another commit, with the clients from here."""
     tree = checkout(commit)
     common.say(f"base: {common.relative(tree)}")
     qemu = common.build_qemu(tree)
-    wanted = {name: content for name, content in modules.sources(tree).items()
-              if not name.is_relative_to("tests/bench")}
-    wanted |= {name: content for name, content in modules.sources().items()
-               if name.is_relative_to("tests/bench")}
+    wanted = modules.sources() | {
+        name: (tree / name).read_bytes()
+        for name in modules.source_files(tree, ("include", "drivers"))}
     try:
         built = modules.build(kdir, "-base", wanted=wanted)[0]
     except Fail as e:

@@ -6,7 +6,7 @@ That is ZDMA, of the machine xlnx-zcu102, with the driver zynqmp_dma.  A guest w
 that and a guest with loopdma are booted in turns, with one CPU and with two.  In both
 the kernel's own dmatest, built from the same source, measures a channel with one
 transfer in flight; what loopdma makes of a queue is measured by
-tests/bench/loopdma_bench.c.  Prints a table and writes build/reports/bench-peers.json.
+tests/clients/bench/loopdma_bench.c.  Prints a table and writes build/reports/bench-peers.json.
 What each figure means is in Documentation/performance.rst.  Nothing here decides
 whether a test passes.
 """

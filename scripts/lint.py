@@ -20,13 +20,11 @@ import common
 import kernel
 from common import Fail
 
-KERNEL = ["include/*", "drivers/*", "tests/kunit/*", "tests/conformance/*",
-          "tests/bench/*", "tests/samples/*", "tests/storm/*", "tests/soak/*", "scripts/*.c",
-          "scripts/guest/*.c", "Kbuild"]
+KERNEL = ["include/*", "drivers/*", "tests/kunit/*", "tests/conformance/*", "tests/clients/*",
+          "scripts/*.c", "scripts/guest/*.c", "Kbuild"]
 # User-space programs are in the kernel's style too, but not for its headers.
-KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit", "tests/conformance",
-                                          "tests/samples", "tests/storm", "tests/soak")
-            for name in ("*.c", "*.h")] + ["tests/bench/loopdma_bench.c"]
+KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit", "tests/conformance")
+            for name in ("*.c", "*.h")] + ["tests/clients/*/loopdma_*.c", "tests/clients/*.h"]
 QEMU = ["qemu-device/*.c", "qemu-device/*.h", "tests/fuzz/*.c"]
 # Texts and data that carry no licence line of their own.
 NO_SPDX = ["LICENSE*", "*.md", "*.rst", ".gitignore", "*.svg", "*.png",

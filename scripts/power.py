@@ -10,7 +10,7 @@ callback, and
   runtime    sees the device suspended whenever no channel is in use
   hibernate  is written to a disk and read again, by itself and by another kernel
 
-The jobs themselves are in scripts/guest/power, the client is tests/storm/.
+The jobs themselves are in scripts/guest/power, the client is tests/clients/storm/.
 
   power.py                   all of it on the release's own stock kernel
   power.py --cell 6.12 kexec

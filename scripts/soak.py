@@ -3,7 +3,7 @@
 """Keeps all channels at work on everything, for long, while all goes wrong that can.
 
 A guest with the checks of the KUnit guest, and kmemleak, has a client that does all
-operations at random on all channels, and verifies each (tests/soak/).  Meanwhile the
+operations at random on all channels, and verifies each (tests/clients/soak/).  Meanwhile the
 device fails in all the ways that its test controls have, allocations fail, interrupts are
 lost, the device is reset, CPUs go and come, memory is short, and the driver is loaded
 anew.  Before and after that, nothing may fail; at the end nothing may be left over.

@@ -13,7 +13,7 @@ may be left over: neither in the kernel's caches, nor what nobody has a pointer 
   unplug    device_del and device_add of the host
   surprise  the host takes it from the bus, and tells nobody
 
-The job itself is scripts/guest/storm, the client is tests/storm/.
+The job itself is scripts/guest/storm, the client is tests/clients/storm/.
 """
 
 import argparse
