@@ -56,7 +56,7 @@
 #include <loopdma/client.h>
 #include <loopdma/hw.h>
 
-#include "../samples/idle.h"
+#include "../lib/idle.h"
 
 static char *mode = "loopback";
 module_param(mode, charp, 0444);

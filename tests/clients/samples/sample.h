@@ -14,7 +14,7 @@
 #include <loopdma/client.h>
 #include <loopdma/hw.h>
 
-#include "idle.h"
+#include "../lib/idle.h"
 
 /* Generous: a guest may be emulated on a busy host. */
 #define SAMPLE_TIMEOUT	(60 * HZ)

@@ -20,44 +20,32 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
-#include <linux/completion.h>
-#include <linux/dma-mapping.h>
-#include <linux/dmaengine.h>
-#include <linux/jiffies.h>
 #include <linux/module.h>
-#include <linux/pci.h>
 #include <linux/slab.h>
-#include <linux/string.h>
+
+#include "../lib/client.h"
+#include "../lib/run.h"
 
 #define STORM_CHANS	64
 #define STORM_DEPTH	8
 #define STORM_LEN	1024
 
-/* Nobody waits for as long as that unless something is lost. */
-#define STORM_TIMEOUT	(30 * HZ)
-
 /**
  * struct storm_copy - a copy that is made again and again
  * @chan: its channel
- * @src: memory that is read
- * @dst: memory that is written
- * @src_dma: bus address of @src
- * @dst_dma: bus address of @dst
+ * @mem: its memory
  * @serial: how often it was made
  * @busy: submitted, and not yet called back
  */
 struct storm_copy {
 	struct dma_chan *chan;
-	u8 *src;
-	u8 *dst;
-	dma_addr_t src_dma;
-	dma_addr_t dst_dma;
+	struct client_pair mem;
 	u32 serial;
 	bool busy;
 };
 
 static struct dma_chan *chans[STORM_CHANS];
-static struct storm_copy *copies;
+static struct storm_copy copies[STORM_CHANS * STORM_DEPTH];
 static DECLARE_COMPLETION(all_over);
 
 /* Copies in flight, and one for whoever starts them. */
@@ -76,14 +64,11 @@ static bool storm_start(struct storm_copy *copy)
 	struct device *dev = copy->chan->device->dev;
 	struct dma_async_tx_descriptor *tx;
 
-	dma_sync_single_for_cpu(dev, copy->src_dma, STORM_LEN, DMA_TO_DEVICE);
-	memset32((u32 *)copy->src, ++copy->serial, STORM_LEN / sizeof(u32));
-	dma_sync_single_for_device(dev, copy->src_dma, STORM_LEN,
-				   DMA_TO_DEVICE);
+	dma_sync_single_for_cpu(dev, copy->mem.src_dma, STORM_LEN, DMA_TO_DEVICE);
+	memset32(copy->mem.src, ++copy->serial, STORM_LEN / sizeof(u32));
+	dma_sync_single_for_device(dev, copy->mem.src_dma, STORM_LEN, DMA_TO_DEVICE);
 
-	tx = dmaengine_prep_dma_memcpy(copy->chan, copy->dst_dma,
-				       copy->src_dma, STORM_LEN,
-				       DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
+	tx = client_prep_copy(copy->chan, &copy->mem, 0, STORM_LEN, CLIENT_FLAGS);
 	if (!tx)
 		return false;
 	tx->callback_result = storm_callback;
@@ -100,10 +85,7 @@ static bool storm_start(struct storm_copy *copy)
 /* The client's memory is its own again, while the device is still there. */
 static void storm_end(struct storm_copy *copy)
 {
-	struct device *dev = copy->chan->device->dev;
-
-	dma_unmap_single(dev, copy->src_dma, STORM_LEN, DMA_TO_DEVICE);
-	dma_unmap_single(dev, copy->dst_dma, STORM_LEN, DMA_FROM_DEVICE);
+	client_unmap_pair(copy->chan->device->dev, &copy->mem, STORM_LEN);
 	if (atomic_dec_and_test(&busy))
 		complete(&all_over);
 }
@@ -112,12 +94,10 @@ static void storm_check(struct storm_copy *copy)
 {
 	struct device *dev = copy->chan->device->dev;
 
-	dma_sync_single_for_cpu(dev, copy->dst_dma, STORM_LEN,
-				DMA_FROM_DEVICE);
-	if (memcmp(copy->src, copy->dst, STORM_LEN))
+	dma_sync_single_for_cpu(dev, copy->mem.dst_dma, STORM_LEN, DMA_FROM_DEVICE);
+	if (memcmp(copy->mem.src, copy->mem.dst, STORM_LEN))
 		atomic_inc(&wrong);
-	dma_sync_single_for_device(dev, copy->dst_dma, STORM_LEN,
-				   DMA_FROM_DEVICE);
+	dma_sync_single_for_device(dev, copy->mem.dst_dma, STORM_LEN, DMA_FROM_DEVICE);
 }
 
 static void storm_callback(void *param, const struct dmaengine_result *result)
@@ -142,50 +122,21 @@ static void storm_callback(void *param, const struct dmaengine_result *result)
 /* Begin with a copy; -ENOMEM, or -EIO if it is not possible. */
 static int storm_begin(struct storm_copy *copy, struct dma_chan *chan)
 {
-	struct device *dev = chan->device->dev;
+	int err;
 
 	copy->chan = chan;
-	copy->src = kmalloc(STORM_LEN, GFP_KERNEL);
-	copy->dst = kmalloc(STORM_LEN, GFP_KERNEL);
-	if (!copy->src || !copy->dst)
+	copy->mem.src = kmalloc(STORM_LEN, GFP_KERNEL);
+	copy->mem.dst = kmalloc(STORM_LEN, GFP_KERNEL);
+	if (!copy->mem.src || !copy->mem.dst)
 		return -ENOMEM;
-	copy->src_dma = dma_map_single(dev, copy->src, STORM_LEN,
-				       DMA_TO_DEVICE);
-	if (dma_mapping_error(dev, copy->src_dma))
-		return -ENOMEM;
-	copy->dst_dma = dma_map_single(dev, copy->dst, STORM_LEN,
-				       DMA_FROM_DEVICE);
-	if (dma_mapping_error(dev, copy->dst_dma)) {
-		dma_unmap_single(dev, copy->src_dma, STORM_LEN, DMA_TO_DEVICE);
-		return -ENOMEM;
-	}
+	err = client_map_pair(chan->device->dev, &copy->mem, STORM_LEN);
+	if (err)
+		return err;
 	atomic_inc(&busy);
 	if (storm_start(copy))
 		return 0;
 	storm_end(copy);
 	return -EIO;
-}
-
-static bool storm_filter(struct dma_chan *chan, void *param)
-{
-	struct device *dev = chan->device->dev;
-
-	return dev_is_pci(dev) && !strcmp(dev_driver_string(dev), "loopdma");
-}
-
-static void storm_request(void)
-{
-	struct dma_chan *chan;
-	dma_cap_mask_t mask;
-
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
-	while (channels < STORM_CHANS) {
-		chan = dma_request_channel(mask, storm_filter, NULL);
-		if (!chan)
-			break;
-		chans[channels++] = chan;
-	}
 }
 
 static int storm_stop(void)
@@ -196,7 +147,7 @@ static int storm_stop(void)
 	WRITE_ONCE(stopping, true);
 	if (atomic_dec_and_test(&busy))
 		complete(&all_over);
-	if (!wait_for_completion_timeout(&all_over, STORM_TIMEOUT)) {
+	if (!wait_for_completion_timeout(&all_over, CLIENT_TIMEOUT)) {
 		pr_err("%d copies do not end\n", atomic_read(&busy));
 		err = -ETIMEDOUT;
 	}
@@ -211,13 +162,11 @@ static int storm_stop(void)
 		/* Nobody will call back for it any more. */
 		if (copies[i].busy)
 			storm_end(&copies[i]);
-		kfree(copies[i].src);
-		kfree(copies[i].dst);
+		kfree(copies[i].mem.src);
+		kfree(copies[i].mem.dst);
 	}
 	for (i = 0; i < channels; i++)
 		dma_release_channel(chans[i]);
-	kfree(copies);
-	copies = NULL;
 	channels = 0;
 	return err;
 }
@@ -233,18 +182,17 @@ static int storm_run(void)
 	atomic_set(&lost, 0);
 	atomic_set(&wrong, 0);
 	WRITE_ONCE(stopping, false);
+	memset(copies, 0, sizeof(copies));
 
-	storm_request();
+	while (channels < STORM_CHANS) {
+		chans[channels] = client_request(DMA_MEMCPY, NULL, CLIENT_ANY);
+		if (!chans[channels])
+			break;
+		channels++;
+	}
 	if (!channels) {
 		pr_err("no channel of loopdma is free\n");
 		return -ENODEV;
-	}
-	copies = kcalloc(channels * STORM_DEPTH, sizeof(*copies), GFP_KERNEL);
-	if (!copies) {
-		for (i = 0; i < channels; i++)
-			dma_release_channel(chans[i]);
-		channels = 0;
-		return -ENOMEM;
 	}
 	for (i = 0; !err && i < channels * STORM_DEPTH; i++)
 		err = storm_begin(&copies[i], chans[i / STORM_DEPTH]);
@@ -255,31 +203,9 @@ static int storm_run(void)
 	return err;
 }
 
-/* The kernel serialises those who write to a module's parameters. */
-static int storm_set_run(const char *val, const struct kernel_param *kp)
-{
-	bool run;
-	int err;
+static struct client_run storm = { .begin = storm_run, .end = storm_stop };
 
-	err = kstrtobool(val, &run);
-	if (err)
-		return err;
-	if (run == !!channels)
-		return -EALREADY;
-	return run ? storm_run() : storm_stop();
-}
-
-static int storm_get_run(char *buf, const struct kernel_param *kp)
-{
-	return sysfs_emit(buf, "%d\n", !!channels);
-}
-
-static const struct kernel_param_ops storm_run_ops = {
-	.set = storm_set_run,
-	.get = storm_get_run,
-};
-
-module_param_cb(run, &storm_run_ops, NULL, 0600);
+module_param_cb(run, &client_run_ops, &storm, 0600);
 MODULE_PARM_DESC(run, "Copy on all channels (1), or wait for the end and release them (0)");
 
 static int storm_get_count(char *buf, const struct kernel_param *kp)
@@ -293,15 +219,6 @@ static int storm_get_busy(char *buf, const struct kernel_param *kp)
 	return sysfs_emit(buf, "%d\n", channels ? atomic_read(&busy) - 1 : 0);
 }
 
-static int storm_get_channels(char *buf, const struct kernel_param *kp)
-{
-	return sysfs_emit(buf, "%u\n", channels);
-}
-
-static const struct kernel_param_ops storm_channels_ops = {
-	.get = storm_get_channels,
-};
-
 static const struct kernel_param_ops storm_count_ops = {
 	.get = storm_get_count,
 };
@@ -310,7 +227,7 @@ static const struct kernel_param_ops storm_busy_ops = {
 	.get = storm_get_busy,
 };
 
-module_param_cb(channels, &storm_channels_ops, NULL, 0400);
+module_param(channels, uint, 0400);
 MODULE_PARM_DESC(channels, "Channels that are held");
 module_param_cb(busy, &storm_busy_ops, NULL, 0400);
 MODULE_PARM_DESC(busy, "Copies in flight");
@@ -319,16 +236,9 @@ MODULE_PARM_DESC(done, "Copies that were good");
 module_param_cb(lost, &storm_count_ops, &lost, 0400);
 MODULE_PARM_DESC(lost, "Copies that ended with an error");
 
-static int __init storm_init(void)
-{
-	return 0;
-}
-module_init(storm_init);
-
 static void __exit storm_exit(void)
 {
-	if (channels)
-		storm_stop();
+	client_end_run(&storm);
 }
 module_exit(storm_exit);
 

@@ -13,22 +13,15 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/completion.h>
-#include <linux/dma-mapping.h>
-#include <linux/dmaengine.h>
 #include <linux/gfp.h>
 #include <linux/iommu.h>
-#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/slab.h>
-#include <linux/string.h>
 
 #include <loopdma/hw.h>
 
-/* Nobody waits for as long as that unless something is lost. */
-#define STRAY_TIMEOUT	(30 * HZ)
+#include "../lib/client.h"
 
 /* What pages hold that are not to be written, and those that are not to be read. */
 #define STRAY_KEPT	0x5a
@@ -69,49 +62,20 @@ struct stray {
 	struct dma_chan *chan;
 	struct device *dev;
 	struct device *other;
-	struct page *target;
-	struct page *own;
+	void *target;
+	void *own;
 	dma_addr_t own_dma;
 	dma_addr_t foreign[STRAY_TRIES];
 	unsigned int nforeign;
 };
 
-struct stray_end {
-	struct completion over;
-	struct dmaengine_result result;
-};
-
-static void stray_callback(void *param, const struct dmaengine_result *result)
-{
-	struct stray_end *end = param;
-
-	end->result = *result;
-	complete(&end->over);
-}
-
 static int stray_copy(struct stray *stray, dma_addr_t dst, dma_addr_t src,
-		      struct dmaengine_result *result)
+		      struct client_wait *wait)
 {
 	struct dma_async_tx_descriptor *tx;
-	struct stray_end end = { };
 
-	init_completion(&end.over);
-	tx = dmaengine_prep_dma_memcpy(stray->chan, dst, src, PAGE_SIZE,
-				       DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
-	if (!tx)
-		return -EIO;
-	tx->callback_result = stray_callback;
-	tx->callback_param = &end;
-	if (dma_submit_error(dmaengine_submit(tx)))
-		return -EIO;
-	dma_async_issue_pending(stray->chan);
-	if (!wait_for_completion_timeout(&end.over, STRAY_TIMEOUT)) {
-		/* The callback has nowhere to write any more. */
-		dmaengine_terminate_sync(stray->chan);
-		return -ETIMEDOUT;
-	}
-	*result = end.result;
-	return 0;
+	tx = dmaengine_prep_dma_memcpy(stray->chan, dst, src, PAGE_SIZE, CLIENT_FLAGS);
+	return client_submit_and_wait(stray->chan, tx, wait);
 }
 
 /* Does the IOMMU let a device reach this address? */
@@ -125,11 +89,12 @@ static bool stray_reaches(struct device *dev, dma_addr_t addr)
 /* An address that only the other device can reach; -EBUSY if there is none. */
 static int stray_foreign(struct stray *stray, dma_addr_t *addr)
 {
+	int err;
+
 	do {
-		*addr = dma_map_page(stray->other, stray->target, 0, PAGE_SIZE,
-				     DMA_BIDIRECTIONAL);
-		if (dma_mapping_error(stray->other, *addr))
-			return -ENOMEM;
+		err = client_map(stray->other, stray->target, PAGE_SIZE, DMA_BIDIRECTIONAL, addr);
+		if (err)
+			return err;
 		stray->foreign[stray->nforeign++] = *addr;
 		if (!stray_reaches(stray->dev, *addr))
 			return stray_reaches(stray->other, *addr) ? 0 : -EIO;
@@ -140,162 +105,123 @@ static int stray_foreign(struct stray *stray, dma_addr_t *addr)
 static int stray_address(struct stray *stray, enum stray_where where,
 			 dma_addr_t *addr)
 {
+	int err;
+
 	switch (where) {
 	case STRAY_UNMAPPED:
-		*addr = dma_map_page(stray->dev, stray->target, 0, PAGE_SIZE,
-				     DMA_BIDIRECTIONAL);
-		if (dma_mapping_error(stray->dev, *addr))
-			return -ENOMEM;
-		dma_unmap_page(stray->dev, *addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
-		return 0;
+		err = client_map(stray->dev, stray->target, PAGE_SIZE, DMA_BIDIRECTIONAL, addr);
+		if (!err)
+			dma_unmap_single(stray->dev, *addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
+		return err;
 	case STRAY_FOREIGN:
 		return stray_foreign(stray, addr);
 	default:
-		*addr = page_to_phys(stray->target);
+		*addr = virt_to_phys(stray->target);
 		return 0;
 	}
 }
 
-static bool stray_holds(struct page *page, u8 byte)
+static bool stray_holds(const void *page, u8 byte)
 {
-	return !memchr_inv(page_address(page), byte, PAGE_SIZE);
+	return !memchr_inv(page, byte, PAGE_SIZE);
 }
 
 /* The channel is none the worse for it. */
 static int stray_afterwards(struct stray *stray)
 {
-	struct dmaengine_result result;
+	struct client_wait wait;
 	dma_addr_t addr;
 	int err;
 
-	addr = dma_map_page(stray->dev, stray->target, 0, PAGE_SIZE,
-			    DMA_FROM_DEVICE);
-	if (dma_mapping_error(stray->dev, addr))
-		return -ENOMEM;
-	err = stray_copy(stray, addr, stray->own_dma, &result);
-	dma_unmap_page(stray->dev, addr, PAGE_SIZE, DMA_FROM_DEVICE);
+	err = client_map(stray->dev, stray->target, PAGE_SIZE, DMA_FROM_DEVICE, &addr);
 	if (err)
 		return err;
-	return result.result || !stray_holds(stray->target, STRAY_KEPT) ? -EIO :
-									  0;
+	err = stray_copy(stray, addr, stray->own_dma, &wait);
+	dma_unmap_single(stray->dev, addr, PAGE_SIZE, DMA_FROM_DEVICE);
+	if (!err && (wait.result.result || !stray_holds(stray->target, STRAY_KEPT)))
+		err = -EIO;
+	return err;
 }
 
 static int stray_try(struct stray *stray, const struct stray_case *what)
 {
 	enum dmaengine_tx_result want = what->write ? DMA_TRANS_WRITE_FAILED :
 						      DMA_TRANS_READ_FAILED;
-	struct dmaengine_result result;
+	struct client_wait wait;
 	dma_addr_t addr;
 	int err;
 
-	memset(page_address(stray->target), STRAY_SECRET, PAGE_SIZE);
-	dma_sync_single_for_cpu(stray->dev, stray->own_dma, PAGE_SIZE,
-				DMA_BIDIRECTIONAL);
-	memset(page_address(stray->own), STRAY_KEPT, PAGE_SIZE);
-	dma_sync_single_for_device(stray->dev, stray->own_dma, PAGE_SIZE,
-				   DMA_BIDIRECTIONAL);
+	memset(stray->target, STRAY_SECRET, PAGE_SIZE);
+	dma_sync_single_for_cpu(stray->dev, stray->own_dma, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	memset(stray->own, STRAY_KEPT, PAGE_SIZE);
+	dma_sync_single_for_device(stray->dev, stray->own_dma, PAGE_SIZE, DMA_BIDIRECTIONAL);
 
 	err = stray_address(stray, what->where, &addr);
 	if (err)
 		return err;
 	pr_info("%s: device %s, address %#llx\n", what->name,
 		dev_name(stray->dev), (u64)addr);
-	err = what->write ?
-	      stray_copy(stray, addr, stray->own_dma, &result) :
-	      stray_copy(stray, stray->own_dma, addr, &result);
+	err = what->write ? stray_copy(stray, addr, stray->own_dma, &wait) :
+			    stray_copy(stray, stray->own_dma, addr, &wait);
 	if (err)
 		return err;
-	dma_sync_single_for_cpu(stray->dev, stray->own_dma, PAGE_SIZE,
-				DMA_BIDIRECTIONAL);
+	dma_sync_single_for_cpu(stray->dev, stray->own_dma, PAGE_SIZE, DMA_BIDIRECTIONAL);
 	if (!stray_holds(stray->target, STRAY_SECRET) ||
 	    !stray_holds(stray->own, STRAY_KEPT)) {
 		pr_err("%s: memory has changed\n", what->name);
 		return -EFAULT;
 	}
-	if (result.result != want || result.residue != PAGE_SIZE) {
+	if (wait.result.result != want || wait.result.residue != PAGE_SIZE) {
 		pr_err("%s: the client is told %d, %u bytes left, instead of %d, %lu\n",
-		       what->name, result.result, result.residue, want,
-		       PAGE_SIZE);
+		       what->name, wait.result.result, wait.result.residue, want, PAGE_SIZE);
 		return -EIO;
 	}
 	return stray_afterwards(stray);
 }
 
-static bool stray_filter(struct dma_chan *chan, void *param)
+static int stray_with_channel(struct stray *stray, const struct stray_case *what)
 {
-	return chan->device->dev == param;
-}
-
-/* The first two loopdma devices, the latter with a reference; -ENODEV. */
-static int stray_devices(struct stray *stray, struct pci_dev **first,
-			 struct pci_dev **second)
-{
-	*first = pci_get_device(LOOPDMA_PCI_VENDOR_ID, LOOPDMA_PCI_DEVICE_ID,
-				NULL);
-	if (!*first)
-		return -ENODEV;
-	*second = pci_get_device(LOOPDMA_PCI_VENDOR_ID, LOOPDMA_PCI_DEVICE_ID,
-				 pci_dev_get(*first));
-	if (!*second) {
-		pci_dev_put(*first);
-		return -ENODEV;
-	}
-	stray->dev = &(*first)->dev;
-	stray->other = &(*second)->dev;
-	return 0;
-}
-
-static int stray_with_channel(struct stray *stray,
-			      const struct stray_case *what)
-{
-	dma_cap_mask_t mask;
 	int err = -ENOMEM;
 
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
-	stray->chan = dma_request_channel(mask, stray_filter, stray->dev);
+	stray->chan = client_request(DMA_MEMCPY, stray->dev, CLIENT_ANY);
 	if (!stray->chan)
 		return -ENODEV;
-	stray->target = alloc_page(GFP_KERNEL);
-	stray->own = alloc_page(GFP_KERNEL);
-	if (stray->target && stray->own) {
-		stray->own_dma = dma_map_page(stray->dev, stray->own, 0,
-					      PAGE_SIZE, DMA_BIDIRECTIONAL);
-		if (!dma_mapping_error(stray->dev, stray->own_dma)) {
-			err = stray_try(stray, what);
-			dma_unmap_page(stray->dev, stray->own_dma, PAGE_SIZE,
-				       DMA_BIDIRECTIONAL);
-		}
+	stray->target = (void *)__get_free_page(GFP_KERNEL);
+	stray->own = (void *)__get_free_page(GFP_KERNEL);
+	if (stray->target && stray->own)
+		err = client_map(stray->dev, stray->own, PAGE_SIZE, DMA_BIDIRECTIONAL,
+				 &stray->own_dma);
+	if (!err) {
+		err = stray_try(stray, what);
+		dma_unmap_single(stray->dev, stray->own_dma, PAGE_SIZE, DMA_BIDIRECTIONAL);
 	}
 	while (stray->nforeign)
-		dma_unmap_page(stray->other, stray->foreign[--stray->nforeign],
-			       PAGE_SIZE, DMA_BIDIRECTIONAL);
+		dma_unmap_single(stray->other, stray->foreign[--stray->nforeign], PAGE_SIZE,
+				 DMA_BIDIRECTIONAL);
 	dma_release_channel(stray->chan);
-	if (stray->target)
-		__free_page(stray->target);
-	if (stray->own)
-		__free_page(stray->own);
+	free_page((unsigned long)stray->target);
+	free_page((unsigned long)stray->own);
 	return err;
 }
 
 static int stray_run(const struct stray_case *what)
 {
-	struct pci_dev *first, *second;
-	struct stray *stray;
-	int err;
+	struct pci_dev *first = pci_get_device(LOOPDMA_PCI_VENDOR_ID, LOOPDMA_PCI_DEVICE_ID, NULL);
+	/* Takes the reference to what it begins behind. */
+	struct pci_dev *second = pci_get_device(LOOPDMA_PCI_VENDOR_ID, LOOPDMA_PCI_DEVICE_ID,
+						pci_dev_get(first));
+	struct stray stray = { };
+	int err = -ENODEV;
 
-	stray = kzalloc(sizeof(*stray), GFP_KERNEL);
-	if (!stray)
-		return -ENOMEM;
-	err = stray_devices(stray, &first, &second);
-	if (err) {
-		pr_err("there are no two loopdma devices\n");
+	if (first && second) {
+		stray.dev = &first->dev;
+		stray.other = &second->dev;
+		err = stray_with_channel(&stray, what);
 	} else {
-		err = stray_with_channel(stray, what);
-		pci_dev_put(second);
-		pci_dev_put(first);
+		pr_err("there are no two loopdma devices\n");
 	}
-	kfree(stray);
+	pci_dev_put(second);
+	pci_dev_put(first);
 	return err;
 }
 
@@ -316,17 +242,6 @@ static const struct kernel_param_ops stray_run_ops = {
 
 module_param_cb(run, &stray_run_ops, NULL, 0200);
 MODULE_PARM_DESC(run, "Copy: {write,read}_{unmapped,foreign,physical}");
-
-static int __init stray_init(void)
-{
-	return 0;
-}
-module_init(stray_init);
-
-static void __exit stray_exit(void)
-{
-}
-module_exit(stray_exit);
 
 MODULE_DESCRIPTION("loopdma: a client that gives addresses that are not its own");
 MODULE_LICENSE("GPL");
