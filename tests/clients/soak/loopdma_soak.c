@@ -34,19 +34,17 @@
 #include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/device.h>
-#include <linux/dma-mapping.h>
-#include <linux/dmaengine.h>
-#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
-#include <linux/pci.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/string.h>
 #include <linux/wait.h>
+
+#include "../lib/client.h"
+#include "../lib/run.h"
 
 #define SOAK_PAIRS	32
 /* Transactions of a batch. */
@@ -62,8 +60,6 @@
 #define SOAK_CHUNKS	3
 #define SOAK_POISON	0x5a
 
-/* Nobody waits for as long as that unless something is lost. */
-#define SOAK_TIMEOUT	(60 * HZ)
 /* Of no bytes from a peer. */
 #define SOAK_STARVED	(5 * HZ)
 
@@ -84,19 +80,31 @@ enum soak_op {
 	SOAK_OPS
 };
 
-static const char *const soak_op_names[SOAK_OPS] = {
-	[SOAK_COPY]		= "copy",
-	[SOAK_FILL]		= "fill",
-	[SOAK_INTERLEAVED]	= "interleaved",
-	[SOAK_XOR]		= "xor",
-	[SOAK_XOR_VAL]		= "xor_val",
-	[SOAK_PQ]		= "pq",
-	[SOAK_PQ_VAL]		= "pq_val",
-	[SOAK_INTERRUPT]	= "interrupt",
-	[SOAK_SEND]		= "send",
-	[SOAK_RECEIVE]		= "receive",
-	[SOAK_CYCLIC_SEND]	= "cyclic_send",
-	[SOAK_CYCLIC_RECEIVE]	= "cyclic_receive",
+/**
+ * struct soak_kind - what there is to know of an operation
+ * @name: its name
+ * @type: what a channel must be able to do
+ * @writes: number of destinations that it writes
+ */
+struct soak_kind {
+	const char *name;
+	enum dma_transaction_type type;
+	unsigned int writes;
+};
+
+static const struct soak_kind soak_kinds[SOAK_OPS] = {
+	[SOAK_COPY]		= { "copy", DMA_MEMCPY, 1 },
+	[SOAK_FILL]		= { "fill", DMA_MEMSET, 1 },
+	[SOAK_INTERLEAVED]	= { "interleaved", DMA_INTERLEAVE, 1 },
+	[SOAK_XOR]		= { "xor", DMA_XOR, 1 },
+	[SOAK_XOR_VAL]		= { "xor_val", DMA_XOR_VAL, 0 },
+	[SOAK_PQ]		= { "pq", DMA_PQ, 2 },
+	[SOAK_PQ_VAL]		= { "pq_val", DMA_PQ_VAL, 0 },
+	[SOAK_INTERRUPT]	= { "interrupt", DMA_INTERRUPT, 0 },
+	[SOAK_SEND]		= { "send", DMA_SLAVE, 0 },
+	[SOAK_RECEIVE]		= { "receive", DMA_SLAVE, 1 },
+	[SOAK_CYCLIC_SEND]	= { "cyclic_send", DMA_CYCLIC, 0 },
+	[SOAK_CYCLIC_RECEIVE]	= { "cyclic_receive", DMA_CYCLIC, 1 },
 };
 
 enum soak_count {
@@ -185,7 +193,6 @@ struct soak_job {
 /**
  * struct soak_pair - two channels that are each other's peer, and their thread
  * @dev: device, which the thread has a reference to
- * @dma: provider
  * @id: of the channels
  * @chan: channels; the second is NULL if the first has no peer.  Both are NULL
  *	while they are released to be requested anew
@@ -204,7 +211,6 @@ struct soak_job {
  */
 struct soak_pair {
 	struct device *dev;
-	struct dma_device *dma;
 	int id[2];
 	struct dma_chan *chan[2];
 	struct soak_job jobs[SOAK_DEPTH];
@@ -393,7 +399,6 @@ static struct dma_async_tx_descriptor *
 soak_prep_parity(struct soak_job *job, struct dma_chan *chan)
 {
 	static const u8 powers[SOAK_SOURCES] = { 1, 2, 4, 8 };
-	unsigned long flags = DMA_PREP_INTERRUPT | DMA_CTRL_ACK;
 	dma_addr_t src[SOAK_SOURCES + 1], pq[2];
 	struct dma_device *dma = chan->device;
 	unsigned int i;
@@ -405,22 +410,20 @@ soak_prep_parity(struct soak_job *job, struct dma_chan *chan)
 
 	switch (job->op) {
 	case SOAK_XOR:
-		return dma->device_prep_dma_xor(chan, pq[0], src, job->sources,
-						job->len, flags);
+		return dma->device_prep_dma_xor(chan, pq[0], src, job->sources, job->len,
+						CLIENT_FLAGS);
 	case SOAK_XOR_VAL:
 		soak_make_parity(job, false);
 		src[job->sources] = pq[0];
 		return dma->device_prep_dma_xor_val(chan, src, job->sources + 1,
-						    job->len, &job->check,
-						    flags);
+						    job->len, &job->check, CLIENT_FLAGS);
 	case SOAK_PQ:
 		return dma->device_prep_dma_pq(chan, pq, src, job->sources,
-					       powers, job->len, flags);
+					       powers, job->len, CLIENT_FLAGS);
 	default:
 		soak_make_parity(job, true);
-		return dma->device_prep_dma_pq_val(chan, pq, src, job->sources,
-						   powers, job->len,
-						   &job->check, flags);
+		return dma->device_prep_dma_pq_val(chan, pq, src, job->sources, powers,
+						   job->len, &job->check, CLIENT_FLAGS);
 	}
 }
 
@@ -447,8 +450,7 @@ soak_prep_interleaved(struct soak_job *job, struct dma_chan *chan)
 	xt->frame_size = 1;
 	xt->sgl[0].size = chunk;
 	xt->sgl[0].src_icg = chunk;
-	tx = dmaengine_prep_interleaved_dma(chan, xt, DMA_PREP_INTERRUPT |
-					    DMA_CTRL_ACK);
+	tx = dmaengine_prep_interleaved_dma(chan, xt, CLIENT_FLAGS);
 	kfree(xt);
 	return tx;
 }
@@ -469,10 +471,8 @@ soak_prep_slave(struct soak_job *job, struct dma_chan *chan)
 	if (dmaengine_slave_config(chan, &config))
 		return NULL;
 	if (!soak_is_cyclic(job->op))
-		return dmaengine_prep_slave_single(chan, at, job->len,
-						   config.direction,
-						   DMA_PREP_INTERRUPT |
-						   DMA_CTRL_ACK);
+		return dmaengine_prep_slave_single(chan, at, job->len, config.direction,
+						   CLIENT_FLAGS);
 	return dmaengine_prep_dma_cyclic(chan, at, job->len,
 					 job->len / SOAK_PERIODS,
 					 config.direction, DMA_PREP_INTERRUPT);
@@ -481,22 +481,18 @@ soak_prep_slave(struct soak_job *job, struct dma_chan *chan)
 static struct dma_async_tx_descriptor *soak_prep(struct soak_job *job)
 {
 	struct dma_chan *chan = job->pair->chan[job->side];
-	unsigned long flags = DMA_PREP_INTERRUPT | DMA_CTRL_ACK;
 
 	switch (job->op) {
 	case SOAK_COPY:
-		return dmaengine_prep_dma_memcpy(chan,
-						 soak_dma(job, SOAK_SOURCES),
-						 soak_dma(job, 0), job->len,
-						 flags);
+		return dmaengine_prep_dma_memcpy(chan, soak_dma(job, SOAK_SOURCES),
+						 soak_dma(job, 0), job->len, CLIENT_FLAGS);
 	case SOAK_FILL:
-		return dmaengine_prep_dma_memset(chan,
-						 soak_dma(job, SOAK_SOURCES),
-						 job->value, job->len, flags);
+		return dmaengine_prep_dma_memset(chan, soak_dma(job, SOAK_SOURCES), job->value,
+						 job->len, CLIENT_FLAGS);
 	case SOAK_INTERLEAVED:
 		return soak_prep_interleaved(job, chan);
 	case SOAK_INTERRUPT:
-		return chan->device->device_prep_dma_interrupt(chan, flags);
+		return chan->device->device_prep_dma_interrupt(chan, CLIENT_FLAGS);
 	case SOAK_XOR:
 	case SOAK_XOR_VAL:
 	case SOAK_PQ:
@@ -601,19 +597,7 @@ static bool soak_received(const struct soak_job *job, const struct soak_job *fro
 
 static bool soak_writes(enum soak_op op, unsigned int place)
 {
-	switch (op) {
-	case SOAK_COPY:
-	case SOAK_FILL:
-	case SOAK_INTERLEAVED:
-	case SOAK_XOR:
-	case SOAK_RECEIVE:
-	case SOAK_CYCLIC_RECEIVE:
-		return place == SOAK_SOURCES;
-	case SOAK_PQ:
-		return true;
-	default:
-		return false;
-	}
+	return place - SOAK_SOURCES < soak_kinds[op].writes;
 }
 
 /* Of one that has written parity to be checked there is nothing to see. */
@@ -634,7 +618,7 @@ static void soak_bad(const struct soak_job *job, enum soak_count what)
 {
 	soak_add(what, 1);
 	pr_err("%s: %s of %zu bytes on %s\n", soak_count_names[what],
-	       soak_op_names[job->op], job->len,
+	       soak_kinds[job->op].name, job->len,
 	       dma_chan_name(job->pair->chan[job->side]));
 }
 
@@ -703,22 +687,7 @@ static void soak_check(const struct soak_job *job, bool clean)
 
 static bool soak_can(const struct soak_pair *p, enum soak_op op)
 {
-	static const enum dma_transaction_type types[] = {
-		[SOAK_COPY] = DMA_MEMCPY,
-		[SOAK_FILL] = DMA_MEMSET,
-		[SOAK_INTERLEAVED] = DMA_INTERLEAVE,
-		[SOAK_XOR] = DMA_XOR,
-		[SOAK_XOR_VAL] = DMA_XOR_VAL,
-		[SOAK_PQ] = DMA_PQ,
-		[SOAK_PQ_VAL] = DMA_PQ_VAL,
-		[SOAK_INTERRUPT] = DMA_INTERRUPT,
-		[SOAK_SEND] = DMA_SLAVE,
-		[SOAK_RECEIVE] = DMA_SLAVE,
-		[SOAK_CYCLIC_SEND] = DMA_CYCLIC,
-		[SOAK_CYCLIC_RECEIVE] = DMA_CYCLIC,
-	};
-
-	return dma_has_cap(types[op], p->dma->cap_mask);
+	return dma_has_cap(soak_kinds[op].type, p->chan[0]->device->cap_mask);
 }
 
 static struct soak_job *soak_new(struct soak_pair *p, enum soak_op op,
@@ -802,22 +771,13 @@ static void soak_terminate(struct soak_pair *p)
 	spin_unlock_irq(&p->lock);
 }
 
-static bool soak_memory_told(struct soak_pair *p)
+/* Of one kind all were told of; for a peer that has failed nobody waits. */
+static bool soak_all_told(struct soak_pair *p, bool slaves)
 {
 	bool told;
 
 	spin_lock_irq(&p->lock);
-	told = !p->memory;
-	spin_unlock_irq(&p->lock);
-	return told;
-}
-
-static bool soak_slaves_told(struct soak_pair *p)
-{
-	bool told;
-
-	spin_lock_irq(&p->lock);
-	told = !p->slaves || p->failed;
+	told = slaves ? !p->slaves || p->failed : !p->memory;
 	spin_unlock_irq(&p->lock);
 	return told;
 }
@@ -825,12 +785,12 @@ static bool soak_slaves_told(struct soak_pair *p)
 /* What moves between memory comes first, and waits for nobody. */
 static void soak_wait(struct soak_pair *p)
 {
-	if (!wait_event_timeout(p->wait, soak_memory_told(p), SOAK_TIMEOUT)) {
+	if (!wait_event_timeout(p->wait, soak_all_told(p, false), CLIENT_TIMEOUT)) {
 		soak_add(SOAK_UNTOLD, p->memory);
 		pr_err("untold: %u transactions on %s and its peer\n",
 		       p->memory, dma_chan_name(p->chan[0]));
 	}
-	if (!wait_event_timeout(p->wait, soak_slaves_told(p), SOAK_STARVED)) {
+	if (!wait_event_timeout(p->wait, soak_all_told(p, true), SOAK_STARVED)) {
 		soak_add(SOAK_STARVED_BATCHES, 1);
 		spin_lock_irq(&p->lock);
 		p->failed = true;
@@ -840,35 +800,9 @@ static void soak_wait(struct soak_pair *p)
 
 /* --- channels ------------------------------------------------------------------ */
 
-struct soak_wanted {
-	struct dma_device *dma;
-	int id;
-};
-
-static bool soak_is_wanted(struct dma_chan *chan, void *param)
-{
-	const struct soak_wanted *wanted = param;
-
-	return chan->device == wanted->dma && chan->chan_id == wanted->id;
-}
-
-static struct dma_chan *soak_request(struct dma_device *dma, int id)
-{
-	struct soak_wanted wanted = { .dma = dma, .id = id };
-	dma_cap_mask_t mask;
-
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
-	return dma_request_channel(mask, soak_is_wanted, &wanted);
-}
-
 static void soak_release(struct soak_pair *p)
 {
-	unsigned int i;
-
-	for (i = 0; i < 2; i++)
-		if (p->chan[i])
-			dma_release_channel(p->chan[i]);
+	soak_for_all(p, dma_release_channel);
 	p->chan[0] = NULL;
 	p->chan[1] = NULL;
 }
@@ -881,7 +815,7 @@ static void soak_renew(struct soak_pair *p)
 	soak_release(p);
 	for (i = 0; i < n; i++) {
 		while (!p->chan[i] && !kthread_should_stop()) {
-			p->chan[i] = soak_request(p->dma, p->id[i]);
+			p->chan[i] = client_request(DMA_MEMCPY, p->dev, p->id[i]);
 			if (!p->chan[i]) {
 				soak_add(SOAK_REFUSED, 1);
 				msleep(20);
@@ -965,26 +899,17 @@ static int soak_thread(void *param)
 
 /* --- start and end ------------------------------------------------------------- */
 
-static bool soak_is_loopdma(struct dma_chan *chan, void *param)
-{
-	struct device *dev = chan->device->dev;
-
-	return dev_is_pci(dev) && !strcmp(dev_driver_string(dev), "loopdma");
-}
-
 /* The pair that a channel belongs to: one that waits for it, or a new one. */
 static struct soak_pair *soak_pair_of(struct dma_chan *chan)
 {
 	struct soak_pair *p;
 
 	for (p = pairs; p < pairs + npairs; p++)
-		if (p->dma == chan->device &&
-		    (p->id[0] ^ 1) == chan->chan_id)
+		if (p->dev == chan->device->dev && (p->id[0] ^ 1) == chan->chan_id)
 			return p;
 	if (npairs == SOAK_PAIRS)
 		return NULL;
 	p = &pairs[npairs++];
-	p->dma = chan->device;
 	p->dev = get_device(chan->device->dev);
 	return p;
 }
@@ -993,15 +918,9 @@ static int soak_request_all(void)
 {
 	struct dma_chan *chan;
 	struct soak_pair *p;
-	dma_cap_mask_t mask;
 	unsigned int side;
 
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
-	for (;;) {
-		chan = dma_request_channel(mask, soak_is_loopdma, NULL);
-		if (!chan)
-			break;
+	while ((chan = client_request(DMA_MEMCPY, NULL, CLIENT_ANY))) {
 		p = soak_pair_of(chan);
 		if (!p) {
 			dma_release_channel(chan);
@@ -1029,9 +948,7 @@ static int soak_map(struct soak_pair *p)
 		job->area = kmalloc(SOAK_AREA, GFP_KERNEL);
 		if (!job->area)
 			return -ENOMEM;
-		job->dma = dma_map_single(p->dev, job->area, SOAK_AREA,
-					  DMA_BIDIRECTIONAL);
-		if (dma_mapping_error(p->dev, job->dma)) {
+		if (client_map(p->dev, job->area, SOAK_AREA, DMA_BIDIRECTIONAL, &job->dma)) {
 			kfree(job->area);
 			job->area = NULL;
 			return -ENOMEM;
@@ -1112,43 +1029,12 @@ static int soak_run(void)
 	return err;
 }
 
-/* The kernel serialises those who write to a module's parameters. */
-static int soak_set_run(const char *val, const struct kernel_param *kp)
-{
-	bool run;
-	int err;
+static struct client_run soak = { .begin = soak_run, .end = soak_stop };
 
-	err = kstrtobool(val, &run);
-	if (err)
-		return err;
-	if (run == !!pairs)
-		return -EALREADY;
-	return run ? soak_run() : soak_stop();
-}
-
-static int soak_get_run(char *buf, const struct kernel_param *kp)
-{
-	return sysfs_emit(buf, "%d\n", !!pairs);
-}
-
-static const struct kernel_param_ops soak_run_ops = {
-	.set = soak_set_run,
-	.get = soak_get_run,
-};
-
-module_param_cb(run, &soak_run_ops, NULL, 0600);
+module_param_cb(run, &client_run_ops, &soak, 0600);
 MODULE_PARM_DESC(run, "Use all channels (1), or end that (0)");
 
-static int soak_get_channels(char *buf, const struct kernel_param *kp)
-{
-	return sysfs_emit(buf, "%u\n", channels);
-}
-
-static const struct kernel_param_ops soak_channels_ops = {
-	.get = soak_get_channels,
-};
-
-module_param_cb(channels, &soak_channels_ops, NULL, 0400);
+module_param(channels, uint, 0400);
 MODULE_PARM_DESC(channels, "Channels that are held");
 
 static int soak_get_stats(char *buf, const struct kernel_param *kp)
@@ -1161,7 +1047,7 @@ static int soak_get_stats(char *buf, const struct kernel_param *kp)
 				     atomic64_read(&counts[i]));
 	for (i = 0; i < SOAK_OPS; i++)
 		len += sysfs_emit_at(buf, len, "good_%s %llu\n",
-				     soak_op_names[i], atomic64_read(&good[i]));
+				     soak_kinds[i].name, atomic64_read(&good[i]));
 	return len;
 }
 
@@ -1172,16 +1058,9 @@ static const struct kernel_param_ops soak_stats_ops = {
 module_param_cb(stats, &soak_stats_ops, NULL, 0400);
 MODULE_PARM_DESC(stats, "What was done, told and found");
 
-static int __init soak_init(void)
-{
-	return 0;
-}
-module_init(soak_init);
-
 static void __exit soak_exit(void)
 {
-	if (pairs)
-		soak_stop();
+	client_end_run(&soak);
 }
 module_exit(soak_exit);
 
