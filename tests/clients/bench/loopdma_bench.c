@@ -31,21 +31,14 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitfield.h>
-#include <linux/completion.h>
 #include <linux/delay.h>
-#include <linux/dma-mapping.h>
-#include <linux/dmaengine.h>
 #include <linux/hash.h>
 #include <linux/io.h>
 #include <linux/irqflags.h>
-#include <linux/jiffies.h>
-#include <linux/kernel_stat.h>
 #include <linux/kthread.h>
-#include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/pci.h>
 #include <linux/random.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -56,6 +49,7 @@
 #include <loopdma/client.h>
 #include <loopdma/hw.h>
 
+#include "../lib/client.h"
 #include "../lib/idle.h"
 
 static char *mode = "loopback";
@@ -101,9 +95,6 @@ MODULE_PARM_DESC(busy_spin, "Have the CPU count beside the copies of mode=busy")
 /* How long the clock may take to be what it will be. */
 #define CLOCK_WAIT_MS	30000
 
-/* Generous: a guest may be emulated on a busy host. */
-#define BENCH_TIMEOUT	(60 * HZ)
-
 /*
  * The page allocator has no larger pieces.  What is larger is a list of these,
  * as for any client that has no memory set aside for it at boot.
@@ -113,20 +104,7 @@ MODULE_PARM_DESC(busy_spin, "Have the CPU count beside the copies of mode=busy")
 /* Two channels at a time copy as much. */
 #define BENCH_BLOCKS	(2 * BENCH_MAX_SIZE / BENCH_BLOCK)
 
-/* DMA_CTRL_ACK: nobody will make another transaction depend on it. */
-#define BENCH_FLAGS	(DMA_PREP_INTERRUPT | DMA_CTRL_ACK)
-
 #define BENCH_MAX_WINDOWS	9
-
-/**
- * struct bench_buffer - memory to copy from or to
- * @block: its blocks, as many as the mode needs
- * @dma: their bus addresses, while mapped
- */
-struct bench_buffer {
-	void *block[BENCH_BLOCKS];
-	dma_addr_t dma[BENCH_BLOCKS];
-};
 
 /**
  * struct bench_spinner - a task that does nothing but count
@@ -146,8 +124,7 @@ struct bench_spinner {
  * @nengines: engines of the device
  * @nchans: number of channels requested
  * @chan: these
- * @src: source buffer
- * @dst: destination buffer
+ * @block: memory to copy from and to, as many blocks as the mode needs
  * @spinner: what counts beside the copies, or NULL
  */
 struct bench {
@@ -157,8 +134,7 @@ struct bench {
 	unsigned int nengines;
 	unsigned int nchans;
 	struct dma_chan *chan[LOOPDMA_MAX_CHANNELS];
-	struct bench_buffer src;
-	struct bench_buffer dst;
+	struct client_pair block[BENCH_BLOCKS];
 	struct bench_spinner *spinner;
 };
 
@@ -267,11 +243,6 @@ static void bench_count_since(const struct bench *b, unsigned int nchans,
 	c->reads = now.reads - c->reads;
 }
 
-static bool bench_is_ours(struct dma_chan *chan, void *param)
-{
-	return chan->device->dev == param;
-}
-
 static void bench_release_channels(struct bench *b)
 {
 	while (b->nchans)
@@ -281,13 +252,8 @@ static void bench_release_channels(struct bench *b)
 /* Request channels until there are n of them. */
 static int bench_request_channels(struct bench *b, unsigned int n)
 {
-	dma_cap_mask_t mask;
-
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
 	for (; b->nchans < n; b->nchans++) {
-		b->chan[b->nchans] = dma_request_channel(mask, bench_is_ours,
-							 &b->pdev->dev);
+		b->chan[b->nchans] = client_request(DMA_MEMCPY, &b->pdev->dev, CLIENT_ANY);
 		if (!b->chan[b->nchans]) {
 			pr_err("no channel beyond %u: is one in use, or channels= of the device too low?\n",
 			       b->nchans);
@@ -335,122 +301,98 @@ static int bench_open(struct bench *b)
 
 /* --- buffers --------------------------------------------------------------- */
 
-static void bench_free_buffer(struct bench_buffer *buf)
+static void bench_free_buffers(struct bench *b)
 {
-	unsigned int i;
+	unsigned int i, order = get_order(BENCH_BLOCK);
 
-	for (i = 0; i < BENCH_BLOCKS; i++)
-		free_pages((unsigned long)buf->block[i], get_order(BENCH_BLOCK));
+	for (i = 0; i < BENCH_BLOCKS; i++) {
+		free_pages((unsigned long)b->block[i].src, order);
+		free_pages((unsigned long)b->block[i].dst, order);
+	}
 }
 
-static int bench_alloc_buffer(struct bench_buffer *buf, size_t len)
+/* What is copied is different everywhere, and made faster than random bytes are. */
+static void bench_fill(u64 *word, u64 value)
 {
-	unsigned int i;
+	size_t n;
+
+	for (n = 0; n < BENCH_BLOCK / sizeof(*word); n++)
+		word[n] = value += GOLDEN_RATIO_64;
+}
+
+/* Whatever comes of it, bench_free_buffers() undoes it. */
+static int bench_alloc_buffers(struct bench *b, size_t len)
+{
+	unsigned int i, order = get_order(BENCH_BLOCK);
+	struct client_pair *pair;
 
 	for (i = 0; i < len / BENCH_BLOCK; i++) {
-		buf->block[i] = (void *)__get_free_pages(GFP_KERNEL |
-							 __GFP_NOWARN,
-							 get_order(BENCH_BLOCK));
-		if (!buf->block[i]) {
+		pair = &b->block[i];
+		pair->src = (void *)__get_free_pages(GFP_KERNEL | __GFP_NOWARN, order);
+		pair->dst = (void *)__get_free_pages(GFP_KERNEL | __GFP_NOWARN, order);
+		if (!pair->src || !pair->dst) {
 			pr_err("no memory for a buffer of %zu bytes\n", len);
 			return -ENOMEM;
 		}
+		bench_fill(pair->src, i * (BENCH_BLOCK / sizeof(u64)) * GOLDEN_RATIO_64);
 	}
 	return 0;
 }
 
-/* Different everywhere, and made faster than random bytes are. */
-static void bench_fill_buffer(struct bench_buffer *buf, size_t len)
-{
-	u64 *word, value = 0;
-	unsigned int i;
-	size_t n;
-
-	for (i = 0; i < len / BENCH_BLOCK; i++) {
-		word = buf->block[i];
-		for (n = 0; n < BENCH_BLOCK / sizeof(*word); n++)
-			word[n] = value += GOLDEN_RATIO_64;
-	}
-}
-
+/* What there is of len bytes from an offset on, within a block. */
 static size_t bench_piece(size_t off, size_t len)
 {
 	return min_t(size_t, len - off, BENCH_BLOCK - off % BENCH_BLOCK);
 }
 
-static void bench_unmap_buffer(struct bench *b, struct bench_buffer *buf,
-			       size_t len, enum dma_data_direction dir)
+static void bench_unmap(struct bench *b, size_t len)
 {
 	size_t off;
 
-	for (off = 0; off < len; off += bench_piece(off, len))
-		dma_unmap_single(b->dev, buf->dma[off / BENCH_BLOCK],
-				 bench_piece(off, len), dir);
-}
-
-static int bench_map_buffer(struct bench *b, struct bench_buffer *buf,
-			    size_t len, enum dma_data_direction dir)
-{
-	dma_addr_t dma;
-	size_t off;
-
-	for (off = 0; off < len; off += bench_piece(off, len)) {
-		dma = dma_map_single(b->dev, buf->block[off / BENCH_BLOCK],
-				     bench_piece(off, len), dir);
-		if (dma_mapping_error(b->dev, dma)) {
-			bench_unmap_buffer(b, buf, off, dir);
-			return -ENOMEM;
-		}
-		buf->dma[off / BENCH_BLOCK] = dma;
-	}
-	return 0;
+	for (off = 0; off < len; off += BENCH_BLOCK)
+		client_unmap_pair(b->dev, &b->block[off / BENCH_BLOCK], bench_piece(off, len));
 }
 
 static int bench_map(struct bench *b, size_t len)
 {
+	size_t off;
 	int err;
 
-	err = bench_map_buffer(b, &b->src, len, DMA_TO_DEVICE);
-	if (err)
-		return err;
-	err = bench_map_buffer(b, &b->dst, len, DMA_FROM_DEVICE);
-	if (err)
-		bench_unmap_buffer(b, &b->src, len, DMA_TO_DEVICE);
-	return err;
-}
-
-static void bench_unmap(struct bench *b, size_t len)
-{
-	bench_unmap_buffer(b, &b->dst, len, DMA_FROM_DEVICE);
-	bench_unmap_buffer(b, &b->src, len, DMA_TO_DEVICE);
+	for (off = 0; off < len; off += BENCH_BLOCK) {
+		err = client_map_pair(b->dev, &b->block[off / BENCH_BLOCK], bench_piece(off, len));
+		if (err) {
+			bench_unmap(b, off);
+			return err;
+		}
+	}
+	return 0;
 }
 
 static void bench_clear(struct bench *b, size_t len)
 {
 	size_t off;
 
-	for (off = 0; off < len; off += bench_piece(off, len))
-		memset(b->dst.block[off / BENCH_BLOCK], 0,
-		       bench_piece(off, len));
+	for (off = 0; off < len; off += BENCH_BLOCK)
+		memset(b->block[off / BENCH_BLOCK].dst, 0, bench_piece(off, len));
 }
 
 static void bench_copy(struct bench *b, size_t len)
 {
 	size_t off;
 
-	for (off = 0; off < len; off += bench_piece(off, len))
-		memcpy(b->dst.block[off / BENCH_BLOCK],
-		       b->src.block[off / BENCH_BLOCK], bench_piece(off, len));
+	for (off = 0; off < len; off += BENCH_BLOCK)
+		memcpy(b->block[off / BENCH_BLOCK].dst, b->block[off / BENCH_BLOCK].src,
+		       bench_piece(off, len));
 }
 
 static int bench_compare(struct bench *b, size_t len)
 {
+	const struct client_pair *pair;
 	size_t off;
 
-	for (off = 0; off < len; off += bench_piece(off, len)) {
-		if (memcmp(b->dst.block[off / BENCH_BLOCK],
-			   b->src.block[off / BENCH_BLOCK],
-			   bench_piece(off, len))) {
+	for (off = 0; off < len; off += BENCH_BLOCK) {
+		pair = &b->block[off / BENCH_BLOCK];
+		if (memcmp(pair->dst, pair->src, bench_piece(off, len))) {
 			pr_err("copies differ from their source\n");
 			return -EIO;
 		}
@@ -463,11 +405,7 @@ static struct dma_async_tx_descriptor *
 bench_prep(struct bench *b, struct dma_chan *chan, size_t off, size_t len,
 	   unsigned long flags)
 {
-	return dmaengine_prep_dma_memcpy(chan,
-					 b->dst.dma[off / BENCH_BLOCK] +
-					 off % BENCH_BLOCK,
-					 b->src.dma[off / BENCH_BLOCK] +
-					 off % BENCH_BLOCK, len, flags);
+	return client_prep_copy(chan, &b->block[off / BENCH_BLOCK], off % BENCH_BLOCK, len, flags);
 }
 
 /* --- streams --------------------------------------------------------------- */
@@ -530,7 +468,7 @@ static bool bench_submit_copy(struct bench_lane *lane)
 		len = bench_piece(off, end);
 		last = off + len == end;
 		tx = bench_prep(s->b, lane->chan, off, len,
-				last ? BENCH_FLAGS : DMA_CTRL_ACK);
+				last ? CLIENT_FLAGS : DMA_CTRL_ACK);
 		if (!tx)
 			return false;
 		if (last) {
@@ -600,7 +538,7 @@ static int bench_end(struct bench_stream *s)
 {
 	unsigned int i;
 
-	if (!wait_for_completion_timeout(&s->done, BENCH_TIMEOUT)) {
+	if (!wait_for_completion_timeout(&s->done, CLIENT_TIMEOUT)) {
 		for (i = 0; i < s->nchans; i++)
 			dmaengine_terminate_sync(s->lane[i].chan);
 		pr_err("copies of %zu bytes did not finish\n", s->size);
@@ -818,48 +756,38 @@ static const size_t bench_sizes[] = {
 static int bench_mode_sizes(struct bench *b)
 {
 	unsigned int i;
-	int err;
+	int err = 0;
 
-	for (i = 0; i < ARRAY_SIZE(bench_sizes); i++) {
+	for (i = 0; !err && i < ARRAY_SIZE(bench_sizes); i++) {
 		err = bench_report(b, bench_sizes[i], 1, 8);
-		if (err)
-			return err;
-		bench_report_memcpy(b, bench_sizes[i]);
+		if (!err)
+			bench_report_memcpy(b, bench_sizes[i]);
 	}
-	return 0;
+	return err;
 }
 
 static int bench_mode_depths(struct bench *b)
 {
-	static const size_t sizes[] = { 64, SZ_4K };
-	unsigned int i, depth;
-	int err;
+	unsigned int depth;
+	int err = 0;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		for (depth = 1; depth <= 1024; depth *= 2) {
-			err = bench_report(b, sizes[i], 1, depth);
-			if (err)
-				return err;
-		}
-	}
-	return 0;
+	for (depth = 1; !err && depth <= 1024; depth *= 2)
+		err = bench_report(b, 64, 1, depth);
+	for (depth = 1; !err && depth <= 1024; depth *= 2)
+		err = bench_report(b, SZ_4K, 1, depth);
+	return err;
 }
 
 static int bench_mode_channels(struct bench *b)
 {
 	unsigned int n;
-	int err;
+	int err = 0;
 
-	for (n = 1; n <= 16; n *= 2) {
-		err = bench_request_channels(b, n);
-		if (!err)
-			err = bench_report(b, SZ_1M, n, 8);
-		if (!err)
-			err = bench_report(b, SZ_4K, n, 32);
-		if (err)
-			return err;
-	}
-	return 0;
+	for (n = 1; !err && n <= 16; n *= 2)
+		err = bench_request_channels(b, n) ?:
+		      bench_report(b, SZ_1M, n, 8) ?:
+		      bench_report(b, SZ_4K, n, 32);
+	return err;
 }
 
 /**
@@ -1008,9 +936,9 @@ static int bench_progress_windows(struct bench *b, u32 *permille)
  * How much of its speed a counting loop keeps while copies stream, in
  * thousandths.  Only means something with one CPU.
  */
-static int bench_progress(struct bench *b, u32 *permille)
+static int bench_progress(struct bench *b)
 {
-	u32 all[BENCH_MAX_WINDOWS];
+	u32 permille[BENCH_MAX_WINDOWS];
 	struct bench_spinner sp = { };
 	int err;
 
@@ -1019,40 +947,29 @@ static int bench_progress(struct bench *b, u32 *permille)
 	if (err)
 		return err;
 	err = bench_start_spinner(&sp);
-	if (err)
-		goto unmap;
-	b->spinner = &sp;
-	err = bench_progress_windows(b, all);
-	b->spinner = NULL;
-	kthread_stop(sp.task);
-unmap:
+	if (!err) {
+		b->spinner = &sp;
+		err = bench_progress_windows(b, permille);
+		b->spinner = NULL;
+		kthread_stop(sp.task);
+	}
 	bench_unmap(b, SZ_1M);
+	err = err ?: bench_compare(b, SZ_1M);
 	if (err)
 		return err;
-	sort(all, windows, sizeof(*all), bench_compare_u32, NULL);
-	*permille = all[windows / 2];
-	return bench_compare(b, SZ_1M);
+	sort(permille, windows, sizeof(*permille), bench_compare_u32, NULL);
+	pr_info("mode=%s kind=progress permille=%u\n", mode, permille[windows / 2]);
+	return 0;
 }
 
 static int bench_mode_figures(struct bench *b)
 {
-	u32 permille;
-	int err;
-
 	bench_report_memcpy(b, SZ_64K);
-	err = bench_report(b, SZ_1M, 1, 8);
-	if (!err)
-		err = bench_report(b, SZ_4K, 1, 64);
-	if (!err)
-		err = bench_report(b, SZ_4K, 1, 32);
-	if (!err)
-		err = bench_report(b, SZ_4K, 1, 1);
-	if (!err)
-		err = bench_progress(b, &permille);
-	if (!err)
-		pr_info("mode=%s kind=progress permille=%u\n", mode,
-			permille);
-	return err;
+	return bench_report(b, SZ_1M, 1, 8) ?:
+	       bench_report(b, SZ_4K, 1, 64) ?:
+	       bench_report(b, SZ_4K, 1, 32) ?:
+	       bench_report(b, SZ_4K, 1, 1) ?:
+	       bench_progress(b);
 }
 
 /* --- copies that go on ------------------------------------------------------ */
@@ -1115,28 +1032,6 @@ static void bench_busy_end(struct bench *b)
 #define LATENCY_LOAD	SZ_1M
 #define LATENCY_DEPTH	8
 
-/**
- * struct bench_trip - a copy that is waited for
- * @end: when its callback came
- * @result: what that said
- * @done: it has come
- */
-struct bench_trip {
-	ktime_t end;
-	enum dmaengine_tx_result result;
-	struct completion done;
-};
-
-static void bench_trip_callback(void *param,
-				const struct dmaengine_result *result)
-{
-	struct bench_trip *trip = param;
-
-	trip->end = ktime_get();
-	trip->result = result->result;
-	complete(&trip->done);
-}
-
 /*
  * A driver to compare with may give memory back in a tasklet, from which a client
  * that polls takes the CPU.
@@ -1161,7 +1056,7 @@ bench_prep_patiently(struct bench *b, struct dma_chan *chan, size_t off,
 static int bench_trip_poll(struct bench *b, struct dma_chan *chan, size_t off,
 			   size_t size, u32 *ns)
 {
-	unsigned long timeout = jiffies + BENCH_TIMEOUT;
+	unsigned long timeout = jiffies + CLIENT_TIMEOUT;
 	struct dma_async_tx_descriptor *tx;
 	ktime_t start = ktime_get();
 	enum dma_status status;
@@ -1191,24 +1086,15 @@ static int bench_trip_poll(struct bench *b, struct dma_chan *chan, size_t off,
 static int bench_trip_wait(struct bench *b, struct dma_chan *chan, size_t off,
 			   size_t size, u32 *ns)
 {
-	struct bench_trip trip = { };
-	struct dma_async_tx_descriptor *tx;
 	ktime_t start = ktime_get();
+	struct client_wait wait;
+	int err;
 
-	init_completion(&trip.done);
-	tx = bench_prep(b, chan, off, size, BENCH_FLAGS);
-	if (!tx)
-		return -ENOMEM;
-	tx->callback_result = bench_trip_callback;
-	tx->callback_param = &trip;
-	dmaengine_submit(tx);
-	dma_async_issue_pending(chan);
-	if (!wait_for_completion_timeout(&trip.done, BENCH_TIMEOUT)) {
-		dmaengine_terminate_sync(chan);
-		return -ETIMEDOUT;
-	}
-	*ns = ktime_to_ns(ktime_sub(trip.end, start));
-	return trip.result == DMA_TRANS_NOERROR ? 0 : -EIO;
+	err = client_submit_and_wait(chan, bench_prep(b, chan, off, size, CLIENT_FLAGS), &wait);
+	if (err)
+		return err;
+	*ns = ktime_to_ns(ktime_sub(wait.end, start));
+	return wait.result.result == DMA_TRANS_NOERROR ? 0 : -EIO;
 }
 
 /* The sample that all but so many thousandths are no longer than. */
@@ -1238,11 +1124,9 @@ static int bench_latency(struct bench *b, unsigned int index, size_t size,
 		if (!i)
 			start = ktime_get();
 		if (poll)
-			err = bench_trip_poll(b, chan, off, size,
-					      &ns[max(i, 0)]);
+			err = bench_trip_poll(b, chan, off, size, &ns[max(i, 0)]);
 		else
-			err = bench_trip_wait(b, chan, off, size,
-					      &ns[max(i, 0)]);
+			err = bench_trip_wait(b, chan, off, size, &ns[max(i, 0)]);
 	}
 	total = ktime_to_ns(ktime_sub(ktime_get(), start));
 	if (err) {
@@ -1265,13 +1149,10 @@ static int bench_mode_latency(struct bench *b)
 	err = bench_map(b, LATENCY_LOAD);
 	if (err)
 		return err;
-	err = bench_latency(b, 0, 64, false, false, 0);
-	if (!err)
-		err = bench_latency(b, 0, 64, true, false, 0);
-	if (!err)
-		err = bench_latency(b, 0, SZ_4K, false, false, 0);
-	if (!err)
-		err = bench_latency(b, 0, SZ_4K, true, false, 0);
+	err = bench_latency(b, 0, 64, false, false, 0) ?:
+	      bench_latency(b, 0, 64, true, false, 0) ?:
+	      bench_latency(b, 0, SZ_4K, false, false, 0) ?:
+	      bench_latency(b, 0, SZ_4K, true, false, 0);
 	bench_unmap(b, LATENCY_LOAD);
 	return err;
 }
@@ -1304,32 +1185,22 @@ static int bench_latency_loaded(struct bench *b, size_t size, u8 class)
 	return err ?: err_load;
 }
 
-/* What the virtual CPU copies itself, and what it leaves to the engines. */
-static const size_t bench_priority_sizes[] = { SZ_4K, SZ_64K };
-
 /* How long a copy takes alone, beside its like, and beside a lower class. */
 static int bench_mode_priority(struct bench *b)
 {
+	/* What the virtual CPU copies itself, and what it leaves to the engines. */
+	static const size_t sizes[] = { SZ_4K, SZ_64K };
 	unsigned int i;
-	size_t size;
 	int err;
 
-	err = bench_request_channels(b, 2);
+	err = bench_request_channels(b, 2) ?: bench_map(b, 2 * LATENCY_LOAD);
 	if (err)
 		return err;
-	err = bench_map(b, 2 * LATENCY_LOAD);
-	if (err)
-		return err;
-	for (i = 0; !err && i < ARRAY_SIZE(bench_priority_sizes); i++) {
-		size = bench_priority_sizes[i];
-		err = bench_set_class(b->chan[1], 0);
-		if (!err)
-			err = bench_latency(b, 1, size, false, false, 0);
-		if (!err)
-			err = bench_latency_loaded(b, size, 0);
-		if (!err)
-			err = bench_latency_loaded(b, size, 3);
-	}
+	for (i = 0; !err && i < ARRAY_SIZE(sizes); i++)
+		err = bench_set_class(b->chan[1], 0) ?:
+		      bench_latency(b, 1, sizes[i], false, false, 0) ?:
+		      bench_latency_loaded(b, sizes[i], 0) ?:
+		      bench_latency_loaded(b, sizes[i], 3);
 	bench_unmap(b, 2 * LATENCY_LOAD);
 	return err;
 }
@@ -1412,10 +1283,10 @@ static int bench_batch_prep(struct bench_batch *batch)
 		tx = NULL;
 		if (batch->count[ch] < batch->per_chan)
 			tx = bench_prep(batch->b, batch->b->chan[ch], 0,
-					batch->size, BENCH_FLAGS);
+					batch->size, CLIENT_FLAGS);
 		if (!tx && ch + 1 < batch->b->nchans)
 			tx = bench_prep(batch->b, batch->b->chan[++ch], 0,
-					batch->size, BENCH_FLAGS);
+					batch->size, CLIENT_FLAGS);
 		if (!tx)
 			return -ENOSPC;
 		tx->callback_result = bench_batch_callback;
@@ -1493,7 +1364,7 @@ static int bench_batch_go(struct bench_batch *batch, struct bench_cost *c)
 
 	/* Whatever the interrupts have left to others. */
 	for (i = 0; READ_ONCE(batch->left); i++) {
-		if (looks == COST_LOOKS || i == BENCH_TIMEOUT) {
+		if (looks == COST_LOOKS || i == CLIENT_TIMEOUT) {
 			for (i = 0; i < batch->nchans; i++)
 				dmaengine_terminate_sync(b->chan[i]);
 			return -ETIMEDOUT;
@@ -1607,34 +1478,22 @@ static int bench_cost_sizes(struct bench *b, unsigned int run)
 {
 	static const size_t sizes[] = { 64, SZ_4K, SZ_1M };
 	unsigned int i;
-	int err;
+	int err = 0;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		err = bench_cost(b, run, sizes[i], 1, U32_MAX);
-		if (!err)
-			err = bench_cost(b, run, sizes[i], 64, U32_MAX);
-		if (err)
-			return err;
-	}
+	for (i = 0; !err && i < ARRAY_SIZE(sizes); i++)
+		err = bench_cost(b, run, sizes[i], 1, U32_MAX) ?:
+		      bench_cost(b, run, sizes[i], 64, U32_MAX);
 	/* As many on each of all channels. */
-	return bench_cost(b, run, SZ_4K, 64 * LOOPDMA_MAX_CHANNELS, 64);
+	return err ?: bench_cost(b, run, SZ_4K, 64 * LOOPDMA_MAX_CHANNELS, 64);
 }
 
+/* In pairs: the difference is what one more costs. */
 static int bench_cost_outstanding(struct bench *b, unsigned int run)
 {
-	/* In pairs: the difference is what one more costs. */
-	static const u32 n[] = {
-		COST_FEW, 2 * COST_FEW, COST_MANY / 2, COST_MANY,
-	};
-	unsigned int i;
-	int err;
-
-	for (i = 0; i < ARRAY_SIZE(n); i++) {
-		err = bench_cost(b, run, 64, n[i], U32_MAX);
-		if (err)
-			return err;
-	}
-	return 0;
+	return bench_cost(b, run, 64, COST_FEW, U32_MAX) ?:
+	       bench_cost(b, run, 64, 2 * COST_FEW, U32_MAX) ?:
+	       bench_cost(b, run, 64, COST_MANY / 2, U32_MAX) ?:
+	       bench_cost(b, run, 64, COST_MANY, U32_MAX);
 }
 
 static int bench_cost_mode(struct bench *b, unsigned int nchans,
@@ -1643,12 +1502,7 @@ static int bench_cost_mode(struct bench *b, unsigned int nchans,
 	unsigned int run;
 	int err;
 
-	err = bench_request_channels(b, nchans);
-	if (!err)
-		err = bench_clock();
-	if (err)
-		return err;
-	err = bench_map(b, SZ_1M);
+	err = bench_request_channels(b, nchans) ?: bench_clock() ?: bench_map(b, SZ_1M);
 	if (err)
 		return err;
 	for (run = 0; run < runs && !err; run++)
@@ -1727,14 +1581,9 @@ static int bench_scatter(struct sg_table *sgt, u8 *buf, size_t len)
 	return -EINVAL;
 }
 
-static void bench_complete(void *param)
-{
-	complete(param);
-}
-
 static struct dma_async_tx_descriptor *
 bench_prep_slave(struct dma_chan *chan, struct sg_table *sgt,
-		 enum dma_transfer_direction dir, struct completion *done)
+		 enum dma_transfer_direction dir)
 {
 	struct dma_slave_config config = {
 		.direction = dir,
@@ -1743,40 +1592,28 @@ bench_prep_slave(struct dma_chan *chan, struct sg_table *sgt,
 		.src_maxburst = 16,
 		.dst_maxburst = 16,
 	};
-	struct dma_async_tx_descriptor *tx;
 
 	if (dmaengine_slave_config(chan, &config))
 		return NULL;
-	tx = dmaengine_prep_slave_sg(chan, sgt->sgl, sgt->nents, dir,
-				     DMA_PREP_INTERRUPT);
-	if (tx) {
-		tx->callback = bench_complete;
-		tx->callback_param = done;
-	}
-	return tx;
+	return dmaengine_prep_slave_sg(chan, sgt->sgl, sgt->nents, dir, DMA_PREP_INTERRUPT);
 }
 
-static int bench_loopback_run(struct bench *b, struct dma_chan *rx,
+static int bench_loopback_run(struct dma_chan *tx, struct dma_chan *rx,
 			      struct sg_table *out, struct sg_table *in)
 {
-	DECLARE_COMPLETION_ONSTACK(sent);
-	DECLARE_COMPLETION_ONSTACK(received);
-	struct dma_async_tx_descriptor *tx;
-	int err = -EIO;
+	struct client_wait sent, received;
+	int err;
 
-	tx = bench_prep_slave(rx, in, DMA_DEV_TO_MEM, &received);
-	if (!tx || dma_submit_error(dmaengine_submit(tx)))
-		goto out;
-	tx = bench_prep_slave(b->chan[0], out, DMA_MEM_TO_DEV, &sent);
-	if (!tx || dma_submit_error(dmaengine_submit(tx)))
-		goto out;
-	dma_async_issue_pending(b->chan[0]);
-	dma_async_issue_pending(rx);
-	if (wait_for_completion_timeout(&received, BENCH_TIMEOUT) &&
-	    wait_for_completion_timeout(&sent, BENCH_TIMEOUT))
-		err = 0;
-out:
-	dmaengine_terminate_sync(b->chan[0]);
+	err = client_submit(bench_prep_slave(rx, in, DMA_DEV_TO_MEM), &received) ?:
+	      client_submit(bench_prep_slave(tx, out, DMA_MEM_TO_DEV), &sent);
+	if (!err) {
+		dma_async_issue_pending(tx);
+		dma_async_issue_pending(rx);
+		if (!wait_for_completion_timeout(&received.over, CLIENT_TIMEOUT) ||
+		    !wait_for_completion_timeout(&sent.over, CLIENT_TIMEOUT))
+			err = -ETIMEDOUT;
+	}
+	dmaengine_terminate_sync(tx);
 	dmaengine_terminate_sync(rx);
 	return err;
 }
@@ -1795,7 +1632,7 @@ static int bench_loopback_mapped(struct bench *b, struct dma_chan *rx,
 	n = dma_map_sg(b->dev, in->sgl, nents_in, DMA_FROM_DEVICE);
 	if (n) {
 		in->nents = n;
-		err = bench_loopback_run(b, rx, out, in);
+		err = bench_loopback_run(b->chan[0], rx, out, in);
 		dma_unmap_sg(b->dev, in->sgl, nents_in, DMA_FROM_DEVICE);
 	}
 	dma_unmap_sg(b->dev, out->sgl, nents_out, DMA_TO_DEVICE);
@@ -1805,26 +1642,15 @@ static int bench_loopback_mapped(struct bench *b, struct dma_chan *rx,
 	return err;
 }
 
-/* What one channel of a pair transmits, the other receives. */
-static bool bench_is_peer(struct dma_chan *chan, void *param)
-{
-	struct dma_chan *first = param;
-
-	return chan->device == first->device &&
-	       chan->chan_id == (first->chan_id ^ 1);
-}
-
 static int bench_mode_loopback(struct bench *b)
 {
 	struct sg_table out = { }, in = { };
 	struct dma_chan *rx;
-	dma_cap_mask_t mask;
 	u8 *sent, *received;
 	int err = -ENOMEM;
 
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_SLAVE, mask);
-	rx = dma_request_channel(mask, bench_is_peer, b->chan[0]);
+	/* What one channel of a pair transmits, the other receives. */
+	rx = client_request(DMA_SLAVE, &b->pdev->dev, b->chan[0]->chan_id ^ 1);
 	if (!rx) {
 		pr_err("loopback: the channel's peer is not free\n");
 		return -EBUSY;
@@ -1835,11 +1661,9 @@ static int bench_mode_loopback(struct bench *b)
 	if (!sent || !received)
 		goto out;
 	get_random_bytes(sent, LOOPBACK_BYTES);
-	err = bench_scatter(&out, sent, LOOPBACK_BYTES);
-	if (!err)
-		err = bench_scatter(&in, received, LOOPBACK_BYTES);
-	if (!err)
-		err = bench_loopback_mapped(b, rx, &out, &in);
+	err = bench_scatter(&out, sent, LOOPBACK_BYTES) ?:
+	      bench_scatter(&in, received, LOOPBACK_BYTES) ?:
+	      bench_loopback_mapped(b, rx, &out, &in);
 	if (!err && memcmp(sent, received, LOOPBACK_BYTES)) {
 		pr_err("loopback: what came back differs\n");
 		err = -EIO;
@@ -1910,15 +1734,8 @@ static int bench_run(const struct bench_mode *m, struct bench *b)
 	if (err)
 		return err;
 	b->dev = dmaengine_get_dma_device(b->chan[0]);
-	if (m->bytes) {
-		err = bench_alloc_buffer(&b->src, m->bytes);
-		if (!err)
-			err = bench_alloc_buffer(&b->dst, m->bytes);
-		if (!err)
-			bench_fill_buffer(&b->src, m->bytes);
-		if (!err)
-			err = idle_begin();
-	}
+	if (m->bytes)
+		err = bench_alloc_buffers(b, m->bytes) ?: idle_begin();
 	if (!err) {
 		err = m->run(b);
 		if (m->bytes)
@@ -1929,8 +1746,7 @@ static int bench_run(const struct bench_mode *m, struct bench *b)
 
 static void bench_free(struct bench *b)
 {
-	bench_free_buffer(&b->dst);
-	bench_free_buffer(&b->src);
+	bench_free_buffers(b);
 	bench_close(b);
 	pci_dev_put(b->pdev);
 	kfree(b);
