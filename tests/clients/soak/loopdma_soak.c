@@ -544,38 +544,29 @@ static bool soak_submit(struct soak_job *job)
 
 /* --- looking at jobs ----------------------------------------------------------- */
 
-static u8 soak_expected(const struct soak_job *job, unsigned int place, size_t i)
-{
-	size_t chunk = job->len / (2 * SOAK_CHUNKS);
-
-	switch (job->op) {
-	case SOAK_FILL:
-		return job->value;
-	case SOAK_INTERLEAVED:
-		return i < SOAK_CHUNKS * chunk ?
-			soak_at(job, 0)[i + i / chunk * chunk] : SOAK_POISON;
-	case SOAK_XOR:
-	case SOAK_PQ:
-		return place == SOAK_SOURCES ? soak_p(job, i) : soak_q(job, i);
-	default:
-		return soak_at(job, 0)[i];
-	}
-}
-
 /* One place holds what it should. */
 static bool soak_right(const struct soak_job *job, unsigned int place)
 {
+	size_t chunk = job->len / (2 * SOAK_CHUNKS), i;
 	const u8 *found = soak_at(job, place);
-	size_t i;
+	const u8 *from = soak_at(job, 0);
 
-	if (job->op == SOAK_COPY)
-		return !memcmp(found, soak_at(job, 0), job->len);
-	if (job->op == SOAK_FILL)
+	switch (job->op) {
+	case SOAK_COPY:
+		return !memcmp(found, from, job->len);
+	case SOAK_FILL:
 		return !memchr_inv(found, job->value, job->len);
-	for (i = 0; i < job->len; i++)
-		if (found[i] != soak_expected(job, place, i))
-			return false;
-	return true;
+	case SOAK_INTERLEAVED:
+		for (i = 0; i < SOAK_CHUNKS; i++)
+			if (memcmp(found + i * chunk, from + 2 * i * chunk, chunk))
+				return false;
+		return !memchr_inv(found + i * chunk, SOAK_POISON, i * chunk);
+	default:
+		for (i = 0; i < job->len; i++)
+			if (found[i] != (place == SOAK_SOURCES ? soak_p(job, i) : soak_q(job, i)))
+				return false;
+		return true;
+	}
 }
 
 /* Nothing was written but what was to be written. */
@@ -690,6 +681,13 @@ static bool soak_can(const struct soak_pair *p, enum soak_op op)
 	return dma_has_cap(soak_kinds[op].type, p->chan[0]->device->cap_mask);
 }
 
+static void soak_fail(struct soak_pair *p)
+{
+	spin_lock_irq(&p->lock);
+	p->failed = true;
+	spin_unlock_irq(&p->lock);
+}
+
 static struct soak_job *soak_new(struct soak_pair *p, enum soak_op op,
 				 unsigned int side, size_t len)
 {
@@ -728,11 +726,8 @@ static void soak_add_slave(struct soak_pair *p, bool cyclic)
 				    side, len));
 	both &= soak_submit(soak_new(p, cyclic ? SOAK_CYCLIC_RECEIVE :
 					SOAK_RECEIVE, side ^ 1, len));
-	if (both)
-		return;
-	spin_lock_irq(&p->lock);
-	p->failed = true;
-	spin_unlock_irq(&p->lock);
+	if (!both)
+		soak_fail(p);
 }
 
 static void soak_for_all(struct soak_pair *p, void (*what)(struct dma_chan *chan))
@@ -792,9 +787,7 @@ static void soak_wait(struct soak_pair *p)
 	}
 	if (!wait_event_timeout(p->wait, soak_all_told(p, true), SOAK_STARVED)) {
 		soak_add(SOAK_STARVED_BATCHES, 1);
-		spin_lock_irq(&p->lock);
-		p->failed = true;
-		spin_unlock_irq(&p->lock);
+		soak_fail(p);
 	}
 }
 
