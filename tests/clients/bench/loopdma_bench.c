@@ -139,18 +139,6 @@ struct bench {
 };
 
 /**
- * struct bench_counts - what the device has counted
- * @doorbells: doorbell writes, of the channels in question
- * @irqs: interrupts of these
- * @reads: register reads, of the whole device
- */
-struct bench_counts {
-	u32 doorbells;
-	u32 irqs;
-	u32 reads;
-};
-
-/**
  * struct bench_lane - part of a stream that goes through one channel
  * @s: the stream
  * @chan: channel
@@ -197,7 +185,9 @@ struct bench_stream {
  * @ns: time from the first submit to the last callback
  * @busy_ns: CPU time, all CPUs, that was not idle
  * @spun: what the spinner counted in @ns
- * @counts: what the device did for it
+ * @doorbells: doorbell writes, of the channels in question
+ * @irqs: interrupts of these
+ * @reads: register reads, of the whole device
  */
 struct bench_result {
 	u64 copies;
@@ -205,7 +195,9 @@ struct bench_result {
 	u64 ns;
 	u64 busy_ns;
 	u64 spun;
-	struct bench_counts counts;
+	u32 doorbells;
+	u32 irqs;
+	u32 reads;
 };
 
 /* --- the device ------------------------------------------------------------ */
@@ -216,31 +208,20 @@ static u32 bench_chan_counter(const struct bench *b,
 	return readl(b->bar + LOOPDMA_CH(chan->chan_id, reg));
 }
 
-/* Reading them is not counted. */
-static void bench_count(const struct bench *b, unsigned int nchans,
-			struct bench_counts *c)
+/*
+ * Add what the device has counted so far, or with -1 subtract it.  To read it is not
+ * counted.
+ */
+static void bench_count(const struct bench *b, unsigned int nchans, int sign,
+			struct bench_result *r)
 {
 	unsigned int i;
 
-	memset(c, 0, sizeof(*c));
 	for (i = 0; i < nchans; i++) {
-		c->doorbells += bench_chan_counter(b, b->chan[i],
-						   LOOPDMA_CH_CNT_DOORBELLS);
-		c->irqs += bench_chan_counter(b, b->chan[i],
-					      LOOPDMA_CH_CNT_INTERRUPTS);
+		r->doorbells += sign * bench_chan_counter(b, b->chan[i], LOOPDMA_CH_CNT_DOORBELLS);
+		r->irqs += sign * bench_chan_counter(b, b->chan[i], LOOPDMA_CH_CNT_INTERRUPTS);
 	}
-	c->reads = readl(b->bar + LOOPDMA_CNT_MMIO_READS);
-}
-
-static void bench_count_since(const struct bench *b, unsigned int nchans,
-			      struct bench_counts *c)
-{
-	struct bench_counts now;
-
-	bench_count(b, nchans, &now);
-	c->doorbells = now.doorbells - c->doorbells;
-	c->irqs = now.irqs - c->irqs;
-	c->reads = now.reads - c->reads;
+	r->reads += sign * readl(b->bar + LOOPDMA_CNT_MMIO_READS);
 }
 
 static void bench_release_channels(struct bench *b)
@@ -579,7 +560,8 @@ static int bench_stream(struct bench *b, size_t size, unsigned int nchans,
 	int err;
 
 	bench_stream_init(&s, b, size, 0, nchans);
-	bench_count(b, nchans, &r->counts);
+	memset(r, 0, sizeof(*r));
+	bench_count(b, nchans, -1, r);
 	idle = idle_ns();
 	spun = bench_spun(b);
 	start = ktime_get();
@@ -595,7 +577,7 @@ static int bench_stream(struct bench *b, size_t size, unsigned int nchans,
 	r->busy_ns = ktime_to_ns(ktime_sub(ktime_get(), start)) *
 		     num_online_cpus();
 	r->busy_ns = r->busy_ns > idle ? r->busy_ns - idle : 0;
-	bench_count_since(b, nchans, &r->counts);
+	bench_count(b, nchans, 1, r);
 	return err;
 }
 
@@ -604,13 +586,6 @@ static int bench_compare_results(const void *a, const void *b)
 	const struct bench_result *x = a, *y = b;
 
 	return x->ns < y->ns ? -1 : x->ns > y->ns;
-}
-
-/* The median of as many windows as are asked for. */
-static void bench_median(struct bench_result *all)
-{
-	sort(all, windows, sizeof(*all), bench_compare_results, NULL);
-	*all = all[windows / 2];
 }
 
 /*
@@ -639,7 +614,10 @@ static int bench_first_window(struct bench *b, size_t size, unsigned int nchans,
 	}
 }
 
-/* All windows of streams that take turns: what disturbs one disturbs the others. */
+/*
+ * All windows of streams that take turns: what disturbs one disturbs the others.  They
+ * are sorted then.
+ */
 static int bench_windows(struct bench *b, size_t size,
 			 const unsigned int *nchans, unsigned int n,
 			 unsigned int depth,
@@ -662,7 +640,7 @@ static int bench_windows(struct bench *b, size_t size,
 		}
 	}
 	for (i = 0; i < n; i++)
-		bench_median(all[i]);
+		sort(all[i], windows, sizeof(all[i][0]), bench_compare_results, NULL);
 	return 0;
 }
 
@@ -687,6 +665,7 @@ static int bench_measure_in_turn(struct bench *b, size_t size,
 	return err ?: bench_compare(b, len);
 }
 
+/* The median of as many windows as are asked for. */
 static int bench_measure(struct bench *b, size_t size, unsigned int nchans,
 			 unsigned int depth, struct bench_result *r)
 {
@@ -695,7 +674,7 @@ static int bench_measure(struct bench *b, size_t size, unsigned int nchans,
 
 	err = bench_measure_in_turn(b, size, &nchans, 1, depth, all);
 	if (!err)
-		*r = all[0][0];
+		*r = all[0][windows / 2];
 	return err;
 }
 
@@ -727,8 +706,8 @@ static void bench_report_result(const struct bench *b, size_t size,
 {
 	pr_info("mode=%s kind=dma size=%zu depth=%u channels=%u engines=%u copies=%llu issues=%llu ns=%llu busy_ns=%llu doorbells=%u irqs=%u reads=%u\n",
 		mode, size, depth, nchans, b->nengines, r->copies, r->issues,
-		r->ns, r->busy_ns, r->counts.doorbells, r->counts.irqs,
-		r->counts.reads);
+		r->ns, r->busy_ns, r->doorbells, r->irqs,
+		r->reads);
 }
 
 static int bench_report(struct bench *b, size_t size, unsigned int nchans,
@@ -790,38 +769,24 @@ static int bench_mode_channels(struct bench *b)
 	return err;
 }
 
-/**
- * struct bench_scale - what one channel does, and two
- * @size: bytes of a copy
- * @depth: copies in flight on each
- */
-struct bench_scale {
-	size_t size;
-	unsigned int depth;
-};
-
-static const struct bench_scale bench_scales[] = {
-	{ SZ_1M, 8 },
-	/* These leave the guest's CPU next to nothing to do. */
-	{ SZ_4M, 4 },
-	{ BENCH_MAX_SIZE, 4 },
-};
-
 static int bench_mode_scale(struct bench *b)
 {
+	/* The larger ones leave the guest's CPU next to nothing to do. */
+	static const struct { size_t size; unsigned int depth; } scales[] = {
+		{ SZ_1M, 8 }, { SZ_4M, 4 }, { BENCH_MAX_SIZE, 4 },
+	};
 	static const unsigned int nchans[] = { 1, 2 };
 	struct bench_result all[ARRAY_SIZE(nchans)][BENCH_MAX_WINDOWS];
-	const struct bench_scale *scale = bench_scales;
-	unsigned int i;
+	unsigned int i, n;
 	int err;
 
 	err = bench_request_channels(b, 2);
-	for (; !err && scale < bench_scales + ARRAY_SIZE(bench_scales); scale++) {
-		err = bench_measure_in_turn(b, scale->size, nchans,
-					    ARRAY_SIZE(nchans), scale->depth, all);
-		for (i = 0; !err && i < ARRAY_SIZE(nchans); i++)
-			bench_report_result(b, scale->size, nchans[i],
-					    scale->depth, &all[i][0]);
+	for (i = 0; !err && i < ARRAY_SIZE(scales); i++) {
+		err = bench_measure_in_turn(b, scales[i].size, nchans, ARRAY_SIZE(nchans),
+					    scales[i].depth, all);
+		for (n = 0; !err && n < ARRAY_SIZE(nchans); n++)
+			bench_report_result(b, scales[i].size, nchans[n], scales[i].depth,
+					    &all[n][windows / 2]);
 	}
 	return err;
 }
@@ -859,7 +824,7 @@ static int bench_mode_table(struct bench *b)
 			return err;
 		cpu = bench_memcpy(b, bench_sizes[i]);
 		dma = div64_u64(r.busy_ns, r.copies);
-		irqs = div64_u64((u64)r.counts.irqs * 1000, r.copies);
+		irqs = div64_u64((u64)r.irqs * 1000, r.copies);
 		bench_saved(saved, sizeof(saved), dma, cpu);
 		pr_info("%8zu %9llu %12llu %8llu.%03llu %10llu.%03llu %6llu.%03llu %10s\n",
 			bench_sizes[i],
@@ -977,15 +942,8 @@ static int bench_mode_figures(struct bench *b)
 /* As in mode=scale. */
 #define BUSY_DEPTH(size)	((size) > SZ_1M ? 4 : 8)
 
-/**
- * struct bench_busy - copies that go on until the module is unloaded
- * @stream: the copies
- * @spinner: what counts beside them, if it was asked for
- */
-static struct bench_busy {
-	struct bench_stream stream;
-	struct bench_spinner spinner;
-} bench_busy;
+static struct bench_stream busy_stream;
+static struct bench_spinner busy_spinner;
 
 static int bench_mode_busy(struct bench *b)
 {
@@ -997,29 +955,28 @@ static int bench_mode_busy(struct bench *b)
 		       BENCH_MAX_SIZE);
 		return -EINVAL;
 	}
-	err = bench_request_channels(b, busy_channels);
-	if (!err)
-		err = bench_map(b, busy_channels * busy_bytes);
+	err = bench_request_channels(b, busy_channels) ?:
+	      bench_map(b, busy_channels * busy_bytes);
 	if (err)
 		return err;
 	if (busy_spin) {
-		err = bench_start_spinner(&bench_busy.spinner);
+		err = bench_start_spinner(&busy_spinner);
 		if (err) {
 			bench_unmap(b, busy_channels * busy_bytes);
 			return err;
 		}
 	}
-	bench_stream_init(&bench_busy.stream, b, busy_bytes, 0, busy_channels);
-	bench_begin(&bench_busy.stream, BUSY_DEPTH(busy_bytes), S64_MAX - 1);
+	bench_stream_init(&busy_stream, b, busy_bytes, 0, busy_channels);
+	bench_begin(&busy_stream, BUSY_DEPTH(busy_bytes), S64_MAX - 1);
 	return 0;
 }
 
 static void bench_busy_end(struct bench *b)
 {
-	bench_stop(&bench_busy.stream);
-	bench_end(&bench_busy.stream);
+	bench_stop(&busy_stream);
+	bench_end(&busy_stream);
 	if (busy_spin)
-		kthread_stop(bench_busy.spinner.task);
+		kthread_stop(busy_spinner.task);
 	bench_unmap(b, busy_channels * busy_bytes);
 }
 
@@ -1275,6 +1232,7 @@ static void bench_batch_callback(void *param,
 static int bench_batch_prep(struct bench_batch *batch)
 {
 	struct dma_async_tx_descriptor *tx;
+	struct bench *b = batch->b;
 	unsigned int ch = 0;
 	u32 i;
 
@@ -1282,11 +1240,9 @@ static int bench_batch_prep(struct bench_batch *batch)
 	for (i = 0; i < batch->n; i++) {
 		tx = NULL;
 		if (batch->count[ch] < batch->per_chan)
-			tx = bench_prep(batch->b, batch->b->chan[ch], 0,
-					batch->size, CLIENT_FLAGS);
-		if (!tx && ch + 1 < batch->b->nchans)
-			tx = bench_prep(batch->b, batch->b->chan[++ch], 0,
-					batch->size, CLIENT_FLAGS);
+			tx = bench_prep(b, b->chan[ch], 0, batch->size, CLIENT_FLAGS);
+		if (!tx && ch + 1 < b->nchans)
+			tx = bench_prep(b, b->chan[++ch], 0, batch->size, CLIENT_FLAGS);
 		if (!tx)
 			return -ENOSPC;
 		tx->callback_result = bench_batch_callback;
@@ -1412,31 +1368,23 @@ static int bench_batch_undisturbed(struct bench_batch *batch,
 static int bench_cost(struct bench *b, unsigned int run, size_t size, u32 n,
 		      u32 per_chan)
 {
-	struct bench_batch *batch;
+	struct bench_batch batch = { .b = b, .size = size, .n = n, .per_chan = per_chan };
 	struct bench_cost c;
 	unsigned int i;
 	int err;
 
-	batch = kzalloc(sizeof(*batch), GFP_KERNEL);
-	if (!batch)
-		return -ENOMEM;
-	batch->b = b;
-	batch->size = size;
-	batch->n = n;
-	batch->per_chan = per_chan;
-	batch->tx = kvcalloc(n, sizeof(*batch->tx), GFP_KERNEL);
-	err = batch->tx ? 0 : -ENOMEM;
+	batch.tx = kvcalloc(n, sizeof(*batch.tx), GFP_KERNEL);
+	err = batch.tx ? 0 : -ENOMEM;
 	/* The first one finds caches cold, here and in the emulator. */
 	for (i = 0; i < 2 && !err; i++)
-		err = bench_batch_undisturbed(batch, &c);
+		err = bench_batch_undisturbed(&batch, &c);
 	if (!err)
 		pr_info("mode=%s kind=cost run=%u size=%zu depth=%u channels=%u first=%u prep=%llu submit=%llu issue=%llu complete=%llu\n",
-			mode, run, size, n, batch->nchans, batch->count[0],
+			mode, run, size, n, batch.nchans, batch.count[0],
 			c.prep, c.submit, c.issue, c.complete);
 	else if (err != -EBUSY)
 		pr_err("%u copies of %zu bytes failed: %d\n", n, size, err);
-	kvfree(batch->tx);
-	kfree(batch);
+	kvfree(batch.tx);
 	return err;
 }
 
@@ -1722,9 +1670,9 @@ static const struct bench_mode *bench_find_mode(void)
 	return NULL;
 }
 
-/* What goes on until the module is unloaded, and what it goes on with. */
-static const struct bench_mode *bench_kept_mode;
-static struct bench *bench_kept;
+static struct bench bench;
+/* What goes on until the module is unloaded. */
+static const struct bench_mode *bench_kept;
 
 static int bench_run(const struct bench_mode *m, struct bench *b)
 {
@@ -1736,11 +1684,11 @@ static int bench_run(const struct bench_mode *m, struct bench *b)
 	b->dev = dmaengine_get_dma_device(b->chan[0]);
 	if (m->bytes)
 		err = bench_alloc_buffers(b, m->bytes) ?: idle_begin();
-	if (!err) {
-		err = m->run(b);
-		if (m->bytes)
-			idle_end();
-	}
+	if (err)
+		return err;
+	err = m->run(b);
+	if (m->bytes)
+		idle_end();
 	return err;
 }
 
@@ -1749,13 +1697,12 @@ static void bench_free(struct bench *b)
 	bench_free_buffers(b);
 	bench_close(b);
 	pci_dev_put(b->pdev);
-	kfree(b);
 }
 
 static int __init bench_init(void)
 {
 	const struct bench_mode *m = bench_find_mode();
-	struct bench *b;
+	struct bench *b = &bench;
 	int err;
 
 	if (!m)
@@ -1768,20 +1715,14 @@ static int __init bench_init(void)
 		pr_err("windows must be from 1 to %u\n", BENCH_MAX_WINDOWS);
 		return -EINVAL;
 	}
-	b = kzalloc(sizeof(*b), GFP_KERNEL);
-	if (!b)
-		return -ENOMEM;
-	err = bench_wait_for_clock();
-	if (!err)
-		err = bench_open(b);
+	err = bench_wait_for_clock() ?: bench_open(b);
 	if (!err) {
 		err = bench_run(m, b);
 		if (err)
 			pr_err("%s failed: %d\n", mode, err);
 	}
 	if (!err && m->end) {
-		bench_kept_mode = m;
-		bench_kept = b;
+		bench_kept = m;
 		return 0;
 	}
 	bench_free(b);
@@ -1792,8 +1733,8 @@ module_init(bench_init);
 static void __exit bench_exit(void)
 {
 	if (bench_kept) {
-		bench_kept_mode->end(bench_kept);
-		bench_free(bench_kept);
+		bench_kept->end(&bench);
+		bench_free(&bench);
 	}
 }
 module_exit(bench_exit);
