@@ -202,8 +202,7 @@ struct bench_result {
 
 /* --- the device ------------------------------------------------------------ */
 
-static u32 bench_chan_counter(const struct bench *b,
-			      const struct dma_chan *chan, u32 reg)
+static u32 bench_chan_counter(const struct bench *b, const struct dma_chan *chan, u32 reg)
 {
 	return readl(b->bar + LOOPDMA_CH(chan->chan_id, reg));
 }
@@ -257,24 +256,21 @@ static int bench_open(struct bench *b)
 {
 	struct pci_dev *pdev = NULL;
 
-	while ((pdev = pci_get_device(LOOPDMA_PCI_VENDOR_ID,
-				      LOOPDMA_PCI_DEVICE_ID, pdev))) {
+	while ((pdev = pci_get_device(LOOPDMA_PCI_VENDOR_ID, LOOPDMA_PCI_DEVICE_ID, pdev))) {
 		if (strcmp(dev_driver_string(&pdev->dev), "loopdma"))
 			continue;
 		b->pdev = pdev;
 		b->bar = pci_iomap(pdev, LOOPDMA_BAR, 0);
 		if (!b->bar)
 			return -ENOMEM;
-		b->nengines = FIELD_GET(LOOPDMA_TOPOLOGY_ENGINES,
-					readl(b->bar + LOOPDMA_TOPOLOGY));
+		b->nengines = FIELD_GET(LOOPDMA_TOPOLOGY_ENGINES, readl(b->bar + LOOPDMA_TOPOLOGY));
 		if (!engines || engines == b->nengines)
 			return 0;
 		bench_close(b);
 	}
 	b->pdev = NULL;
 	if (engines)
-		pr_err("no device with %u engines; is loopdma.ko loaded?\n",
-		       engines);
+		pr_err("no device with %u engines; is loopdma.ko loaded?\n", engines);
 	else
 		pr_err("no device; is loopdma.ko loaded?\n");
 	return -ENODEV;
@@ -448,8 +444,7 @@ static bool bench_submit_copy(struct bench_lane *lane)
 	for (off = lane->off; off < end; off += len) {
 		len = bench_piece(off, end);
 		last = off + len == end;
-		tx = bench_prep(s->b, lane->chan, off, len,
-				last ? CLIENT_FLAGS : DMA_CTRL_ACK);
+		tx = bench_prep(s->b, lane->chan, off, len, last ? CLIENT_FLAGS : DMA_CTRL_ACK);
 		if (!tx)
 			return false;
 		if (last) {
@@ -533,9 +528,8 @@ static int bench_end(struct bench_stream *s)
 }
 
 /* A stream through the channels from first on, with memory of its own for each. */
-static void bench_stream_init(struct bench_stream *s, struct bench *b,
-			      size_t size, unsigned int first,
-			      unsigned int nchans)
+static void bench_stream_init(struct bench_stream *s, struct bench *b, size_t size,
+			      unsigned int first, unsigned int nchans)
 {
 	unsigned int i;
 
@@ -574,8 +568,7 @@ static int bench_stream(struct bench *b, size_t size, unsigned int nchans,
 	r->ns = ktime_to_ns(ktime_sub(s.end, start));
 	r->spun = s.spun - spun;
 	idle = idle_ns() - idle;
-	r->busy_ns = ktime_to_ns(ktime_sub(ktime_get(), start)) *
-		     num_online_cpus();
+	r->busy_ns = ktime_to_ns(ktime_sub(ktime_get(), start)) * num_online_cpus();
 	r->busy_ns = r->busy_ns > idle ? r->busy_ns - idle : 0;
 	bench_count(b, nchans, 1, r);
 	return err;
@@ -618,10 +611,8 @@ static int bench_first_window(struct bench *b, size_t size, unsigned int nchans,
  * All windows of streams that take turns: what disturbs one disturbs the others.  They
  * are sorted then.
  */
-static int bench_windows(struct bench *b, size_t size,
-			 const unsigned int *nchans, unsigned int n,
-			 unsigned int depth,
-			 struct bench_result (*all)[BENCH_MAX_WINDOWS])
+static int bench_windows(struct bench *b, size_t size, const unsigned int *nchans, unsigned int n,
+			 unsigned int depth, struct bench_result (*all)[BENCH_MAX_WINDOWS])
 {
 	unsigned int i, window;
 	int err;
@@ -648,9 +639,8 @@ static int bench_windows(struct bench *b, size_t size,
  * The same, with the buffers mapped for it, and compared afterwards.  The last
  * of @nchans is the highest.
  */
-static int bench_measure_in_turn(struct bench *b, size_t size,
-				 const unsigned int *nchans, unsigned int n,
-				 unsigned int depth,
+static int bench_measure_in_turn(struct bench *b, size_t size, const unsigned int *nchans,
+				 unsigned int n, unsigned int depth,
 				 struct bench_result (*all)[BENCH_MAX_WINDOWS])
 {
 	size_t len = size * nchans[n - 1];
@@ -700,9 +690,8 @@ static u64 bench_memcpy(struct bench *b, size_t size)
 	}
 }
 
-static void bench_report_result(const struct bench *b, size_t size,
-				unsigned int nchans, unsigned int depth,
-				const struct bench_result *r)
+static void bench_report_result(const struct bench *b, size_t size, unsigned int nchans,
+				unsigned int depth, const struct bench_result *r)
 {
 	pr_info("mode=%s kind=dma size=%zu depth=%u channels=%u engines=%u copies=%llu issues=%llu ns=%llu busy_ns=%llu doorbells=%u irqs=%u reads=%u\n",
 		mode, size, depth, nchans, b->nengines, r->copies, r->issues,
@@ -710,8 +699,7 @@ static void bench_report_result(const struct bench *b, size_t size,
 		r->reads);
 }
 
-static int bench_report(struct bench *b, size_t size, unsigned int nchans,
-			unsigned int depth)
+static int bench_report(struct bench *b, size_t size, unsigned int nchans, unsigned int depth)
 {
 	struct bench_result r;
 	int err;
@@ -724,8 +712,7 @@ static int bench_report(struct bench *b, size_t size, unsigned int nchans,
 
 static void bench_report_memcpy(struct bench *b, size_t size)
 {
-	pr_info("mode=%s kind=memcpy size=%zu ns=%llu\n", mode, size,
-		bench_memcpy(b, size));
+	pr_info("mode=%s kind=memcpy size=%zu ns=%llu\n", mode, size, bench_memcpy(b, size));
 }
 
 static const size_t bench_sizes[] = {
@@ -815,9 +802,8 @@ static int bench_mode_table(struct bench *b)
 
 	pr_info("each copy, by DMA (8 in flight) and by the CPU's memcpy(); CPU us: its time, microseconds\n");
 	/* loopdmactl knows the columns by this line. */
-	pr_info("%8s %9s %12s %12s %14s %10s %10s\n", "bytes", "DMA MB/s",
-		"memcpy MB/s", "DMA CPU us", "memcpy CPU us", "irqs/copy",
-		"CPU saved");
+	pr_info("%8s %9s %12s %12s %14s %10s %10s\n", "bytes", "DMA MB/s", "memcpy MB/s",
+		"DMA CPU us", "memcpy CPU us", "irqs/copy", "CPU saved");
 	for (i = 0; i < ARRAY_SIZE(bench_sizes); i++) {
 		err = bench_measure(b, bench_sizes[i], 1, 8, &r);
 		if (err)
@@ -827,11 +813,9 @@ static int bench_mode_table(struct bench *b)
 		irqs = div64_u64((u64)r.irqs * 1000, r.copies);
 		bench_saved(saved, sizeof(saved), dma, cpu);
 		pr_info("%8zu %9llu %12llu %8llu.%03llu %10llu.%03llu %6llu.%03llu %10s\n",
-			bench_sizes[i],
-			bench_mbps(r.copies * bench_sizes[i], r.ns),
-			bench_mbps(bench_sizes[i], cpu),
-			dma / 1000, dma % 1000, cpu / 1000, cpu % 1000,
-			irqs / 1000, irqs % 1000, saved);
+			bench_sizes[i], bench_mbps(r.copies * bench_sizes[i], r.ns),
+			bench_mbps(bench_sizes[i], cpu), dma / 1000, dma % 1000, cpu / 1000,
+			cpu % 1000, irqs / 1000, irqs % 1000, saved);
 	}
 	return 0;
 }
@@ -875,8 +859,7 @@ static u64 bench_spin_alone(const struct bench_spinner *sp)
 
 	msleep(window_ms);
 	count = READ_ONCE(sp->count) - count;
-	return div64_u64(count * NSEC_PER_SEC,
-			 ktime_to_ns(ktime_sub(ktime_get(), start)));
+	return div64_u64(count * NSEC_PER_SEC, ktime_to_ns(ktime_sub(ktime_get(), start)));
 }
 
 /* The same beside copies, in thousandths of it, in each of all windows. */
@@ -891,8 +874,7 @@ static int bench_progress_windows(struct bench *b, u32 *permille)
 	for (i = 0; i < windows && !err; i++) {
 		alone = bench_spin_alone(b->spinner);
 		err = bench_stream(b, SZ_1M, 1, 8, r.copies, &r);
-		permille[i] = div64_u64(r.spun * 1000,
-					div64_u64(alone * r.ns, NSEC_PER_SEC) + 1);
+		permille[i] = div64_u64(r.spun * 1000, div64_u64(alone * r.ns, NSEC_PER_SEC) + 1);
 	}
 	return err;
 }
@@ -949,10 +931,8 @@ static int bench_mode_busy(struct bench *b)
 {
 	int err;
 
-	if (!busy_channels || busy_channels > 2 || !busy_bytes ||
-	    busy_bytes > BENCH_MAX_SIZE) {
-		pr_err("busy_channels must be 1 or 2, busy_bytes from 1 to %u\n",
-		       BENCH_MAX_SIZE);
+	if (!busy_channels || busy_channels > 2 || !busy_bytes || busy_bytes > BENCH_MAX_SIZE) {
+		pr_err("busy_channels must be 1 or 2, busy_bytes from 1 to %u\n", BENCH_MAX_SIZE);
 		return -EINVAL;
 	}
 	err = bench_request_channels(b, busy_channels) ?:
@@ -1010,8 +990,7 @@ bench_prep_patiently(struct bench *b, struct dma_chan *chan, size_t off,
 }
 
 /* One copy, until the device is known to have made it.  Its time in ns. */
-static int bench_trip_poll(struct bench *b, struct dma_chan *chan, size_t off,
-			   size_t size, u32 *ns)
+static int bench_trip_poll(struct bench *b, struct dma_chan *chan, size_t off, size_t size, u32 *ns)
 {
 	unsigned long timeout = jiffies + CLIENT_TIMEOUT;
 	struct dma_async_tx_descriptor *tx;
@@ -1040,8 +1019,7 @@ static int bench_trip_poll(struct bench *b, struct dma_chan *chan, size_t off,
 }
 
 /* One copy, until the client is told.  The time until its callback, in ns. */
-static int bench_trip_wait(struct bench *b, struct dma_chan *chan, size_t off,
-			   size_t size, u32 *ns)
+static int bench_trip_wait(struct bench *b, struct dma_chan *chan, size_t off, size_t size, u32 *ns)
 {
 	ktime_t start = ktime_get();
 	struct client_wait wait;
@@ -1214,8 +1192,7 @@ struct bench_batch {
 	cycles_t end;
 };
 
-static void bench_batch_callback(void *param,
-				 const struct dmaengine_result *result)
+static void bench_batch_callback(void *param, const struct dmaengine_result *result)
 {
 	struct bench_batch *batch = param;
 
@@ -1266,8 +1243,7 @@ static bool bench_batch_done(const struct bench_batch *batch,
 				       LOOPDMA_CH_CNT_DESCRIPTORS) -
 		    descriptors[i] < batch->count[i])
 			return false;
-		if (bench_chan_counter(b, b->chan[i],
-				       LOOPDMA_CH_CNT_INTERRUPTS) == irqs[i])
+		if (bench_chan_counter(b, b->chan[i], LOOPDMA_CH_CNT_INTERRUPTS) == irqs[i])
 			return false;
 	}
 	return true;
@@ -1288,10 +1264,8 @@ static int bench_batch_go(struct bench_batch *batch, struct bench_cost *c)
 	int err;
 
 	for (i = 0; i < b->nchans; i++) {
-		descriptors[i] = bench_chan_counter(b, b->chan[i],
-						    LOOPDMA_CH_CNT_DESCRIPTORS);
-		irqs[i] = bench_chan_counter(b, b->chan[i],
-					     LOOPDMA_CH_CNT_INTERRUPTS);
+		descriptors[i] = bench_chan_counter(b, b->chan[i], LOOPDMA_CH_CNT_DESCRIPTORS);
+		irqs[i] = bench_chan_counter(b, b->chan[i], LOOPDMA_CH_CNT_INTERRUPTS);
 	}
 	batch->left = batch->n;
 	batch->failed = 0;
@@ -1338,8 +1312,7 @@ static int bench_batch_go(struct bench_batch *batch, struct bench_cost *c)
  * The same, between two ticks of the clock if it is short enough for that.  Where
  * the host may stop the CPU for a while it never may be.
  */
-static int bench_batch_undisturbed(struct bench_batch *batch,
-				   struct bench_cost *c)
+static int bench_batch_undisturbed(struct bench_batch *batch, struct bench_cost *c)
 {
 	unsigned int i;
 	u64 tick;
@@ -1353,8 +1326,7 @@ static int bench_batch_undisturbed(struct bench_batch *batch,
 		cond_resched();
 		tick = get_jiffies_64();
 		err = bench_batch_go(batch, c);
-		if (err || !time_after64(get_jiffies_64(), tick) ||
-		    batch->n > COST_MANY / 10)
+		if (err || !time_after64(get_jiffies_64(), tick) || batch->n > COST_MANY / 10)
 			return err;
 	}
 	if (!exact)
@@ -1365,8 +1337,7 @@ static int bench_batch_undisturbed(struct bench_batch *batch,
 }
 
 /* Copies on as few channels as can have them, per_chan on each. */
-static int bench_cost(struct bench *b, unsigned int run, size_t size, u32 n,
-		      u32 per_chan)
+static int bench_cost(struct bench *b, unsigned int run, size_t size, u32 n, u32 per_chan)
 {
 	struct bench_batch batch = { .b = b, .size = size, .n = n, .per_chan = per_chan };
 	struct bench_cost c;
@@ -1515,10 +1486,8 @@ static int bench_scatter(struct sg_table *sgt, u8 *buf, size_t len)
 		return err;
 	for_each_sg(sgt->sgl, sg, sgt->orig_nents, i) {
 		n = (1 + get_random_u32() % 500) * LOOPBACK_WIDTH;
-		n = min3(n, len - off,
-			 (size_t)(PAGE_SIZE - offset_in_page(buf + off)));
-		sg_set_page(sg, vmalloc_to_page(buf + off), n,
-			    offset_in_page(buf + off));
+		n = min3(n, len - off, (size_t)(PAGE_SIZE - offset_in_page(buf + off)));
+		sg_set_page(sg, vmalloc_to_page(buf + off), n, offset_in_page(buf + off));
 		off += n;
 		if (off == len) {
 			sg_mark_end(sg);

@@ -325,8 +325,7 @@ static void soak_period(void *param, const struct dmaengine_result *result)
 	if (!job->submitted)
 		soak_add(SOAK_TWICE, 1);
 	/* What has come round once is enough. */
-	else if (job->periods < SOAK_PERIODS &&
-		 ++job->periods == SOAK_PERIODS) {
+	else if (job->periods < SOAK_PERIODS && ++job->periods == SOAK_PERIODS) {
 		p->slaves--;
 		wake_up(&p->wait);
 	}
@@ -368,8 +367,7 @@ static void soak_fill_places(struct soak_job *job)
 		job->off[i] = soak_random(p, SOAK_PLACE - job->len + 1);
 	for (i = 0; i < job->sources; i++)
 		prandom_bytes_state(&p->random, soak_at(job, i), job->len);
-	memset(job->area + SOAK_SOURCES * SOAK_PLACE, SOAK_POISON,
-	       2 * SOAK_PLACE);
+	memset(job->area + SOAK_SOURCES * SOAK_PLACE, SOAK_POISON, 2 * SOAK_PLACE);
 }
 
 /* Parity that is right, or else wrong in one byte of P, of Q or of both. */
@@ -473,8 +471,7 @@ soak_prep_slave(struct soak_job *job, struct dma_chan *chan)
 	if (!soak_is_cyclic(job->op))
 		return dmaengine_prep_slave_single(chan, at, job->len, config.direction,
 						   CLIENT_FLAGS);
-	return dmaengine_prep_dma_cyclic(chan, at, job->len,
-					 job->len / SOAK_PERIODS,
+	return dmaengine_prep_dma_cyclic(chan, at, job->len, job->len / SOAK_PERIODS,
 					 config.direction, DMA_PREP_INTERRUPT);
 }
 
@@ -515,14 +512,12 @@ static bool soak_submit(struct soak_job *job)
 	job->serial = ++p->serial;
 	soak_fill_places(job);
 	tx = soak_prep(job);
-	dma_sync_single_for_device(p->dev, job->dma, SOAK_AREA,
-				   DMA_BIDIRECTIONAL);
+	dma_sync_single_for_device(p->dev, job->dma, SOAK_AREA, DMA_BIDIRECTIONAL);
 	if (!tx) {
 		soak_add(SOAK_REFUSED, 1);
 		return false;
 	}
-	tx->callback_result = soak_is_cyclic(job->op) ? soak_period :
-							soak_callback;
+	tx->callback_result = soak_is_cyclic(job->op) ? soak_period : soak_callback;
 	tx->callback_param = job;
 
 	spin_lock_irq(&p->lock);
@@ -570,8 +565,7 @@ static bool soak_right(const struct soak_job *job, unsigned int place)
 }
 
 /* Nothing was written but what was to be written. */
-static bool soak_untouched(const struct soak_job *job, unsigned int place,
-			   size_t len)
+static bool soak_untouched(const struct soak_job *job, unsigned int place, size_t len)
 {
 	const u8 *start = job->area + place * SOAK_PLACE;
 	size_t end = job->off[place] + len;
@@ -599,8 +593,7 @@ static bool soak_strays(const struct soak_job *job)
 	if (job->op == SOAK_XOR_VAL || job->op == SOAK_PQ_VAL)
 		return false;
 	for (place = SOAK_SOURCES; place < SOAK_PLACES; place++)
-		if (!soak_untouched(job, place, soak_writes(job->op, place) ?
-				    job->len : 0))
+		if (!soak_untouched(job, place, soak_writes(job->op, place) ? job->len : 0))
 			return true;
 	return false;
 }
@@ -608,9 +601,8 @@ static bool soak_strays(const struct soak_job *job)
 static void soak_bad(const struct soak_job *job, enum soak_count what)
 {
 	soak_add(what, 1);
-	pr_err("%s: %s of %zu bytes on %s\n", soak_count_names[what],
-	       soak_kinds[job->op].name, job->len,
-	       dma_chan_name(job->pair->chan[job->side]));
+	pr_err("%s: %s of %zu bytes on %s\n", soak_count_names[what], soak_kinds[job->op].name,
+	       job->len, dma_chan_name(job->pair->chan[job->side]));
 }
 
 /* Read, and written if it writes. */
@@ -722,8 +714,7 @@ static void soak_add_slave(struct soak_pair *p, bool cyclic)
 
 	if (cyclic)
 		len = max_t(size_t, len & ~(SOAK_PERIODS - 1), SOAK_PERIODS);
-	both = soak_submit(soak_new(p, cyclic ? SOAK_CYCLIC_SEND : SOAK_SEND,
-				    side, len));
+	both = soak_submit(soak_new(p, cyclic ? SOAK_CYCLIC_SEND : SOAK_SEND, side, len));
 	both &= soak_submit(soak_new(p, cyclic ? SOAK_CYCLIC_RECEIVE :
 					SOAK_RECEIVE, side ^ 1, len));
 	if (!both)
@@ -750,8 +741,7 @@ static void soak_terminate(struct soak_pair *p)
 	unsigned int i;
 
 	for (i = 0; i < p->count; i++)
-		if (p->jobs[i].op == SOAK_SEND ||
-		    p->jobs[i].op == SOAK_CYCLIC_SEND)
+		if (p->jobs[i].op == SOAK_SEND || p->jobs[i].op == SOAK_CYCLIC_SEND)
 			soak_terminate_one(p->chan[p->jobs[i].side]);
 	soak_for_all(p, soak_terminate_one);
 
@@ -865,8 +855,7 @@ static void soak_one_batch(struct soak_pair *p)
 		soak_terminate(p);
 
 	for (i = 0; i < p->count; i++) {
-		dma_sync_single_for_cpu(p->dev, p->jobs[i].dma, SOAK_AREA,
-					DMA_BIDIRECTIONAL);
+		dma_sync_single_for_cpu(p->dev, p->jobs[i].dma, SOAK_AREA, DMA_BIDIRECTIONAL);
 		soak_check(&p->jobs[i], clean);
 	}
 	soak_add(SOAK_BATCHES, 1);
@@ -955,8 +944,7 @@ static void soak_unmap(struct soak_pair *p)
 	struct soak_job *job;
 
 	for (job = p->jobs; job < p->jobs + SOAK_DEPTH && job->area; job++) {
-		dma_unmap_single(p->dev, job->dma, SOAK_AREA,
-				 DMA_BIDIRECTIONAL);
+		dma_unmap_single(p->dev, job->dma, SOAK_AREA, DMA_BIDIRECTIONAL);
 		kfree(job->area);
 	}
 }
@@ -972,8 +960,7 @@ static int soak_start(struct soak_pair *p)
 	spin_lock_init(&p->lock);
 	init_waitqueue_head(&p->wait);
 	prandom_seed_state(&p->random, get_random_u64());
-	p->thread = kthread_run(soak_thread, p, "soak-%s",
-				dma_chan_name(p->chan[0]));
+	p->thread = kthread_run(soak_thread, p, "soak-%s", dma_chan_name(p->chan[0]));
 	if (!IS_ERR(p->thread))
 		return 0;
 	err = PTR_ERR(p->thread);

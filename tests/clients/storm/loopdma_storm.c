@@ -152,8 +152,7 @@ static int storm_stop(void)
 		err = -ETIMEDOUT;
 	}
 	if (atomic_read(&wrong)) {
-		pr_err("%d copies were wrong, or ended twice\n",
-		       atomic_read(&wrong));
+		pr_err("%d copies were wrong, or ended twice\n", atomic_read(&wrong));
 		err = err ?: -EIO;
 	}
 	for (i = 0; i < channels; i++)

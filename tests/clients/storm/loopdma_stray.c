@@ -69,8 +69,7 @@ struct stray {
 	unsigned int nforeign;
 };
 
-static int stray_copy(struct stray *stray, dma_addr_t dst, dma_addr_t src,
-		      struct client_wait *wait)
+static int stray_copy(struct stray *stray, dma_addr_t dst, dma_addr_t src, struct client_wait *wait)
 {
 	struct dma_async_tx_descriptor *tx;
 
@@ -102,8 +101,7 @@ static int stray_foreign(struct stray *stray, dma_addr_t *addr)
 	return -EBUSY;
 }
 
-static int stray_address(struct stray *stray, enum stray_where where,
-			 dma_addr_t *addr)
+static int stray_address(struct stray *stray, enum stray_where where, dma_addr_t *addr)
 {
 	int err;
 
@@ -159,15 +157,13 @@ static int stray_try(struct stray *stray, const struct stray_case *what)
 	err = stray_address(stray, what->where, &addr);
 	if (err)
 		return err;
-	pr_info("%s: device %s, address %#llx\n", what->name,
-		dev_name(stray->dev), (u64)addr);
+	pr_info("%s: device %s, address %#llx\n", what->name, dev_name(stray->dev), (u64)addr);
 	err = what->write ? stray_copy(stray, addr, stray->own_dma, &wait) :
 			    stray_copy(stray, stray->own_dma, addr, &wait);
 	if (err)
 		return err;
 	dma_sync_single_for_cpu(stray->dev, stray->own_dma, PAGE_SIZE, DMA_BIDIRECTIONAL);
-	if (!stray_holds(stray->target, STRAY_SECRET) ||
-	    !stray_holds(stray->own, STRAY_KEPT)) {
+	if (!stray_holds(stray->target, STRAY_SECRET) || !stray_holds(stray->own, STRAY_KEPT)) {
 		pr_err("%s: memory has changed\n", what->name);
 		return -EFAULT;
 	}
