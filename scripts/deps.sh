@@ -31,7 +31,7 @@ libpixman-1-dev libslirp-dev libattr1-dev libcap-ng-dev dpkg-dev flex bison
 seabios qemu-system-data ipxe-qemu
 xz-utils zstd pciutils ca-certificates"
 # Building kernels, and the checkers.
-check="bc perl git sparse shellcheck groff-base"
+check="bc perl git sparse shellcheck groff-base python3-pytest python3-pytest-xdist"
 # What makes a report of what gcov has counted.
 coverage="gcovr"
 # What builds QEMU with sanitizers and a fuzzer, and tells the lines of their reports.

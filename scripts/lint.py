@@ -9,19 +9,18 @@ licences everywhere; and nothing committed that a build makes.
 """
 
 import argparse
+import ast
 import fnmatch
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import common
-import kernel
-from common import Fail
+from lib import common, kernel
+from lib.common import Fail
 
 KERNEL = ["include/*", "drivers/*", "tests/kunit/*", "tests/conformance/*", "tests/clients/*",
-          "scripts/*.c", "scripts/guest/*.c", "Kbuild"]
+          "scripts/lib/*.c", "tests/guest/*.c", "Kbuild"]
 # User-space programs are in the kernel's style too, but not for its headers.
 KERNEL_C = [f"{top}/{name}" for top in ("include", "drivers", "tests/kunit", "tests/conformance")
             for name in ("*.c", "*.h")] + ["tests/clients/*/loopdma_*.c", "tests/clients/*.h"]
@@ -29,7 +28,7 @@ QEMU = ["qemu-device/*.c", "qemu-device/*.h", "tests/fuzz/*.c"]
 # Texts and data that carry no licence line of their own.
 NO_SPDX = ["LICENSE*", "*.md", "*.rst", ".gitignore", "*.svg", "*.png",
            "*.kunitconfig", "*.patch", "qemu-device/trace-events",
-           "Documentation/ABI/*", "tests/fuzz/corpus/*"]
+           "Documentation/ABI/*", "tests/fuzz/corpus/*", "scripts/lanes/times.json"]
 PRODUCTS = ["*.o", "*.ko", "*.mod", "*.mod.c", "*.cmd", "*.pyc", "*.a", "*.so",
             "modules.order", "Module.symvers", "build/*", "*.orig", "*.rej"]
 
@@ -40,19 +39,6 @@ CHECKPATCH_IGNORE = [
     # kzalloc_obj() is newer than most of them.
     "ALLOC_WITH_SIZEOF",
 ]
-
-
-def files():
-    """The files of the project: those committed, and those that would be."""
-    try:
-        text = common.run(["git", "ls-files", "-z", "--cached", "--others",
-                           "--exclude-standard"], cwd=common.ROOT)
-        names = set(text.split("\0")) - {""}
-    except Fail:
-        # A release archive has no git directory.
-        names = {str(path.relative_to(common.ROOT)) for path in common.ROOT.rglob("*")
-                 if not path.is_relative_to(common.BUILD)}
-    return sorted(name for name in names if (common.ROOT / name).is_file())
 
 
 def matching(names, patterns):
@@ -110,7 +96,7 @@ def spdx(name):
 
 def run():
     """Yields (check, complaint or "")."""
-    names = files()
+    names = common.files()
     _, tree = kernel.source()
     log = common.new_log("lint")
     checkpatch = ["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--no-summary"]
@@ -141,9 +127,51 @@ def run():
             yield f"python {name}", python(name)
         if not matching([name], NO_SPDX):
             yield f"licence {name}", spdx(name)
+    yield "no import goes in a circle", circle(names)
     made = matching(names, PRODUCTS)
     yield "nothing that a build makes is committed", \
         f"{made[0]} is a product: remove it, or add it to .gitignore" if made else ""
+
+
+# Where Python finds modules of ours: the directories that programs put into sys.path.
+IMPORTED_FROM = ("scripts", "tests", "tests/coverage", "tests/fuzz", "tests/mutants",
+                 "tests/scripts")
+
+
+def imports(name, names):
+    """The files of ours that a Python file imports."""
+    found = set()
+    for node in ast.walk(ast.parse((common.ROOT / name).read_text(encoding="utf-8"))):
+        modules = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for module in modules:
+            path = module.replace(".", "/") + ".py"
+            # A file in the same directory is not meant where there is a package.
+            found.update(there for top in IMPORTED_FROM
+                         if (there := f"{top}/{path}") in names and there != name)
+    return found
+
+
+def circle(names):
+    """Files of Python that import each other in a circle, "" if none do."""
+    graph = {name: imports(name, names) for name in names if name.endswith(".py")}
+    clear = set()
+
+    def visit(name, trail):
+        if name in trail:
+            return " -> ".join([*trail[trail.index(name):], name])
+        if name not in clear:
+            for other in sorted(graph[name]):
+                found = visit(other, [*trail, name])
+                if found:
+                    return found
+            clear.add(name)
+        return ""
+
+    return next(filter(None, (visit(name, []) for name in sorted(graph))), "")
 
 
 def python(name):

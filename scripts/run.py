@@ -25,11 +25,8 @@ import sys
 import time
 from pathlib import Path
 
-import common
-import guest
-import modules
-import target
-from common import Fail
+from lib import common, guest, modules, target
+from lib.common import Fail
 
 # The status of --cmd when it is not for the command to tell.
 NOT_JUDGED = 125
@@ -349,9 +346,9 @@ def show(args, kernel, name, start):
     if outcome.ok:
         print(f"loopdma: PASS: {said.get('summary', '')}, kernel log clean, {seconds:.0f} s")
         return 0
-    reason = outcome.reason
+    reason = outcome.told
     if "reason" in said and reason.startswith("job failed"):
-        reason = f"{said['reason']} (log: {common.relative(machine.log)})"
+        reason = f"{said['reason']} (log: {outcome.place})"
     print(f"loopdma: FAIL: {reason}")
     return 1
 
@@ -363,7 +360,7 @@ def command(args, kernel, name):
     if failed:
         return int(failed[1])
     if not outcome.ok:
-        raise Fail(outcome.reason)
+        raise Fail(outcome.told)
     return 0
 
 

@@ -3,9 +3,9 @@
  * dmaengine conformance: ending what is under way, and knowing that it has ended.
  */
 #include <linux/cpumask.h>
-#include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/string.h>
@@ -213,15 +213,16 @@ struct meeting {
 static void be_waited_for(struct dct_xfer *x)
 {
 	struct meeting *m = x->priv;
-	unsigned int us;
+	ktime_t end = ktime_add_ms(ktime_get(), 100);
 
 	m->cpu = smp_processor_id();
 	complete_all(&m->started);
-	for (us = 0; us < 100 * USEC_PER_MSEC && !READ_ONCE(m->called); us++)
-		udelay(1);
+	while (!READ_ONCE(m->called) && ktime_before(ktime_get(), end))
+		cpu_relax();
 	m->met = READ_ONCE(m->called);
-	for (us = 0; us < 20 * USEC_PER_MSEC && m->met && !m->early; us++) {
-		udelay(1);
+	end = ktime_add_ms(ktime_get(), 20);
+	while (m->met && !m->early && ktime_before(ktime_get(), end)) {
+		cpu_relax();
 		m->early = READ_ONCE(m->returned);
 	}
 }

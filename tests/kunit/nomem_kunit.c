@@ -8,7 +8,7 @@
  * ever.
  *
  * Needs a kernel with CONFIG_FAILSLAB, told to let those allocations fail that may
- * sleep, too: scripts/kunit.py does.
+ * sleep, too: tests/guest/faults does.
  */
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -64,7 +64,7 @@ static int nomem_init(struct kunit *test)
 	if (p)
 		kunit_skip(test, "this kernel lets no allocation fail");
 	/* What is the same for each channel need not be tried with many. */
-	cfg.channels = 4;
+	cfg.channels = 2;
 	ldk_create_fake(test, "nomem", &cfg);
 	return 0;
 }
@@ -112,10 +112,10 @@ static unsigned int request_each(struct kunit *test)
 
 	for (n = 1; !through && n < ENOUGH; n++) {
 		fail_nth(n);
-		chan = ldk_try_request(dut, DMA_MEMCPY, 3);
+		chan = ldk_try_request(dut, DMA_MEMCPY, 1);
 		through = none_failed();
 		if (!chan) {
-			struct loopdma_chan *lc = &dut->ld->chan[3];
+			struct loopdma_chan *lc = &dut->ld->chan[1];
 
 			KUNIT_EXPECT_EQ(test, 0, lc->chan.client_count);
 			KUNIT_EXPECT_NULL(test, lc->pool);

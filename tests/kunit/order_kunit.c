@@ -11,6 +11,7 @@
 #include <linux/irqflags.h>
 #include <linux/kref.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/limits.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
@@ -835,14 +836,15 @@ static void synchronize_waits(struct kunit *test)
 static void hook_waited_for(struct ldk_xfer *x)
 {
 	struct waiter *w = x->priv;
-	unsigned int us;
+	ktime_t end = ktime_add_ms(ktime_get(), 100);
 
 	w->cpu = smp_processor_id();
-	for (us = 0; us < 100 * USEC_PER_MSEC && !READ_ONCE(w->called); us++)
-		udelay(1);
+	while (!READ_ONCE(w->called) && ktime_before(ktime_get(), end))
+		cpu_relax();
 	w->met = READ_ONCE(w->called);
-	for (us = 0; us < 20 * USEC_PER_MSEC && w->met && !w->early; us++) {
-		udelay(1);
+	end = ktime_add_ms(ktime_get(), 20);
+	while (w->met && !w->early && ktime_before(ktime_get(), end)) {
+		cpu_relax();
 		w->early = READ_ONCE(w->returned);
 	}
 }

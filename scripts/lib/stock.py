@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The stock kernels that lanes run guests on, and the guests there."""
+
+import dataclasses
+import re
+
+from lib import guest, kernel, modules
+
+
+def by_age():
+    """The stock kernels of the lanes, the newest first."""
+    return sorted(kernel.cells(), reverse=True,
+                  key=lambda cell: [int(part) for part in cell.name.split(".")])
+
+
+def everyday():
+    """Those that every run has its guests on: what works on both ends works between."""
+    newest, *older = by_age()
+    return [newest, *older[-1:]]
+
+
+def in_full(cell):
+    """Whether a kernel is left to `make check-full`."""
+    return cell not in everyday()
+
+
+def files_with_dmatest(cell):
+    """The modules for a stock kernel, with the kernel's own dmatest."""
+    kdir = kernel.kdir(cell)
+    return guest.module_files(modules.build(kdir)[0]) | {
+        "dmatest.ko": modules.build_dmatest(kdir, kernel.dmatest(cell))}
+
+
+def run(cell, make, name, append="", **options):
+    """Runs a guest on a stock kernel, with dmatest; make() gives it."""
+    one = make(kernel.image(cell), files_with_dmatest(cell), **options)
+    return guest.run(dataclasses.replace(
+        one, append=f"{append} {one.append}".strip(), name=re.sub(r"[ =]", "-", name)))

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Channels of classes, and one that keeps an engine busy."""
+
+from qtest.lib.dma import DONE, Channel, fill
+from qtest.lib.hw import HW
+from qtest.lib.qemu import MIB, require
+
+
+def channel(dev, index, level=0, **options):
+    """An enabled channel of a class."""
+    ch = Channel(dev, index, **options).enable()
+    ch.set(HW.CH_PRIORITY, level)
+    return ch
+
+
+LENGTH = 2 * MIB            # two turns
+COUNT = 400
+
+
+class Hog:
+    """A channel that keeps an engine busy for a good while, again and again."""
+
+    def __init__(self, dev, index=0, level=0):
+        self.m = dev.m
+        self.ch = channel(dev, index, level, log2=9)
+        self.buffer = dev.m.alloc(LENGTH)
+
+    def start(self):
+        """Fills memory with a value after the other; returns when it has begun."""
+        first = self.ch.submit(*[fill(self.buffer, LENGTH, 1 + n % 2) for n in range(COUNT)])
+        self.m.until(lambda: self.ch.done() != first, "the first descriptors")
+
+    def busy(self):
+        return self.ch.done() != self.ch.head
+
+    def end(self):
+        self.ch.wait()
+        first = self.ch.head - COUNT
+        self.ch.expect_results(first, *[DONE] * COUNT)
+        require(self.m.read(self.buffer, LENGTH) == bytes([1 + (COUNT - 1) % 2]) * LENGTH,
+                "what was filled last differs")
