@@ -27,7 +27,7 @@ KEXEC = guest.JOBS / "kexec.c"
 def runtime_guest(image, files):
     """A guest that suspends the device while no channel is in use."""
     return guest.Guest(kernel=image, job="sh /power runtime || exit\n",
-                       device="test-controls=on",
+                       device="test-controls=on", map_changes=True,
                        files=files | FILES)
 
 
@@ -54,7 +54,7 @@ def run(cell, job):
         return guest.run(dataclasses.replace(
             runtime_guest(kernel.image(cell), files), name=f"power-runtime-{cell.name}"))
     return guest.run(guest.Guest(files=files, **{
-        "kernel": kernel.image(cell), "name": f"power-{job}-{cell.name}",
+        "kernel": kernel.image(cell), "name": f"power-{job}-{cell.name}", "map_changes": True,
         "job": f"sh /power {job} '{' '.join(stock)}'\n"} | options))
 
 

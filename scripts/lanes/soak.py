@@ -44,7 +44,8 @@ def run():
         files={name: files[name] for name in ("loopdma.ko", "loopdma_soak.ko")} |
         guest.job_files("soak", "steps", "leaks"),
         job=f"sh /soak {SECONDS.value}\n", append="kmemleak=on", debug_kernel=True,
-        device="test-controls=on", timeout=guest.HANG + 2 * SECONDS.value,
+        device="test-controls=on", map_changes=True,
+        timeout=guest.HANG + 2 * SECONDS.value,
         allowed=((guest.DRIVER, "a device that fails on demand"),)))
     found = figures(outcome)
     told = ", ".join(f"{found.get(name, 'no')} {name}" for name in

@@ -44,7 +44,8 @@ def run(way):
         files={name: files[name] for name in ("loopdma.ko", "loopdma_storm.ko")} |
         guest.job_files("storm", "steps", "leaks"),
         job=f"sh /storm {way} {rounds}\n", append="kmemleak=on", debug_kernel=True,
-        device=device, slot=host, monitor=host, timeout=guest.HANG + ROUND * rounds,
+        device=device, slot=host, monitor=host, map_changes=True,
+        timeout=guest.HANG + ROUND * rounds,
         **options)))
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Reset, errors of the bus, sleep and surprise removal, while all channels are busy."""
 
-from lib import common, guest, needs, stock, tree as trees
+from lib import guest, needs, stock, tree as trees
 from lib.case import told_by
 from lib.lane import Task
 
@@ -11,8 +11,7 @@ def survive_guest(image, files, resets=20):
     return guest.Guest(
         kernel=image, job=f"RESETS={resets} sh /survive || exit\n",
         files=files | guest.job_files("survive", "steps", "dmatest_done"),
-        slot=True, device="test-controls=on", monitor=True,
-        smp=guest.cpus_while_map_changes(common.qemu()),
+        slot=True, device="test-controls=on", monitor=True, map_changes=True,
         allowed=((r"AER: |PCIe Bus Error", "errors that QEMU was asked for"),
                  (r"loopdma .*gone from the bus", "it was taken away"),
                  (r"DMAR: ", "dmatest unmaps what is in flight when it is stopped")))

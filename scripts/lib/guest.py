@@ -321,13 +321,13 @@ def release(qemu):
     return tuple(map(int, common.qemu_version(qemu).split(".")[:2]))
 
 
-def cpus_while_map_changes(qemu):
-    """How many CPUs a guest can have while devices are reset, and go, under load.
+def sends_astray(qemu):
+    """Whether emulated CPUs that run side by side may send accesses to the wrong device.
 
-    With an emulated CPU of QEMU 10.1 or 10.2 it is one: Documentation/qemu-device.rst,
+    That is while another CPU changes the memory map: Documentation/qemu-device.rst,
     "Faults of QEMU to know of".
     """
-    return 1 if accelerator() == "tcg" and (10, 1) <= release(qemu) < (11, 0) else 2
+    return (10, 1) <= release(qemu) < (11, 0)
 
 
 def emulates_x2apic(qemu):
@@ -366,6 +366,7 @@ class Guest:
     kcsan: bool = False             # must prove that it looks for data races
     allowed: tuple = ()             # complaints expected, with the reason
     slot: bool = False              # the device, called "dma", is in a PCIe slot
+    map_changes: bool = False       # the device is reset, goes or sleeps under load
     monitor: bool = False           # lines "%% ..." of the job are for QEMU, see Monitor
     disk: int = 0                   # MiB of a virtio disk that is empty at first
     share: Path | None = None       # directory of the host that the guest has as SHARED
@@ -469,7 +470,8 @@ class Guest:
         elif self.icount:
             speed = ["-accel", "tcg,thread=single", "-icount", self.icount]
         else:
-            speed = ["-accel", "tcg,thread=multi"]
+            in_turn = self.map_changes and sends_astray(self.program())
+            speed = ["-accel", f"tcg,thread={'single' if in_turn else 'multi'}"]
         return [self.program(), "-nodefaults", "-no-user-config",
                 # What 'top -H' and bench.py call QEMU's threads by.
                 "-name", "debug-threads=on",

@@ -247,7 +247,9 @@ def suites_guest(dut, kdir, top, lies=LIES, arguments="", proof=""):
         append="kunit.autorun=1",
         timeout=LIES_HANG if dut == "hostile" else SUITES_HANG,
         # Tracepoints cannot be switched on while other CPUs of an emulator run.
-        smp=1 if dut == "trace" else 2, device=DEVICES.get(dut, ""), taint=guest.TAINT_TEST,
+        smp=1 if dut == "trace" else 2, device=DEVICES.get(dut, ""),
+        # Suites reset it beside what other CPUs do.
+        map_changes=dut == "live", taint=guest.TAINT_TEST,
         allowed=((guest.DRIVER, "devices that fail on demand"),
                  (r"kobject_add_internal failed for dma\w* \(error: -12 ",
                   "allocations that fail on demand")))
