@@ -357,8 +357,8 @@ def main():
             for name, one in lane_of.parameters.items():
                 print(f"  {name}={one.value:<10} {one.what}")
         return 0
-    shutil.rmtree(common.LOGS / "check", ignore_errors=True)
     if tree:
+        # The lane own runs this beside others, whose logs are to stay.
         common.say(f"Linux {tree.release} in {tree.directory}")
         for line in tree.lacks():
             common.say(f"  {line}")
@@ -366,6 +366,7 @@ def main():
         guest.busybox()
         modules.build(tree.kdir())
     else:
+        shutil.rmtree(common.LOGS / "check", ignore_errors=True)
         common.say(f"stock kernels of {' '.join(kernel.release())}: "
                    f"{', '.join(cell.kver for cell in kernel.cells())}")
         for name in {"6.1", "6.12"} - {cell.name for cell in kernel.cells()}:

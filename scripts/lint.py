@@ -12,9 +12,7 @@ import argparse
 import ast
 import fnmatch
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 from lib import common, kernel
 from lib.common import Fail

@@ -371,7 +371,7 @@ def main():
     how.add_argument("--shell", action="store_true", help="give me the guest")
     how.add_argument("--cmd", metavar="COMMAND", help="run it in the guest")
     parser.add_argument("--kernel", metavar="NAME", default="", help="stock kernel to boot, "
-                        "as listed by kernel.py list (default: the release's own)")
+                        "as listed by make kernels (default: the release's own)")
     parser.add_argument("--kdir", metavar="DIR", default="", help="boot a kernel of yours: "
                         "its tree, or the directory it was built in")
     parser.add_argument("--device-opts", default="", metavar="PROP=VALUE,...",

@@ -9,7 +9,6 @@ or one that there is not, and if a source includes what only one driver has.
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
 from lib import common

@@ -7,16 +7,18 @@ downloaded with apt-get and unpacked into the cache; the absolute paths in the
 headers are made to fit.  Kernels of other releases than the machine's come from
 package lists in the cache: the machine's own are not touched.
 
-  kernel.py list             the stock kernels that can be had, the newest first:
+A program, too: PYTHONPATH=scripts python3 -m lib.kernel COMMAND
+
+  lib.kernel list             the stock kernels that can be had, the newest first:
                              name, kernel version, package version
-  kernel.py list-rt          those with PREEMPT_RT
-  kernel.py update           looks for newer ones than were found at first, and lists
+  lib.kernel list-rt          those with PREEMPT_RT
+  lib.kernel update           looks for newer ones than were found at first, and lists
                              them
-  kernel.py default          the name of the one that `make run` boots
-  kernel.py image NAME       prints the path of its kernel image
-  kernel.py kdir NAME        prints a KDIR to build modules against
-  kernel.py dmatest NAME     prints the path of its drivers/dma/dmatest.c
-  kernel.py source           prints the tree that the KUnit kernels come from
+  lib.kernel default          the name of the one that `make run` boots
+  lib.kernel image NAME       prints the path of its kernel image
+  lib.kernel kdir NAME        prints a KDIR to build modules against
+  lib.kernel dmatest NAME     prints the path of its drivers/dma/dmatest.c
+  lib.kernel source           prints the tree that the KUnit kernels come from
 """
 
 import argparse
@@ -29,7 +31,6 @@ import re
 import shutil
 import struct
 import subprocess
-import sys
 import tarfile
 import tempfile
 import urllib.error
@@ -246,7 +247,7 @@ def download(packages, directory, log):
                             directory / uri.rsplit("/", 1)[-1], checksum], log,
                            f"downloading {title(package)} (is there a network?)")
             except Fail as e:
-                raise Fail(f"{e}; if the mirror has moved on, 'scripts/kernel.py update' "
+                raise Fail(f"{e}; if the mirror has moved on, 'make kernels UPDATE=1' "
                            "finds what it has now") if absent(package) else e from None
         if not named:
             return

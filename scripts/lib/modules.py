@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from lib import common, kernel
@@ -316,7 +315,7 @@ def main():
     which.add_argument("--kdir", type=Path, help="kernel headers to build against; "
                        "default: those of the running kernel")
     which.add_argument("--cell", metavar="NAME",
-                       help="a stock kernel, as listed by kernel.py list")
+                       help="a stock kernel, as listed by make kernels")
     parser.add_argument("--dmatest", action="store_true",
                         help="build dmatest too (only with --cell)")
     parser.add_argument("--install", action="store_true",

@@ -12,9 +12,8 @@ import re
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 
-from lib import common, guest, kernel, modules, target
+from lib import common, guest, kernel, modules
 from lib.common import Fail
 
 # virtme-ng, virtiofsd, and what they are linked to.

@@ -11,7 +11,7 @@
  *	dmatest size=64 tests=47136 rate=94271.23
  *
  * The guest of a peer has nothing else to run, there it is the first process: as
- * such it does, too, what scripts/guest/init does.
+ * such it does, too, what tests/guest/init does.
  */
 #include <errno.h>
 #include <fcntl.h>

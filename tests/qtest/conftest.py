@@ -11,7 +11,7 @@ import signal
 
 import pytest
 
-from lib import common
+from lib import common, guest
 from qtest.lib import migration
 from qtest.lib.qemu import Failed
 from qtest.lib.suite import Bench, case_name, complaints, threaded
@@ -51,7 +51,7 @@ def pytest_configure(config):
     except common.Fail as e:
         raise pytest.UsageError(str(e)) from None
     if option.sanitizer == "thread" and not option.collectonly and \
-            int(common.qemu_version(option.qemu).split(".")[0]) >= 10:
+            guest.release(option.qemu) >= (10, 0):
         migration.cannot_load = UNSEEN
 
 

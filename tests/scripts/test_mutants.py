@@ -39,10 +39,13 @@ def test_judged(verdict, rest, killers, status, pattern):
     assert re.search(pattern, judged[1])
 
 
-def test_junit():
-    """qtest: the names that Killed-by lines have; one that fails at its end is there twice."""
-    found = mutants.results_in_junit("s", """<testsuites><testsuite>
+def test_junit(tmp_path):
+    """qtest: the names that killed-by has; one that fails at its end is there twice."""
+    report = tmp_path / "qtest.xml"
+    report.write_text("""<testsuites><testsuite>
 <testcase name="test_a"/><testcase name="test_b[x.1]"><failure/></testcase>
 <testcase name="test_b[x.1]"><error/></testcase><testcase name="test_c"><error/></testcase>
-<testcase name="test_d"><skipped/></testcase></testsuite></testsuites>""")
+<testcase name="test_d"><skipped/></testcase></testsuite></testsuites>""".replace(
+        "<testcase", '<testcase classname="qtest.test_s"'), encoding="utf-8")
+    found = mutants.results_in_junit(report)
     assert found == {"s.a": "ok", "s.b.x.1": "not ok", "s.c": "not ok", "s.d": "skip"}
