@@ -1025,7 +1025,8 @@ static int bench_trip_wait(struct bench *b, struct dma_chan *chan, size_t off, s
 	struct client_wait wait;
 	int err;
 
-	err = client_submit_and_wait(chan, bench_prep(b, chan, off, size, CLIENT_FLAGS), &wait);
+	err = client_submit_and_wait(chan, bench_prep(b, chan, off, size, CLIENT_FLAGS), &wait,
+				     CLIENT_TIMEOUT);
 	if (err)
 		return err;
 	*ns = ktime_to_ns(ktime_sub(wait.end, start));

@@ -142,17 +142,17 @@ static inline int client_submit(struct dma_async_tx_descriptor *tx, struct clien
 	return dma_submit_error(dmaengine_submit(tx));
 }
 
-/* The same, and wait for it.  The caller looks at the result. */
+/* The same, and wait for it so many jiffies.  The caller looks at the result. */
 static inline int client_submit_and_wait(struct dma_chan *chan,
 					 struct dma_async_tx_descriptor *tx,
-					 struct client_wait *wait)
+					 struct client_wait *wait, unsigned long timeout)
 {
 	int err = client_submit(tx, wait);
 
 	if (err)
 		return err;
 	dma_async_issue_pending(chan);
-	if (wait_for_completion_timeout(&wait->over, CLIENT_TIMEOUT))
+	if (wait_for_completion_timeout(&wait->over, timeout))
 		return 0;
 	/* The callback has nowhere to write any more. */
 	dmaengine_terminate_sync(chan);

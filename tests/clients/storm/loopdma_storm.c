@@ -29,6 +29,7 @@
 #define STORM_CHANS	64
 #define STORM_DEPTH	8
 #define STORM_LEN	1024
+#define STORM_TIMEOUT	(30 * HZ)
 
 /**
  * struct storm_copy - a copy that is made again and again
@@ -147,7 +148,7 @@ static int storm_stop(void)
 	WRITE_ONCE(stopping, true);
 	if (atomic_dec_and_test(&busy))
 		complete(&all_over);
-	if (!wait_for_completion_timeout(&all_over, CLIENT_TIMEOUT)) {
+	if (!wait_for_completion_timeout(&all_over, STORM_TIMEOUT)) {
 		pr_err("%d copies do not end\n", atomic_read(&busy));
 		err = -ETIMEDOUT;
 	}

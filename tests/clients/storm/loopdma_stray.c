@@ -27,6 +27,8 @@
 #define STRAY_KEPT	0x5a
 #define STRAY_SECRET	0xc3
 
+#define STRAY_TIMEOUT	(30 * HZ)
+
 /* An address of the other device's may by chance be one of ours, too: then the next. */
 #define STRAY_TRIES	64
 
@@ -74,7 +76,7 @@ static int stray_copy(struct stray *stray, dma_addr_t dst, dma_addr_t src, struc
 	struct dma_async_tx_descriptor *tx;
 
 	tx = dmaengine_prep_dma_memcpy(stray->chan, dst, src, PAGE_SIZE, CLIENT_FLAGS);
-	return client_submit_and_wait(stray->chan, tx, wait);
+	return client_submit_and_wait(stray->chan, tx, wait, STRAY_TIMEOUT);
 }
 
 /* Does the IOMMU let a device reach this address? */
