@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * loopdma: a parameter "run" of a client: 1 begins what it does, 0 ends it.
+ * loopdma: parameters of a client: "run", of which 1 begins what it does and 0 ends it,
+ * and those that only tell.
  */
 #ifndef LOOPDMA_LIB_RUN_H
 #define LOOPDMA_LIB_RUN_H
 
+#include <linux/errno.h>
 #include <linux/kstrtox.h>
 #include <linux/moduleparam.h>
 #include <linux/sysfs.h>
@@ -48,6 +50,22 @@ static int client_get_run(char *buf, const struct kernel_param *kp)
 static const struct kernel_param_ops client_run_ops = {
 	.set = client_set_run,
 	.get = client_get_run,
+};
+
+/*
+ * The set operation of a parameter that only tells.  Its file cannot be written, but a
+ * module can be loaded with a value, and the kernel calls this without asking if it is
+ * there.
+ */
+static int client_refuse(const char *val, const struct kernel_param *kp)
+{
+	return -EPERM;
+}
+
+/* Of the number of channels that a client holds. */
+static const struct kernel_param_ops client_channels_ops = {
+	.set = client_refuse,
+	.get = param_get_uint,
 };
 
 /* When the module goes. */

@@ -1014,7 +1014,7 @@ static struct client_run soak = { .begin = soak_run, .end = soak_stop };
 module_param_cb(run, &client_run_ops, &soak, 0600);
 MODULE_PARM_DESC(run, "Use all channels (1), or end that (0)");
 
-module_param(channels, uint, 0400);
+module_param_cb(channels, &client_channels_ops, &channels, 0400);
 MODULE_PARM_DESC(channels, "Channels that are held");
 
 static int soak_get_stats(char *buf, const struct kernel_param *kp)
@@ -1032,6 +1032,7 @@ static int soak_get_stats(char *buf, const struct kernel_param *kp)
 }
 
 static const struct kernel_param_ops soak_stats_ops = {
+	.set = client_refuse,
 	.get = soak_get_stats,
 };
 

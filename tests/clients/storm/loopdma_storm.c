@@ -220,14 +220,16 @@ static int storm_get_busy(char *buf, const struct kernel_param *kp)
 }
 
 static const struct kernel_param_ops storm_count_ops = {
+	.set = client_refuse,
 	.get = storm_get_count,
 };
 
 static const struct kernel_param_ops storm_busy_ops = {
+	.set = client_refuse,
 	.get = storm_get_busy,
 };
 
-module_param(channels, uint, 0400);
+module_param_cb(channels, &client_channels_ops, &channels, 0400);
 MODULE_PARM_DESC(channels, "Channels that are held");
 module_param_cb(busy, &storm_busy_ops, NULL, 0400);
 MODULE_PARM_DESC(busy, "Copies in flight");
