@@ -31,7 +31,7 @@ def run_on(tree, name):
     outcome = guest.run(guest.Guest(
         kernel=tree.image(), job=f"sh /suite {module} {arguments} || exit\n",
         name=f"own-{name}", iommu=tree.iommu,
-        files=files | guest.modprobe(files) | guest.job_files("suite", "report"),
+        files=files | guest.modprobe(files) | guest.job_files("suite", "report", "kunit"),
         append="kunit.enable=1 kunit.autorun=1", device=kunit.DEVICES["live"],
         taint=guest.TAINT_TEST, allowed=((guest.DRIVER, "devices that fail on demand"),)))
     common.REPORTS.mkdir(parents=True, exist_ok=True)

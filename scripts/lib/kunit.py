@@ -232,7 +232,7 @@ def suites_guest(dut, kdir, top, lies=LIES, arguments="", proof=""):
     With more parameters of loopdma_kunit, and with commands that show, with the driver
     still loaded, that the guest is what it was to be.
     """
-    files = guest.module_files(top) | guest.job_files("suites", "faults")
+    files = guest.module_files(top) | guest.job_files("suites", "faults", "kunit")
     if "loopdma_kunit.ko" not in files:
         raise Fail("tests/kunit gave no loopdma_kunit.ko: look at its Makefile")
     if proof:
