@@ -347,9 +347,9 @@ def main():
     try:
         for text in args.set:
             lane_of.set_parameter(text)
-        made = chosen(parser, args, found, tree)
     except Fail as e:
         parser.error(str(e))
+    made = chosen(parser, args, found, tree)
     if args.list:
         listed(made, args.json)
         if not args.json:

@@ -394,7 +394,11 @@ def kept(again=False):
                             for name, value in c.items()}) for c in there["cells"]]}
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             pass
-        found = look(common.new_log("kernels"))
+        try:
+            found = look(common.new_log("kernels"))
+        except Fail as e:
+            raise Fail("which stock kernels there are has to be looked up once (the newest, "
+                       f"{' and '.join(TESTED)} are wanted): {e}") from None
         common.write_atomically(stamp_file, json.dumps(
             {"runtime": found["runtime"],
              "cells": [dataclasses.asdict(c) for c in found["cells"]]}, indent=1))

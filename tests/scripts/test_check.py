@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """check.py: its arguments, its judgement, its end; and a kernel of one's own."""
 
+import os
 import signal
 import sys
 
@@ -26,6 +27,15 @@ CHECK = SCRIPTS / "check.py"
 def test_arguments(arguments, pattern):
     """What there is not, and a number that is none, or too small."""
     fails([CHECK, *arguments], pattern, status=2)
+
+
+def test_no_list_of_kernels(programs, tmp_path):
+    """Tasks are called by the stock kernels, of which nothing is known without a network."""
+    programs.write("apt-get", "echo 'Err:1 http://mirror Could not resolve'\nexit 100\n")
+    fails([CHECK, "--list"], r"^check: which stock kernels there are has to be looked up once "
+          r"\(the newest, 6\.1 and 6\.12 are wanted\): .*is there a network\?",
+          env={"PATH": f"{programs.directory}:{os.environ['PATH']}",
+               "LOOPDMA_CACHE": str(tmp_path)})
 
 
 @pytest.mark.parametrize("lost, status", [(2, "SKIP"), (3, "FAIL")])
