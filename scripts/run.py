@@ -34,139 +34,11 @@ NOT_JUDGED = 125
 # Where the guest has a folder of the host's.
 SHARED = "/host"
 
-LOAD = """\
-fail() { echo "reason: $*"; exit 1; }
-# Where modprobe looks.  The modules lie in /, and what the kernel has of its own below.
-mkdir -p /lib/modules/$(uname -r)
-mv /modules.dep /lib/modules/$(uname -r)/
-mount -t tracefs trace /sys/kernel/tracing 2>/dev/null
-insmod /loopdma.ko || fail "loopdma.ko does not load"
-device=$(ls -d /sys/bus/pci/drivers/loopdma/0000:* 2>/dev/null | head -n 1)
-[ "$device" ] || fail "the driver is bound to no device"
-slot=${device##*/}
-"""
-
 MOUNT = f"""\
 mkdir {SHARED}
 modprobe -a {' '.join(target.SHARE_MODULES)} 2>/dev/null
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 share {SHARED} ||
 	echo "{SHARED} is empty: the folder of the host cannot be mounted"
-"""
-
-# What is for the log alone is behind "%%".
-SHOW = LOAD + guest.DMATEST_DONE + """\
-title() { echo; echo "== $* =="; echo "%% at $(cut -d ' ' -f 1 /proc/uptime) s"; }
-detail() { sed 's/^/%% /'; }
-raised() {
-	awk '/loopdma/ { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i }
-		END { print n + 0 }' /proc/interrupts
-}
-channels=$(ls /sys/class/dma | wc -l)
-[ $channels -gt 0 ] || fail "no DMA channel was registered"
-iommu="without an IOMMU"
-if [ @IOMMU@ = strict ]; then
-	[ "$(cat $device/iommu_group/type)" = DMA ] || fail "the IOMMU is not in strict mode"
-	iommu="behind an IOMMU in strict mode"
-fi
-mode=INTx
-for irq in $device/msi_irqs/*; do
-	[ ! -e $irq ] || mode=$(sed 's/msi/MSI/; s/x/-X/' $irq)
-done
-
-title "Linux $(uname -r), $(nproc) CPUs; loopdma $iommu"
-lspci -s $slot
-lspci -vv -s $slot 2>/dev/null | detail
-ls /sys/class/dma | detail
-grep -E 'CPU0|loopdma' /proc/interrupts | detail
-echo "$channels channels in /sys/class/dma, $(grep -c loopdma /proc/interrupts) vectors of $mode"
-
-proof=
-if [ -e /dmatest.ko ] || [ -e /sys/module/dmatest ]; then
-	title "dmatest, the kernel's own test: is every byte right?"
-	[ ! -e /dmatest.ko ] || insmod /dmatest.ko || fail "dmatest.ko does not load"
-	cd /sys/module/dmatest/parameters || fail "dmatest has no parameters"
-	echo 60000 >timeout
-	echo 20 >iterations
-	for channel in /sys/class/dma/*; do
-		echo ${channel##*/} >channel || fail "dmatest refuses ${channel##*/}"
-	done
-	echo 1 >run || fail "dmatest does not start"
-	dmatest_done /tmp/said
-	sed -n 's/^dmatest: \\(.*: summary .*\\)/\\1/p' /tmp/said | detail
-	grep . /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred | detail
-	grep -q -x 0 /sys/class/dma/*/memcpy_count /sys/class/dma/*/bytes_transferred &&
-		fail "a channel counts no copies or bytes in /sys/class/dma"
-	loopdmactl stats >/tmp/stats || fail "loopdmactl fails"
-	detail </tmp/stats
-	awk 'NR > 1 && !($2 > 0 && $3 > 0 && $4 == 0) { exit 1 }' /tmp/stats ||
-		fail "a channel has done nothing, or counts errors"
-	good=$(grep -c ": summary 20 tests, 0 failures" /tmp/said)
-	detail </sys/kernel/debug/dmaengine/summary
-	[ $(grep -c "^ dma.* ring 0 of " /sys/kernel/debug/dmaengine/summary) = $channels ] ||
-		fail "the summary does not tell that all channels are idle"
-	cd /
-	if [ -e /dmatest.ko ]; then
-		rmmod dmatest || fail "dmatest does not unload"
-	else
-		echo 0 >/sys/module/dmatest/parameters/run || fail "dmatest does not stop"
-	fi
-	threads=$(awk '/ Started / { n += $3 } END { print n + 0 }' /tmp/said)
-	[ $threads -ge $channels ] && [ $good = $threads ] ||
-		fail "dmatest: $good of $threads threads without a failure"
-	echo "$channels channels, $threads threads (copy, XOR, P+Q): $((threads * 20)) tests" \\
-		"of up to 16 KiB, all verified, 0 failures"
-	awk -v raised=$(raised) '
-		NR > 1 { transfers += $2; bytes += $3; rescued += $7 }
-		END {
-			print transfers " transfers, " bytes " bytes, 0 errors; " \\
-				raised " interrupts, " rescued + 0 " lost"
-		}' /tmp/stats
-	proof="dmatest on $channels channels, "
-fi
-
-show() { # module, parameters
-	module=$1
-	shift
-	dmesg -c >/dev/null
-	insmod /$module.ko $*
-	status=$?
-	dmesg | sed -n "s/^.*$module: //p"
-	[ $status = 0 ] || fail "$module $* failed"
-	rmmod $module || fail "$module does not unload"
-}
-# What dmesg -c takes from the log, the console keeps for the host to judge.
-title "a scattered buffer round the device's loopback, compared"
-show loopdma_bench mode=loopback
-title "how fast, beside the CPU"
-show loopdma_bench mode=table window_ms=60 >/tmp/table || { cat /tmp/table; exit 1; }
-cat /tmp/table
-awk '$1 == 1048576 && $3 > 0 && $5 > 0 {
-	printf "at 1 MiB: DMA is %.1f times as fast as the CPU, and takes %.1f %% of its time\\n",
-		$2 / $3, 100 * $4 / $5
-}' /tmp/table
-title "the CPU's time that it saves: a disk is read by the CPU, and by DMA"
-show loopdma_disk
-title "a network card's frames, moved by the CPU, and by DMA"
-show loopdma_nic
-grep -E 'CPU0|loopdma' /proc/interrupts | detail
-rmmod loopdma || fail "loopdma does not unload"
-echo "%% at $(cut -d ' ' -f 1 /proc/uptime) s"
-echo "summary: ${proof}loopback, copies and sample clients verified"
-"""
-
-SHELL = """\
-stty rows @ROWS@ cols @COLUMNS@
-cat <<EOF
-
-Linux $(uname -r), $(nproc) CPUs; loopdma $slot, $(ls /sys/class/dma | wc -l) channels.  Try:
-  loopdmactl list; loopdmactl selftest; loopdmactl top -n 3; man loopdmactl
-  modprobe dmatest run=1 iterations=5 wait=1; dmesg | tail
-  modprobe loopdma_bench mode=table; dmesg | tail -20
-  loopdmactl inject dma0chan0 fail read
-@MORE@
-Leave with 'exit', or with Ctrl-A X at once.
-
-EOF
 """
 
 
@@ -281,16 +153,15 @@ def working_guest(args, kernel, name):
     """The guest of --shell and --cmd."""
     folder, more = shared_folder(args, kernel)
     files = own_files(kernel) | more | guest.manual() | {
-        path.name: path for path in args.file}
+        path.name: path for path in args.file} | guest.job_files("run_load", "run_shell")
     tools = guest.tracers()
-    job = LOAD + (MOUNT if folder else "")
+    job = ". /run_load\n" + (MOUNT if folder else "")
     if args.shell:
         size = shutil.get_terminal_size()
         try_more = [f"  {SHARED} is {folder}"] if folder else []
         try_more += [f"  from your machine: {program}" for program in guest.TRACERS
                      if f"usr/bin/{program}" in tools]
-        job += SHELL.replace("@ROWS@", str(size.lines)).replace(
-            "@COLUMNS@", str(size.columns)).replace("@MORE@", "\n".join(try_more))
+        job += f'sh /run_shell {size.lines} {size.columns} "$slot" {shlex.join(try_more)}\n'
     else:
         job += "cd /root\nsh /command\n"
         files["command"] = args.cmd.encode() + b"\n"
@@ -309,9 +180,9 @@ def working_guest(args, kernel, name):
 
 def story(args, kernel, name):
     """The guest that shows DMA at work."""
-    files = own_files(kernel)
+    files = own_files(kernel) | guest.job_files("run", "run_load", "dmatest_done")
     return guest.Guest(
-        kernel=kernel.image(), job=SHOW.replace("@IOMMU@", kernel.iommu), name=name,
+        kernel=kernel.image(), job=f"sh /run {kernel.iommu}\n", name=name,
         files=files | guest.modprobe(files), smp=args.smp, mem=args.mem or 512,
         iommu=kernel.iommu, device=args.device_opts, again=again(args))
 

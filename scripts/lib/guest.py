@@ -269,9 +269,6 @@ def initramfs(files):
 # Jobs for guests, and what they include.
 JOBS = common.ROOT / "tests" / "guest"
 
-# For a job that is not a file: to wait for dmatest.
-DMATEST_DONE = (JOBS / "dmatest_done").read_text(encoding="utf-8")
-
 
 def job_files(*names):
     """A job of tests/guest/, and what it includes, for the guest: {name: file}."""
