@@ -14,6 +14,7 @@ import functools
 import hashlib
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -352,7 +353,15 @@ class Stopped(KeyboardInterrupt):
     """A signal to end, other than Ctrl-C."""
 
 
+def _hear_no_more():
+    """Once is enough: of a terminal that is closed several tell, its shell and the kernel."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Not ignored, which children would inherit.
+        signal.signal(number, lambda *_: None)
+
+
 def _stop(number, _):
+    _hear_no_more()
     raise Stopped(number)
 
 
@@ -364,6 +373,9 @@ ending = threading.Event()
 
 # How long a process may take to end by itself, in seconds.
 _MERCY = 3
+
+# In front of a command: the kernel ends it if who has started it is killed, and so cannot.
+MORTAL = ["setpriv", "--pdeathsig", "KILL", "--"]
 
 
 def _descendants():
@@ -385,7 +397,7 @@ def _descendants():
 
 def end_children():
     """Ends all that this process has started, and what its threads start from now on."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _hear_no_more()
     ending.set()
     none_left = threading.Event()
 
@@ -405,12 +417,30 @@ def end_children():
     none_left.wait(2 * _MERCY)
 
 
+def _watch_terminal():
+    """Has us hear of it if our terminal is closed.
+
+    The kernel tells who leads the session alone.  If that is make, as with "ssh -t HOST
+    make check", it waits for us and tells nobody.
+    """
+    closed = select.poll()
+    closed.register(sys.stderr, 0)
+
+    def wait():
+        closed.poll()
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def main(function):
     """Runs a script's main function; a Fail becomes one line, status 1."""
     # Without it a script that is ended would leave its QEMU running.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _stop)
+    if sys.stderr.isatty():
+        _watch_terminal()
     # The compilers of a make that has ended are ours then, and found.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     name = Path(sys.argv[0]).stem

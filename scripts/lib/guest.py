@@ -541,10 +541,7 @@ def interact(guest):
     guest.interactive = True
     guest.files = guest.files | {"interactive": b""}
     _, command = prepare(guest)
-    try:
-        return subprocess.run(command, check=False).returncode
-    except FileNotFoundError:
-        raise Fail(f"{command[0]} is missing: run 'make qemu'") from None
+    return subprocess.run([*common.MORTAL, *command], check=False).returncode
 
 
 def run(guest, on_line=None):
@@ -625,13 +622,10 @@ def run_alone(guest, on_line):
         command += monitor.arguments
     with open(errors, "w", encoding="utf-8") as err, \
             open(guest.results, "w", encoding="utf-8") as results:
-        try:
-            qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=err,
-                                    stdout=subprocess.PIPE, encoding="utf-8",
-                                    errors="replace", pass_fds=[
-                                        monitor.theirs.fileno()] if monitor else [])
-        except FileNotFoundError:
-            raise Fail(f"{command[0]} is missing: run 'make qemu'") from None
+        qemu = subprocess.Popen([*common.MORTAL, *command], stdin=subprocess.DEVNULL,
+                                stderr=err, stdout=subprocess.PIPE, encoding="utf-8",
+                                errors="replace", pass_fds=[
+                                    monitor.theirs.fileno()] if monitor else [])
         if monitor:
             monitor.started()
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs pytest, and reads what its cases came to."""
 
+import shutil
 import subprocess
 import xml.etree.ElementTree as xml
 
@@ -14,14 +15,13 @@ def run(name, directory, *options):
     report = common.REPORTS / f"{name}.xml"
     common.REPORTS.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
+    if not shutil.which("pytest-3"):
+        raise common.Fail("pytest-3 is missing: run 'make deps'")
     with open(log, "w", encoding="utf-8") as stream:
-        try:
-            done = subprocess.run(
-                ["pytest-3", directory, "-q", f"--junitxml={report}", "-n",
-                 str(common.jobs()), *options], stdin=subprocess.DEVNULL, stdout=stream,
-                stderr=subprocess.STDOUT, check=False, cwd=common.ROOT)
-        except FileNotFoundError:
-            raise common.Fail("pytest-3 is missing: run 'make deps'") from None
+        done = subprocess.run(
+            [*common.MORTAL, "pytest-3", directory, "-q", f"--junitxml={report}", "-n",
+             str(common.jobs()), *options], stdin=subprocess.DEVNULL, stdout=stream,
+            stderr=subprocess.STDOUT, check=False, cwd=common.ROOT)
     place = common.relative(log)
     said = log.read_text(encoding="utf-8", errors="replace")
     found = read(report, place) if report.exists() else []

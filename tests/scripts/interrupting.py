@@ -13,6 +13,17 @@ from lib import common
 HOLDER = "exec 8>{0}/lock; flock 8; touch {0}/started; exec sleep 1000"
 
 
+LEFT = "it leaves a process behind, which has a lock"
+
+
+def until(condition, otherwise):
+    """Waits for something that must happen."""
+    limit = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < limit, otherwise
+        time.sleep(0.05)
+
+
 def hears():
     """What a shell starts in the background is deaf to Ctrl-C, and so is its offspring."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -28,8 +39,8 @@ def interrupted(command, directory, interrupt, pattern, status, env=None):
                           preexec_fn=hears, env=environment(env),
                           cwd=common.ROOT) as process:
         started = directory / "started"
-        until = time.monotonic() + 60
-        while not started.exists() and process.poll() is None and time.monotonic() < until:
+        limit = time.monotonic() + 60
+        while not started.exists() and process.poll() is None and time.monotonic() < limit:
             time.sleep(0.05)
         there = started.exists()
         if there:
@@ -43,7 +54,7 @@ def interrupted(command, directory, interrupt, pattern, status, env=None):
             raise
     assert there, f"it starts nothing: {text}"
     with open(directory / "lock", "w", encoding="ascii") as f:
-        assert common.try_lock(f), "it leaves a process behind, which has a lock"
+        assert common.try_lock(f), LEFT
     assert "Traceback" not in text, text
     assert process.returncode == status, text
     assert re.search(pattern, text), text

@@ -2,6 +2,7 @@
 """check.py: its arguments, its judgement, its end; and a kernel of one's own."""
 
 import os
+import shutil
 import signal
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 import check
 from helpers import SCRIPTS, fails, fails_told
 from interrupting import HOLDER, interrupted
-from lib import target
+from lib import common, target
 from lib.case import Case, verdict
 
 CHECK = SCRIPTS / "check.py"
@@ -64,6 +65,16 @@ def test_interrupted(tmp_path):
     interrupted([sys.executable, "-c", program, HOLDER.format(tmp_path)], tmp_path,
                 lambda process: process.send_signal(signal.SIGINT),
                 "\\A\n-c: interrupted\n\\Z", 130, {"LOOPDMA_CACHE": f"{tmp_path}/cache"})
+
+
+def test_ci_interrupted(programs, tmp_path):
+    """A CI that ends its script, and nothing but that."""
+    script = tmp_path / ".ci" / "run"
+    script.parent.mkdir()
+    shutil.copy(common.ROOT / ".ci" / "run", script)
+    programs.write("make", HOLDER.format(tmp_path))
+    interrupted([script], tmp_path, lambda process: process.terminate(), "", -signal.SIGTERM,
+                {"PATH": f"{programs.directory}:{os.environ['PATH']}"})
 
 
 # --- a kernel of one's own ----------------------------------------------------

@@ -2,14 +2,17 @@
 """The cache, the disk it is on, and the end of a script."""
 
 import os
+import pty
 import shutil
 import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
-from helpers import SCRIPTS, call, fails, library
-from interrupting import HOLDER, interrupted
+from helpers import SCRIPTS, call, environment, fails, library
+from interrupting import HOLDER, LEFT, interrupted, until
 from lib import common
 
 LIST = library("lib.kernel", "list")
@@ -110,3 +113,51 @@ def test_interrupted(tmp_path, number):
                  f"({HOLDER.format(tmp_path)}) & sleep 1000; true"], tmp_path,
                 lambda process: process.send_signal(number),
                 "^\\n-c: interrupted\\n$", 128 + number)
+
+
+def test_interrupted_twice(tmp_path):
+    """More signals while it ends what it has started, as when a terminal is closed."""
+    program = ("from lib import common\n"
+               "import signal, sys\n"
+               "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+               "common.main(lambda: common.run(['sh', '-c', sys.argv[1]]))\n")
+
+    def interrupt(process):
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+            process.send_signal(number)
+            time.sleep(0.2)
+
+    # The child does not end at once.
+    interrupted([sys.executable, "-c", program,
+                 f"trap '' TERM; {HOLDER.format(tmp_path)}"], tmp_path, interrupt,
+                "^\\n-c: interrupted\\n$", 128 + signal.SIGHUP)
+
+
+def test_terminal_gone(tmp_path):
+    """A terminal that is closed, of which make only tells nobody, and waits."""
+    program = ("from lib import common\n"
+               "import sys\n"
+               "common.main(lambda: common.run(['sh', '-c', sys.argv[1]]))\n")
+    pid, terminal = pty.fork()
+    if not pid:
+        # As make does, the shell hears of it, and waits for what it has started.
+        os.execvpe("sh", ["sh", "-c", "trap : HUP; \"$@\"; :", "sh", sys.executable, "-c",
+                          program, HOLDER.format(tmp_path)], environment())
+    until(lambda: (tmp_path / "started").exists(), "it starts nothing")
+    os.close(terminal)
+    with open(tmp_path / "lock", "w", encoding="ascii") as f:
+        until(lambda: common.try_lock(f), LEFT)
+    os.waitpid(pid, 0)
+
+
+def test_killed(tmp_path):
+    """A script that is killed, and cannot end a program that it has started."""
+    program = ("from lib import common\n"
+               "import subprocess, sys\n"
+               "subprocess.run([*common.MORTAL, 'sh', '-c', sys.argv[1]])\n")
+    with subprocess.Popen([sys.executable, "-c", program, HOLDER.format(tmp_path)],
+                          env=environment(), stdin=subprocess.DEVNULL) as process:
+        until(lambda: (tmp_path / "started").exists(), "it starts nothing")
+        process.kill()
+    with open(tmp_path / "lock", "w", encoding="ascii") as f:
+        until(lambda: common.try_lock(f), LEFT)

@@ -205,7 +205,7 @@ class Machine:
         self.qmp = Qmp(monitor)
         with its_cpu, its_monitor, open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(
-                [*self.command, "-object", "memory-backend-file,id=ram,share=on,"
+                [*common.MORTAL, *self.command, "-object", "memory-backend-file,id=ram,share=on,"
                  f"size={self.size},mem-path=/proc/self/fd/{fd}", "-qtest", "stdio",
                  "-qtest-log", "none", "-chardev", f"socket,id=qmp,fd={its_monitor.fileno()}",
                  "-mon", "chardev=qmp,mode=control"], stdin=its_cpu, stdout=its_cpu,
