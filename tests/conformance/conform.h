@@ -4,7 +4,7 @@
  *
  * The suites know a DMA engine by the client API alone: <linux/dmaengine.h> and
  * the DMA API.  Each case says in its comment which rules of rules.txt it is
- * about, as "Rule N:"; scripts/conformance.py reads that.
+ * about, as "Rule N:"; scripts/lib/conformance.py reads that.
  *
  * What is not there to be tested is skipped, with a reason, and never passes.
  */
