@@ -109,32 +109,6 @@ static void one_client(struct kunit *test)
 }
 
 /*
- * Rule 11 (provider.rst, "DMA_PRIVATE"): who asks for a capability is given a
- * channel that has it.
- */
-static void requested_capability(struct kunit *test)
-{
-	static const enum dma_transaction_type caps[] = {
-		DMA_MEMCPY, DMA_XOR, DMA_PQ, DMA_XOR_VAL, DMA_PQ_VAL,
-		DMA_MEMSET, DMA_MEMSET_SG, DMA_INTERRUPT, DMA_SLAVE,
-		DMA_CYCLIC, DMA_INTERLEAVE,
-	};
-	struct dct *d = test->priv;
-	struct dma_chan *chan;
-	int i;
-
-	dct_release(d, dct_request_any(d));
-	for (i = 0; i < ARRAY_SIZE(caps); i++) {
-		chan = dct_try_request_cap(d, caps[i]);
-		if (!chan)
-			continue;
-		KUNIT_EXPECT_TRUE(test, dma_has_cap(caps[i],
-						    chan->device->cap_mask));
-		dct_release(d, chan);
-	}
-}
-
-/*
  * Rule 4 (dmaengine.h, device_alloc_chan_resources): a channel that was released
  * can be requested again.
  * Rule 9 (provider.rst, device_free_chan_resources): release leaves nothing.
@@ -310,7 +284,6 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(driver_is_bound),
 	KUNIT_CASE(memory_is_mapped_for),
 	KUNIT_CASE(one_client),
-	KUNIT_CASE(requested_capability),
 	KUNIT_CASE(request_again),
 	KUNIT_CASE_PARAM(release_with_work, stages_gen_params),
 	KUNIT_CASE(slave_caps_agree),
