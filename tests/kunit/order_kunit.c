@@ -722,8 +722,11 @@ static void submit_after_terminate_async(struct kunit *test)
 }
 
 /*
- * Rule: as terminate_sync, wherever the device is at that moment; KASAN and
- * the guards see what comes too late.
+ * Rule: as terminate_sync, wherever the device is at that moment, and as often as one
+ * likes; KASAN and the guards see what comes too late.
+ *
+ * A device that is faster than the case, as a simulated one whose thread preempts it, is
+ * done each time: in every other round it is held where it shall be.
  */
 static void terminate_races(struct kunit *test)
 {
@@ -739,11 +742,17 @@ static void terminate_races(struct kunit *test)
 			ldk_xfer_init(&b->x[i], dut, chan);
 			batch_submit(b, i);
 		}
+		if (round % 2)
+			ldk_hold(chan);
 		dma_async_issue_pending(chan);
+		if (round % 2)
+			ldk_step(chan, prandom_u32_state(&rnd) % b->n);
 		/* Not to wait for anything: to be early, or late. */
 		if (prandom_u32_state(&rnd) % 2)
 			usleep_range(1, 1 + prandom_u32_state(&rnd) % 100);
 		KUNIT_ASSERT_EQ(test, 0, dmaengine_terminate_sync(chan));
+		if (round % 2)
+			ldk_unhold(chan);
 
 		for (i = 0, calls = 0; i < b->n; i++) {
 			calls += b->x[i].calls;
