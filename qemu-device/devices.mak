@@ -4,7 +4,7 @@
 CONFIG_Q35=y
 CONFIG_I440FX=y
 CONFIG_VTD=y
-# The guests' clock, see scripts/guest.py.
+# The guests' clock, see scripts/lib/guest.py.
 CONFIG_HPET=y
 CONFIG_PCIE_PORT=y
 # Since QEMU 10.2 the ACPI tables of a PC refer to CXL, and that to its memory.

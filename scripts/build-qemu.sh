@@ -291,6 +291,11 @@ append_once() {
 	grep -qxF "$2" "$1" || echo "$2" >>"$1"
 }
 
+# What lists of devices say, so that a comment which has changed costs no build.
+devices() {
+	grep -hv '^#' "$@"
+}
+
 install_device() {
 	src=$dir/src
 	mkdir -p "$src/hw/misc/loopdma" "$src/include/loopdma"
@@ -302,7 +307,7 @@ install_device() {
 		[ -e "$root/qemu-device/${file##*/}" ] || rm "$file"
 	done
 	put "$root/include/loopdma/hw.h" "$src/include/loopdma/hw.h"
-	cat "$root/qemu-device/devices.mak" >"$dir/devices.new"
+	devices "$root/qemu-device/devices.mak" >"$dir/devices.new"
 	[ "$sanitizer" ] || grep -xFf "$dir/known" "$root/qemu-device/devices-full.mak" \
 		>>"$dir/devices.new"
 	put "$dir/devices.new" "$src/configs/devices/x86_64-softmmu/loopdma.mak"
@@ -416,8 +421,8 @@ if [ "$update" ] || [ ! -e "$source/version" ]; then
 	grep . "$source/choice" | sed 's/^/  /' >&2
 fi
 version=$(short "$(cat "$source/version")")
-key=$( (echo "$configure" && cat "$source/version" "$root"/qemu-device/devices*.mak) |
-	sha256sum | cut -c 1-12)
+key=$( (echo "$configure" && cat "$source/version" &&
+	devices "$root"/qemu-device/devices*.mak) | sha256sum | cut -c 1-12)
 dir=$cache/qemu/$version-$key
 mkdir -p "$dir"
 lock 9 "$dir/lock"
