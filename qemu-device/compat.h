@@ -64,8 +64,11 @@
 #define bql_unlock() qemu_mutex_unlock_iothread()
 #endif
 
-#if LOOPDMA_QEMU_BEFORE(9, 2)
-#define device_class_set_legacy_reset(dc, handler) ((dc)->reset = (handler))
+/* The hold phase of a reset is told its type since QEMU 9.1. */
+#if LOOPDMA_QEMU_BEFORE(9, 1)
+#define LOOPDMA_RESET_HOLD_TYPE
+#else
+#define LOOPDMA_RESET_HOLD_TYPE , ResetType type
 #endif
 
 /* A property list was variable, and had a terminator, until QEMU 10.0. */

@@ -5,7 +5,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
-#include "loopdma-int.h"
+#include "loopdma-parity.h"
 
 /* x^8 in GF(2^8), the polynomial being 0x11d. */
 #define LOOPDMA_GF_REDUCE 0x1d
@@ -30,7 +30,7 @@ void loopdma_parity_init(void)
 }
 
 /* Add @src to @sum, which is exclusive or. */
-void loopdma_add(uint8_t *sum, const uint8_t *src, size_t n)
+void loopdma_parity_add(uint8_t *sum, const uint8_t *src, size_t n)
 {
     size_t i;
 
@@ -43,14 +43,14 @@ void loopdma_add(uint8_t *sum, const uint8_t *src, size_t n)
 }
 
 /* Add @coef times @src to @sum. */
-void loopdma_add_product(uint8_t *sum, uint8_t coef, const uint8_t *src,
-                         size_t n)
+void loopdma_parity_add_product(uint8_t *sum, uint8_t coef, const uint8_t *src,
+                                size_t n)
 {
     const uint8_t *product = loopdma_product[coef];
     size_t i;
 
     if (coef == 1) {
-        loopdma_add(sum, src, n);
+        loopdma_parity_add(sum, src, n);
     } else if (coef) {
         for (i = 0; i < n; i++) {
             sum[i] ^= product[src[i]];

@@ -126,6 +126,8 @@ def run():
         if not matching([name], NO_SPDX):
             yield f"licence {name}", spdx(name)
     yield "no import goes in a circle", circle(names)
+    yield "no include of the device goes up", upward(names)
+    yield "device and driver share no name", shared(names)
     made = matching(names, PRODUCTS)
     yield "nothing that a build makes is committed", \
         f"{made[0]} is a product: remove it, or add it to .gitignore" if made else ""
@@ -170,6 +172,42 @@ def circle(names):
         return ""
 
     return next(filter(None, (visit(name, []) for name in sorted(graph))), "")
+
+
+# The layers of the device, from below: qemu-device/loopdma-NAME.[ch].
+LAYERS = ("desc", "parity", "fifo", "mem", "xfer", "testctl", "irq", "sched", "map", "dev",
+          "regs", "vmstate", "")
+
+
+def layer(name):
+    """Which of LAYERS a file, or a header that it includes, is of; None if of none."""
+    found = re.fullmatch(r"(?:qemu-device/)?loopdma-?(\w*)\.[ch]", name)
+    return LAYERS.index(found[1]) if found and found[1] in LAYERS else None
+
+
+def upward(names):
+    """A file of the device that includes a header of a layer above it, "" if none does."""
+    for name in matching(names, ["qemu-device/*.[ch]"]):
+        own = layer(name)
+        text = (common.ROOT / name).read_text(encoding="utf-8")
+        for header in re.findall(r'^#include "(loopdma[-\w]*\.h)"', text, re.MULTILINE):
+            other = layer(header)
+            if own is None or other is None:
+                return f"{name} or {header} is of no layer: add it to LAYERS in scripts/lint.py"
+            if other > own:
+                return f"{name} includes {header}, which is of a layer above it"
+    return ""
+
+
+def shared(names):
+    """A function that both device and driver have, "" if there is none."""
+    def functions(pattern):
+        text = "".join((common.ROOT / name).read_text(encoding="utf-8")
+                       for name in matching(names, [pattern]))
+        return set(re.findall(r"^[a-z][\w \t*]*?\b(loopdma_\w+)\(", text, re.MULTILINE))
+
+    both = functions("qemu-device/*.[ch]") & functions("drivers/*.[ch]")
+    return f"{', '.join(sorted(both))}" if both else ""
 
 
 def python(name):

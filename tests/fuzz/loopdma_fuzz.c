@@ -20,7 +20,7 @@
 #include "migration/qemu-file.h"
 #include "tests/qtest/libqtest.h"
 #include "fuzz.h"
-#include "hw/misc/loopdma/loopdma-int.h"
+#include "hw/misc/loopdma/loopdma-dev.h"
 
 /* Where the function is, and its BAR. */
 #define SLOT 4
@@ -267,9 +267,9 @@ static bool idle(void)
 {
     unsigned i;
 
-    QEMU_LOCK_GUARD(&s->lock);
-    for (i = 0; i < s->channels; i++) {
-        if (s->ch[i].sched != LOOPDMA_SCHED_IDLE) {
+    QEMU_LOCK_GUARD(&s->sched.lock);
+    for (i = 0; i < s->sched.channels; i++) {
+        if (s->sched.ch[i].owner != LOOPDMA_OWNER_NONE) {
             return false;
         }
     }
@@ -278,8 +278,8 @@ static bool idle(void)
 
 static bool unsent(void)
 {
-    QEMU_LOCK_GUARD(&s->lock);
-    return s->irq_channels || s->irq_event;
+    QEMU_LOCK_GUARD(&s->sched.lock);
+    return s->irq.pending || s->irq.event_pending;
 }
 
 /* Let the device do what it can, but for what waits for the clock. */
@@ -858,7 +858,7 @@ static void check_reset(void)
         expect("CH_RING_SIZE", get_reg(i, LOOPDMA_CH_RING_SIZE), 0);
         expect("CH_FIFO_LEVEL", get_reg(i, LOOPDMA_CH_FIFO_LEVEL), 0);
         expect("CH_TC_HOLD", get_reg(i, LOOPDMA_CH_TC_HOLD), 0);
-        expect("segments", s->ch[i].nsegs, 0);
+        expect("segments", s->sched.ch[i].xfer.nsegs, 0);
     }
 }
 

@@ -487,7 +487,7 @@ def test_pending(bench):
     ch.submit(nop(), nop())
     migration.save(dev.m, bench.directory / "stream")
     stream = migration.Stream(bench.directory / "stream")
-    stream.set("ch[0].aborting", 1).set("ch[0].abort_to", ONES).set("irq_channels", 1)
+    stream.set("ch[0].aborting", 1).set("ch[0].abort_to", ONES).set("pending", 1)
     there = migration.load(bench, stream.save(bench.directory / "edited"), dev,
                            memory=MEMORY)
     ch = ch.moved_to(there)
@@ -525,16 +525,16 @@ DAMAGE = {
     "op_moved_ones": ("ch[0].op[0].moved", ONES), "op_len_zero": ("ch[0].op[0].len", 0),
     "op_len_large": ("ch[0].op[0].len", ONES), "op_limit": ("ch[0].op[0].limit", ONES),
     "op_code": ("ch[0].op[0].ctrl", 0), "op_periph": ("ch[0].op[0].periph", 0xffff0000),
-    "op_moved_in_a_burst": ("ch[0].op[0].moved", 4097), "irq_channels": ("irq_channels", 4),
-    "int_status": ("int_status", 4), "event": ("event", 4), "channels": ("channels", 1),
+    "op_moved_in_a_burst": ("ch[0].op[0].moved", 4097), "pending": ("pending", 4),
+    "int_status": ("status", 4), "event": ("event", 4), "channels": ("channels", 1),
     "channels_more": ("channels", 33), "caps": ("caps", 7),
     "paused_disabled": ("ch[1].paused", 1), "priority": ("ch[1].priority", 4),
-    "periph_reserved": ("ch[0].periph", 2), "periph_ones": ("ch[1].periph", ONES),
+    "periph_reserved": ("ch[0].select", 2), "periph_ones": ("ch[1].select", ONES),
     "burst": ("ch[0].requests.bytes", 4097),
     "received": ("ch[1].fifo.received", 4095), "meta_of_none": ("ch[0].meta[0].len", 1),
-    "delay": ("ch[0].tc_delay", 10000001), "reorder": ("ch[1].tc_reorder", 65),
-    "spurious": ("ch[0].tc_spurious", 0x80000000), "stuck": ("ch[1].tc_stuck", 5),
-    "addr_bits": ("ch[1].tc_addr_bits", 65), "resetting": ("ch[0].resetting", 1),
+    "delay": ("ch[0].delay", 10000001), "reorder": ("ch[1].reorder", 65),
+    "spurious": ("ch[0].spurious", 0x80000000), "stuck": ("ch[1].stuck", 5),
+    "addr_bits": ("ch[1].addr_bits", 65), "resetting": ("ch[0].resetting", 1),
     "resetting_disabled": ("ch[1].resetting", 1), "device_resetting": ("resetting", 1),
     "gone": ("gone", 1), "repeat": ("repeat", 4),
 }
@@ -617,7 +617,7 @@ def test_damaged_abort(bench, count):
 
 def test_damaged_interrupt(bench):
     """An interrupt of a channel that has no vector is refused."""
-    stream = busy_stream(bench).set("irq_channels", 2)
+    stream = busy_stream(bench).set("pending", 2)
     stream.set("ch[1].enabled", 0).set("ch[1].state", HW.STATE_DISABLED)
     stream.set("ch[1].vector", 3).save(bench.directory / "damaged")
     receive(bench, "damaged").refuses()

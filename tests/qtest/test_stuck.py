@@ -292,14 +292,14 @@ def test_migrated(bench, mode, waits):
 
 
 DAMAGE = {
-    "stopping_free": ("stopping", "ch[0].tc_stuck", WORK),
+    "stopping_free": ("stopping", "ch[0].stuck", WORK),
     "stopping_enabled": ("stopping", "ch[0].enabled", 1),
     "stopping_error": ("stopping", "ch[0].error", 1),
     "stopping_paused": ("stopping", "ch[0].paused", 1),
     "stopping_carried": ("stopping", "ch[0].carried", 1),
-    "reset_free": ("reset", "ch[0].tc_stuck", STOP),
+    "reset_free": ("reset", "ch[0].stuck", STOP),
     "reset_disabled": ("reset", "ch[0].state", HW.STATE_DISABLED),
-    "device_free": ("device", "ch[0].tc_stuck", RESET),
+    "device_free": ("device", "ch[0].stuck", RESET),
     "gone": ("stopping", "gone", 1),
 }
 

@@ -7,6 +7,7 @@ found by its name.
 
 import json
 import os
+import re
 
 import pytest
 
@@ -128,6 +129,10 @@ class Snapshots:
         self.job("snapshot-load", tag="all", vmstate="qcow2", devices=["qcow2"])
 
 
+# Parts of the device's state, which a field is called without.
+PARTS = re.compile(r"\b(?:sched|irq|xfer|periph|desc|tc|cnt)\.")
+
+
 class Stream:
     """A stream of which the fields of the loopdma device can be changed."""
 
@@ -156,7 +161,7 @@ class Stream:
                 name = prefix + field["name"]
                 if "index" in field or count > 1:
                     name += f"[{field.get('index', i)}]"
-                self.fields[name] = offset, field["size"]
+                self.fields[PARTS.sub("", name)] = offset, field["size"]
                 if "struct" in field:
                     self.walk(field["struct"]["fields"], offset, name + ".")
                 offset += field["size"]

@@ -25,6 +25,12 @@ class Register:
         return f"x-caps-mask={self.caps}"
 
 
+def field(name):
+    """What a register is called in a stream."""
+    short = name.removeprefix("CH_").removeprefix("TC_").lower()
+    return {"periph": "select", "drop_irq": "drop"}.get(short, short)
+
+
 def reserved(bits, value):
     """Reserved bits, one by one, beside a good value."""
     return {1 << bit | value: value for bit in bits}
