@@ -23,6 +23,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
 #define LOOPDMA_PERIPH_FIELDS \
     (LOOPDMA_CH_PERIPH_PATTERN | LOOPDMA_CH_PERIPH_SEED)
 
+/* Properties that the driver can see, see loopdma-vmstate.c. */
+#define LOOPDMA_CONFIG 12
+
 /**
  * LoopdmaState - the device
  * @parent_obj: the PCI function
@@ -33,6 +36,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
  * @caps: CAPS, fixed when realized
  * @pm_at: where its power management capability is, 0 if it has none
  * @vmstate_handler: tells when the VM stops and goes on
+ *
+ * @config: the properties that the driver can see, in a migration stream
  *
  * Protected by the BQL:
  *
@@ -55,6 +60,7 @@ struct LoopdmaState {
     uint32_t caps;
     uint8_t pm_at;
     VMChangeStateEntry *vmstate_handler;
+    uint32_t config[LOOPDMA_CONFIG];
 
     bool resetting;
     bool gone;

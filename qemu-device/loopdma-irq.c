@@ -613,22 +613,22 @@ static bool loopdma_irq_init_msix(LoopdmaIrq *irq, MemoryRegion *bar,
 bool loopdma_irq_init_pci(LoopdmaIrq *irq, MemoryRegion *bar, const char *mode,
                           bool table, Error **errp)
 {
-    /* All that the machine can do; or nothing else. */
+    ERRP_GUARD();
+    /* What the machine can do; the other modes are asked for. */
     bool any = !strcmp(mode, "auto") && msi_nonbroken;
+    unsigned messages = MIN(pow2ceil(irq->channels + 1), LOOPDMA_MSI_MAX);
 
     /* A function without any interrupt is to fail in the driver. */
     irq->has_intx = strcmp(mode, "none");
     pci_config_set_interrupt_pin(irq->pci->config, irq->has_intx);
 
-    if ((any || !strcmp(mode, "msix")) && table &&
-        !loopdma_irq_init_msix(irq, bar, errp)) {
+    /* At most 32 messages of MSI: with 32 channels, two share the last. */
+    if (((any || !strcmp(mode, "msix")) && table &&
+         !loopdma_irq_init_msix(irq, bar, errp)) ||
+        ((any || !strcmp(mode, "msi")) &&
+         msi_init(irq->pci, 0, messages, true, false, errp) < 0)) {
+        error_prepend(errp, "loopdma: irq-mode=%s: ", mode);
         return false;
-    }
-    if (any || !strcmp(mode, "msi")) {
-        /* At most 32 messages: with 32 channels, two share the last. */
-        unsigned messages = MIN(pow2ceil(irq->channels + 1), LOOPDMA_MSI_MAX);
-
-        return msi_init(irq->pci, 0, messages, true, false, errp) == 0;
     }
     return true;
 }

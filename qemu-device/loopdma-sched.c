@@ -221,6 +221,13 @@ static bool loopdma_kicked(LoopdmaChannel *ch)
     return ch->again;
 }
 
+/* Was it stopped meanwhile? */
+static bool loopdma_stopped(LoopdmaChannel *ch)
+{
+    QEMU_LOCK_GUARD(&ch->sched->lock);
+    return !loopdma_runnable(ch);
+}
+
 /* --- The steps of a batch, by whoever owns it ----------------------------- */
 
 static void loopdma_arm(LoopdmaChannel *ch, int64_t when)
@@ -596,14 +603,21 @@ static void loopdma_run_in_main(LoopdmaChannel *ch)
     }
     /* A channel that waits for its peer would only find that out again. */
     if ((!ch->waits || loopdma_kicked(ch)) && loopdma_prepare(ch, 0)) {
-        if (x->mem.revoked == LOOPDMA_REVOKED_NOT && x->nsegs && !s->sync) {
+        bool revoked = x->mem.revoked != LOOPDMA_REVOKED_NOT;
+
+        if (!revoked && x->nsegs && !s->sync) {
             loopdma_hand_over(ch);
             return;
         }
-        if (x->mem.revoked == LOOPDMA_REVOKED_NOT) {
+        if (!revoked) {
             loopdma_copy(ch);
         }
-        loopdma_sched_retire(ch);
+        if (revoked && loopdma_stopped(ch)) {
+            /* In D3hot nothing is written. */
+            loopdma_xfer_drop(x);
+        } else {
+            loopdma_sched_retire(ch);
+        }
         worked = true;
     }
     WITH_QEMU_LOCK_GUARD(&s->lock) {

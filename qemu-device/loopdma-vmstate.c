@@ -59,11 +59,71 @@ static bool loopdma_priority_valid(const LoopdmaState *s,
            (!ch->priority || (s->caps & LOOPDMA_CAPS_PRIORITY));
 }
 
+/*
+ * What a register or the BAR shows may not change under the driver: these are in
+ * the stream to be compared.
+ */
+static const struct {
+    const char *name;
+    size_t field;
+} loopdma_config[] = {
+    { "engines", offsetof(LoopdmaState, sched.engines) },
+    { "ring-max", offsetof(LoopdmaState, ring_max) },
+    { "max-len", offsetof(LoopdmaState, max_len) },
+    { "copy-align", offsetof(LoopdmaState, copy_align) },
+    { "addr-bits", offsetof(LoopdmaState, addr_bits) },
+    { "fifo-depth", offsetof(LoopdmaState, fifo_depth) },
+    { "fifo-widths", offsetof(LoopdmaState, fifo_widths) },
+    { "fifo-max-burst", offsetof(LoopdmaState, fifo_max_burst) },
+    { "max-sources", offsetof(LoopdmaState, max_sources) },
+    { "x-version", offsetof(LoopdmaState, x_version) },
+    { "x-id", offsetof(LoopdmaState, x_id) },
+    { "x-bar-size", offsetof(LoopdmaState, x_bar_size) },
+};
+
+static uint32_t loopdma_config_value(const LoopdmaState *s, unsigned i)
+{
+    return *(const uint32_t *)((const char *)s + loopdma_config[i].field);
+}
+
+static int loopdma_pre_save(void *opaque)
+{
+    LoopdmaState *s = opaque;
+    unsigned i;
+
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(loopdma_config) != LOOPDMA_CONFIG);
+    for (i = 0; i < LOOPDMA_CONFIG; i++) {
+        s->config[i] = loopdma_config_value(s, i);
+    }
+    return 0;
+}
+
+/* Does the stream come from a device with the same properties? */
+static bool loopdma_same_config(const LoopdmaState *s)
+{
+    unsigned i;
+
+    for (i = 0; i < LOOPDMA_CONFIG; i++) {
+        uint32_t own = loopdma_config_value(s, i);
+
+        if (s->config[i] != own) {
+            error_report("loopdma: %s is %" PRIu32 " in the migration stream, "
+                         "and %" PRIu32 " here: give both the same",
+                         loopdma_config[i].name, s->config[i], own);
+            return false;
+        }
+    }
+    return true;
+}
+
 static int loopdma_post_load(void *opaque, int version_id)
 {
     LoopdmaState *s = opaque;
     unsigned i;
 
+    if (version_id > 1 && !loopdma_same_config(s)) {
+        return -EINVAL;
+    }
     if (!loopdma_irq_valid(&s->irq, s->caps)) {
         error_report("loopdma: bad interrupt status in the migration stream");
         return -EINVAL;
@@ -269,8 +329,9 @@ static bool loopdma_has_msix(void *opaque, int version_id)
 
 const VMStateDescription vmstate_loopdma = {
     .name = "loopdma",
-    .version_id = 1,
+    .version_id = 2,
     .minimum_version_id = 1,
+    .pre_save = loopdma_pre_save,
     .post_load = loopdma_post_load,
     .fields = (VMStateField[]) {
         VMSTATE_PCI_DEVICE(parent_obj, LoopdmaState),
@@ -291,6 +352,7 @@ const VMStateDescription vmstate_loopdma = {
                                              sched.channels,
                                              vmstate_loopdma_channel,
                                              LoopdmaChannel),
+        VMSTATE_UINT32_ARRAY_V(config, LoopdmaState, LOOPDMA_CONFIG, 2),
         VMSTATE_END_OF_LIST()
     }
 };

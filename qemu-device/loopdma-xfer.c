@@ -202,15 +202,26 @@ void loopdma_xfer_release(LoopdmaXfer *x)
 }
 
 /**
+ * loopdma_xfer_drop: drop a batch of which nothing was moved
+ * @x: the work of a channel
+ *
+ * It is prepared anew.  What was carried over to it remains.
+ */
+void loopdma_xfer_drop(LoopdmaXfer *x)
+{
+    loopdma_xfer_release(x);
+    x->nops = 0;
+    x->prepared = false;
+}
+
+/**
  * loopdma_xfer_discard: drop a batch, and the op that was carried over to it
  * @x: the work of a channel
  */
 void loopdma_xfer_discard(LoopdmaXfer *x)
 {
-    loopdma_xfer_release(x);
+    loopdma_xfer_drop(x);
     x->bytes = 0;
-    x->nops = 0;
-    x->prepared = false;
     x->carried = false;
 }
 

@@ -217,6 +217,7 @@ bool loopdma_xfer_publish(LoopdmaXfer *x, const uint32_t *done,
                           const uint64_t *progress, uint32_t *arm);
 void loopdma_xfer_carry(LoopdmaXfer *x, unsigned count);
 void loopdma_xfer_release(LoopdmaXfer *x);
+void loopdma_xfer_drop(LoopdmaXfer *x);
 void loopdma_xfer_discard(LoopdmaXfer *x);
 bool loopdma_xfer_overlaps(const LoopdmaXfer *x, uint64_t first,
                            uint64_t last);

@@ -3,9 +3,11 @@
 
 from qtest.lib.dma import INT, Channel, nop
 from qtest.lib.hw import HW
-from qtest.lib.pci import CAP_MSI, CAP_MSIX, COMMAND, COMMAND_INTX_OFF, MESSAGE
+from qtest.lib.machine import PORT, Port
+from qtest.lib.pci import (CAP_MSI, CAP_MSIX, COMMAND, COMMAND_INTX_OFF, INTERRUPT_PIN,
+                           MESSAGE)
 from qtest.lib.qemu import expect, require
-from qtest.lib.suite import device, each
+from qtest.lib.suite import SYNC, device, each
 
 
 def make_error(ch):
@@ -384,3 +386,61 @@ def test_bus_master_off(dev):
     dev.write(HW.RAISE, 0)
     dev.no_message(0, "Bus Master Enable is clear")
     dev.no_message(1, "Bus Master Enable is clear")
+
+
+# --- machines without messages ------------------------------------------------
+
+# A machine whose interrupt controllers take no messages.
+NO_MESSAGES = ("-cpu", "486,-apic")
+
+
+@each("board", {"pc": "pc", "q35": "q35"})
+@each("properties", {"auto": "", "intx": "irq-mode=intx"})
+def test_no_messages(bench, board, properties):
+    """Where messages cannot be had, irq-mode=auto is INTx, and so the function has it alone."""
+    dev = bench.device(properties, extra=NO_MESSAGES, board=board)
+    expect((dev.capability(CAP_MSIX), dev.capability(CAP_MSI)), (0, 0), "MSI-X and MSI")
+    expect(dev.config(INTERRUPT_PIN, 1), 1, "interrupt pin")
+    # Where the table would be are registers, or nothing.
+    expect((dev.read(HW.MSIX_TABLE), dev.read(HW.MSIX_PBA)), (0, 0), "MSI-X structures")
+    ch = Channel(dev, 0).enable()
+    ch.works()
+    ch.run(nop(INT))
+    dev.m.until(lambda: dev.read(HW.INT_STATUS) == 1, "INT_STATUS")
+    dev.write(HW.INT_STATUS, 1)
+    expect(dev.read(HW.INT_STATUS), 0, "INT_STATUS")
+    dev.m.qmp.command("system_reset")
+    dev.m.until(lambda: dev.m.qmp.had("RESET"), "the reset of the machine")
+    dev.setup()
+    ch.enable().works()
+
+
+@each("mode", {"msix": "msix", "msi": "msi"})
+def test_no_messages_refused(bench, mode):
+    """There, a device that is to have nothing but messages is refused, and leaves nothing."""
+    machine = bench.machine(*NO_MESSAGES, board="pc", leaks=True).connect()
+    for pm in (True, False):
+        said = machine.qmp.refused("device_add", driver="loopdma", irq_mode=mode, pm=pm)
+        require("irq-mode" in said and mode in said, f"the message does not name irq-mode: {said}")
+    machine.qmp.command("device_add", driver="loopdma", irq_mode="intx")
+    machine.quit()
+    machine.gone = True
+    found = machine.lost("loopdma")
+    require(not found, "\n".join(found))
+    # On a PCI Express bus no device can be plugged in there: it ends QEMU.
+    bench.boot(f"irq-mode={mode}", extra=NO_MESSAGES).refuses()
+
+
+def test_refused_leaves_nothing(bench):
+    """Nor does one that is refused for another reason, as LeakSanitizer would tell."""
+    machine = bench.machine(*PORT, leaks=True).connect()
+    port = Port(machine)
+    for properties in ({"channels": 33}, {"max_len": 1}, {"irq_mode": "off"},
+                       {"irq_mode": "off", "x_bar_size": 5000}, {"fifo_depth": 100}):
+        machine.qmp.refused("device_add", driver="loopdma", bus="root", **properties)
+    port.add(SYNC, irq_mode="msix")
+    port.remove()
+    machine.quit()
+    machine.gone = True
+    found = machine.lost("loopdma")
+    require(not found, "\n".join(found))

@@ -2,15 +2,16 @@
 """Migration: everything goes on, and a bad stream is refused."""
 
 from qtest.lib import hw, migration
-from qtest.lib.dma import (CHAIN, DONE, INT, Channel, Result, copy, descriptor, nop, pattern,
-                           refused, rx, tx)
+from qtest.lib.dma import (CHAIN, DONE, INT, Channel, Result, aborted, copy, descriptor, nop,
+                           pattern, refused, rx, tx)
 from qtest.lib.hw import HW, ONES
-from qtest.lib.migration import MEMORY, begin, migrate, receive
+from qtest.lib.machine import PATH
+from qtest.lib.migration import MEMORY, begin, incoming, migrate, receive, refusal
 from qtest.lib.parity import Sources, flipped, stop_in
 from qtest.lib.pci import CAP_PM, Device
 from qtest.lib.qemu import MIB, Failed, expect, require
 from qtest.lib.registers import REGISTERS
-from qtest.lib.suite import ASYNC, ATONCE, BOTH, SYNC, each
+from qtest.lib.suite import ASYNC, ATONCE, BOTH, MODES, SYNC, each
 
 
 def registers(dev):
@@ -266,6 +267,170 @@ def test_twice(bench):
     require(dev.m.read(dst, 10000) == pattern(10000), "data differs")
 
 
+# --- after a stop -------------------------------------------------------------
+
+SIZE = 3 * MIB // 2
+
+
+def sends(ch, peer):
+    """A TX that fills the FIFO; returns what must be so when all is let go."""
+    src, dst = ch.m.buffer(pattern(10000)), ch.m.alloc(10000)
+    ch.submit(tx(src, 10000, 0, 10), nop(INT))
+    ch.fills(peer, 4090)
+
+    def end(ch, peer):
+        peer.outcome((rx(dst, 10000, 0, 10), DONE))
+        ch.wait()
+        ch.expect_results(0, DONE, DONE)
+        require(ch.m.read(dst, 10000) == pattern(10000), "data differs")
+    return end
+
+
+def receives(ch, peer):
+    """An RX that has something, and waits for more."""
+    src, dst = ch.m.buffer(pattern(100)), ch.m.alloc(100)
+    ch.submit(rx(dst, 100, 0, 16), nop(INT))
+    peer.run(tx(src, 40))
+    ch.stuck(0, "40 bytes of 100")
+
+    def end(ch, peer):
+        peer.outcome((tx(src + 40, 60), DONE))
+        ch.wait()
+        require(ch.m.read(dst, 100) == pattern(100), "data differs")
+    return end
+
+
+def paused(ch, peer):
+    end = sends(ch, peer)
+    ch.pause()
+
+    def go_on(ch, peer):
+        expect(ch.get(HW.CH_STATUS), HW.STATE_RUNNING | HW.CH_STATUS_PAUSED, "CH_STATUS")
+        ch.go_on()
+        end(ch, peer)
+    return go_on
+
+
+def copies(ch, settle=True):
+    """So many that none would be done at once."""
+    src, dst = ch.m.buffer(pattern(SIZE)), ch.m.alloc(SIZE)
+    first = ch.submit(*[copy(src, dst, SIZE, INT)] * 14)
+    if settle:
+        ch.m.settle()
+
+    def end(ch, _):
+        ch.wait()
+        ch.expect_results(first, *[DONE] * 14)
+        require(ch.m.read(dst, SIZE) == pattern(SIZE), "data differs")
+        expect(ch.get(HW.CH_CNT_BYTES_LO), 14 * SIZE, "CH_CNT_BYTES_LO")
+        ch.m.until(lambda: ch.dev.read(HW.INT_STATUS) == 1, "the interrupt")
+    return end
+
+
+def unfinished(ch, _):
+    """One of them is in progress, for all that is known."""
+    return copies(ch, settle=False)
+
+
+def control(register, value):
+    """Kept by a test control, until that is 0."""
+    def kept(ch, _):
+        ch.set(register, value)
+        end = copies(ch)
+        ch.stuck(0, "kept")
+
+        def go_on(ch, peer):
+            expect(ch.get(register), value, "test control")
+            ch.set(register, 0)
+            end(ch, peer)
+        return go_on
+    return kept
+
+
+def aborting(ch, peer):
+    """An abort has no effect yet, on a descriptor in progress and on the next."""
+    sends(ch, peer)
+    ch.set(HW.CH_TC_STUCK, HW.STUCK_WORK)
+    ch.submit(nop(INT))
+    ch.set(HW.CH_ABORT, 2)
+    ch.stuck(0, "stuck")
+
+    def go_on(ch, _):
+        ch.set(HW.CH_TC_STUCK, 0)
+        ch.wait()
+        ch.expect_results(0, aborted(10000 - 4090), aborted(0), DONE)
+    return go_on
+
+
+def stuck(level, stop):
+    """It does not admit that it was stopped, until it is let go."""
+    def stopping(ch, peer):
+        sends(ch, peer)
+        ch.set(HW.CH_TC_STUCK, level)
+        stop(ch)
+        expect(ch.state(), HW.STATE_STOPPING, "state")
+
+        def go_on(ch, _):
+            expect(ch.state(), HW.STATE_STOPPING, "state")
+            ch.set(HW.CH_TC_STUCK, 0)
+            ch.m.until(lambda: ch.state() == HW.STATE_DISABLED and not ch.get(HW.CH_CONTROL) and
+                       not ch.dev.read(HW.CONTROL), "DISABLED")
+            ch.enable().works()
+        return go_on
+    return stopping
+
+
+STANDING = {
+    "sends": sends, "receives": receives, "paused": paused, "unfinished": unfinished,
+    "held": control(HW.CH_TC_HOLD, 1), "delayed": control(HW.CH_TC_DELAY, 5000000),
+    "stuck": control(HW.CH_TC_STUCK, HW.STUCK_WORK), "aborting": aborting,
+    "stuck_stop": stuck(HW.STUCK_STOP, lambda ch: ch.set(HW.CH_CONTROL, 0)),
+    "stuck_reset": stuck(HW.STUCK_RESET,
+                         lambda ch: ch.set(HW.CH_CONTROL, HW.CH_CONTROL_RESET)),
+    "stuck_device": stuck(HW.STUCK_DEVICE, lambda ch: ch.dev.write(HW.CONTROL,
+                                                                   HW.CONTROL_RESET)),
+}
+
+
+def set_again(dev):
+    """The host sets test controls to what they are."""
+    for name in ("stuck[0]", "addr-bits[0]", "hold[0]", "delay[0]", "stuck[1]"):
+        value = dev.m.qmp.command("qom-get", path=PATH, property=name)
+        dev.m.qmp.command("qom-set", path=PATH, property=name, value=value)
+
+
+def stand_still(dev):
+    dev.m.qmp.command("stop")
+
+
+def sleep(dev):
+    dev.set_config(dev.capability(CAP_PM) + 4, 3, 2)
+
+
+# What makes the device end its turns.
+ENDS = {"stop": [stand_still, set_again], "d3hot": [sleep], "set": [set_again]}
+
+
+@each("mode, extra, situation, steps",
+      {f"{name}.{situation}.{end}": (*MODES[name], STANDING[situation], steps)
+       for name in ("sync", "async", "iommu") for situation in STANDING
+       for end, steps in ENDS.items()})
+def test_stands(bench, mode, extra, situation, steps):
+    """What a stop of whatever kind leaves is good in a stream, and goes on from there."""
+    dev = begin(bench, mode=mode, extra=extra)
+    ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
+    go_on = situation(ch, peer)
+    for step in steps:
+        step(dev)
+    there = migrate(bench, dev, mode=mode, extra=extra,
+                    state="paused" if stand_still in steps else "running")
+    if stand_still in steps:
+        there.m.qmp.command("cont")
+    if sleep in steps:
+        there.set_config(there.capability(CAP_PM) + 4, 0, 2)
+    go_on(ch.moved_to(there), peer.moved_to(there))
+
+
 # --- live ---------------------------------------------------------------------
 
 class Copier:
@@ -499,9 +664,9 @@ def test_pending(bench):
 
 # --- bad streams --------------------------------------------------------------
 
-def busy_stream(bench):
+def busy_stream(bench, properties="channels=2"):
     """A stream with a descriptor in progress in channel 0, and a FIFO with bytes in it."""
-    dev = begin(bench, "channels=2")
+    dev = begin(bench, properties)
     ch = Channel(dev, 0, log2=3).enable()
     ch.submit(tx(dev.m.buffer(pattern(8000)), 8000, 0, 16), nop())
     dev.m.settle()
@@ -548,9 +713,12 @@ def test_damaged(bench, field, value):
     require("loopdma" in message, f"the message does not name the device: {message}")
 
 
+ALIGNED = "channels=2,copy-align=4"
+
+
 def parity_stream(bench):
     """The same, but the descriptor in progress is a check of P and Q of two sources."""
-    stream = busy_stream(bench)
+    stream = busy_stream(bench, ALIGNED)
     fields = {"ctrl": HW.OP_PQ_CHECK, "src": 0x100000, "dst": 0x200000, "periph": 0, "arg": 2,
               "moved": 4096, "wrong": HW.STATUS_Q_WRONG}
     for name, value in fields.items():
@@ -562,7 +730,7 @@ def parity_stream(bench):
 def test_parity_stream_good(bench):
     """What the next cases damage is good as it is."""
     parity_stream(bench).save(bench.directory / "good")
-    machine = receive(bench, "good", "channels=2,copy-align=4").connect()
+    machine = receive(bench, "good", ALIGNED).connect()
     machine.until(lambda: machine.qmp.command("query-status")["running"], "a running machine")
     ch = Channel(Device(machine, fresh=False), 0)
     machine.until(lambda: ch.get(HW.CH_CNT_DESCRIPTORS), "the end of the check")
@@ -583,7 +751,7 @@ PARITY_DAMAGE = {
 def test_damaged_parity(bench, field, value):
     """A descriptor in progress that cannot have passed the checks is refused."""
     parity_stream(bench).set(field, value).save(bench.directory / "damaged")
-    receive(bench, "damaged", "channels=2,copy-align=4").refuses()
+    receive(bench, "damaged", ALIGNED).refuses()
 
 
 def test_damaged_finding(bench):
@@ -630,6 +798,43 @@ def test_other_configuration(bench, properties):
     """A stream does not fit a device that is configured in another way."""
     busy_stream(bench)
     receive(bench, "stream", properties).refuses()
+
+
+# What two devices may differ in: a value at the source, and another at the destination.
+DIFFERENCES = {
+    "max-len": ("4M", "1M"), "addr-bits": (64, 48), "copy-align": (0, 2),
+    "fifo-widths": (0x7f, 0x01), "fifo-max-burst": (256, 16), "max-sources": (16, 8),
+    "ring-max": (65536, 1024), "engines": (2, 1), "x-version": (0x10003, 0x10002),
+    "x-id": (HW.ID_MAGIC, HW.ID_MAGIC ^ 1), "x-bar-size": ("64K", "128K"),
+}
+
+
+@each("name, values", {name.replace("-", "_"): (name, values)
+                       for name, values in DIFFERENCES.items()})
+def test_difference_refused(bench, name, values):
+    """A device with another value of a property does not take a stream, and names it."""
+    for n, (source, destination) in enumerate((values, values[::-1])):
+        dev = begin(bench, f"{name}={source}", ASYNC)
+        migration.save(dev.m, bench.directory / f"stream{n}")
+        machine = bench.boot(f"{name}={destination}", ASYNC, memory=MEMORY,
+                             extra=incoming(bench.directory / f"stream{n}"))
+        said = refusal(machine)
+        require(any("loopdma" in line and name in line for line in said.splitlines()),
+                f"no line names {name}: {said}")
+
+
+@each("mode", BOTH)
+@each("which", {"source": 0, "destination": 1})
+def test_difference_none(bench, mode, which):
+    """With the same values on both sides, whatever they are, the stream is loaded."""
+    properties = ",".join(f"{name}={values[which]}" for name, values in DIFFERENCES.items())
+    dev = begin(bench, properties, mode)
+    ch = Channel(dev, 0, log2=6).enable()
+    ch.copies(pattern(1000), align=4)
+    there = migrate(bench, dev, mode=mode, properties=properties)
+    same(registers(dev), registers(there))
+    ch = ch.moved_to(there)
+    ch.copies(pattern(1000), align=4)
 
 
 def use(machine):

@@ -4,12 +4,12 @@
 from qtest.lib import migration
 from qtest.lib.dma import DONE, INT, Channel, copy, nop, pattern, tx
 from qtest.lib.hw import HW, ONES
-from qtest.lib.machine import PATH
+from qtest.lib.machine import PATH, PORT, Port, sleep, wake_up
 from qtest.lib.migration import MEMORY, begin, migrate
-from qtest.lib.pci import CAP_MSIX, CAP_PM, COMMAND, COMMAND_MASTER
+from qtest.lib.pci import CAP_EXPRESS, CAP_MSIX, CAP_PM, COMMAND, COMMAND_MASTER
 from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.reset import after_reset
-from qtest.lib.suite import BOTH, MODES, device, each
+from qtest.lib.suite import ASYNC, BOTH, MODES, device, each
 
 D0, D1, D2, D3HOT = range(4)
 NO_SOFT_RESET = 8
@@ -169,6 +169,58 @@ def test_reset(dev, how):
     dev.setup()
     after_reset(ch)
     ch.enable().works()
+
+
+def write(function, at, value):
+    """A write of 16 bits to configuration space as commands of the qtest protocol."""
+    return [f"outl 0xcf8 {function.select | at & ~3:#x}", f"outw {0xcfc | at & 2:#x} {value:#x}"]
+
+
+def wakeup(machine):
+    sleep(machine)
+    wake_up(machine)
+
+
+def system_reset(machine):
+    machine.qmp.command("system_reset")
+    machine.until(lambda: machine.qmp.had("RESET"), "the reset")
+
+
+# What is written, and what is done after that.
+RESETS = {
+    "function": (lambda dev, port: write(dev, dev.capability(CAP_EXPRESS) + 8, 1 << 15), None),
+    "bus": (lambda dev, port: [*write(port, 0x3e, 1 << 6), *write(port, 0x3e, 0)], None),
+    "machine": (lambda dev, port: [], system_reset),
+    "wakeup": (lambda dev, port: [], wakeup),
+}
+
+
+@each("written, done", RESETS)
+def test_reset_starts_nothing(bench, written, done):
+    """A reset in D3hot lets nothing go on: no byte is written from there on."""
+    machine = bench.machine(*PORT).connect()
+    port = Port(machine)
+    dev = port.add(ASYNC, channels=32, engines=4, spin_us=1000)
+    channels = [Channel(dev, n) for n in range(32)]
+    length = 1 << 15
+    src, dst = machine.buffer(pattern(length)), machine.alloc(length * len(channels))
+    for _ in range(20):
+        dev.setup()
+        for n, ch in enumerate(channels):
+            ch.enable().post(*[copy(src, dst + n * length, length)] * 15)
+        # All that lies between is what the CPU needs for it: engines that look for work do so.
+        machine.qtest.batch([
+            *(ch.write_line(HW.CH_DOORBELL, ch.head) for ch in channels),
+            *write(dev, dev.capability(CAP_PM) + 4, D3HOT),
+            f"memset {dst:#x} {length * len(channels):#x} 0x77", *written(dev, port)])
+        if done:
+            done(machine)
+        machine.settle()
+        require(machine.read(dst, length * len(channels)) == b"\x77" * length * len(channels),
+                "memory was touched by a function that was reset in D3hot")
+        # The machine's reset takes the bus away.
+        port = Port(machine)
+        expect(state(dev), NO_SOFT_RESET, "PMCSR after the reset")
 
 
 def test_gone(dev):

@@ -3,7 +3,7 @@
 
 from qtest.lib.hw import HW
 from qtest.lib.pci import BAR, CAP_EXPRESS, Device, Function
-from qtest.lib.suite import SYNC
+from qtest.lib.suite import ASYNC, SYNC
 
 # Where nothing is, and where firmware is.
 UNASSIGNED = 0xd0000000
@@ -37,9 +37,12 @@ class Port(Function):
         # Power controller and power indicator.
         self.change_config(self.control, 0x0700, 0x0100 if on else 0x0700)
 
-    def add(self, mode):
+    def add(self, mode, **properties):
+        if mode is ASYNC:
+            properties["at_once_bytes"] = 0
         self.m.qmp.command("device_add", driver="loopdma", id="dma", bus="root",
-                           test_controls=True, sync="on" if mode is SYNC else "off")
+                           test_controls=True, sync="on" if mode is SYNC else "off",
+                           **properties)
         return Device(self.m, slot=0, bus=1)
 
     def remove(self):
@@ -48,3 +51,35 @@ class Port(Function):
         self.power(False)
         self.m.until(lambda: self.m.qmp.had("DEVICE_DELETED"), "end of the unplug")
         self.power(True)
+
+    def reset_bus(self):
+        self.change_config(0x3e, 0, 1 << 6)
+        self.change_config(0x3e, 1 << 6, 0)
+
+
+def sleep(machine):
+    """Suspends the machine to RAM, as a guest does on q35."""
+    bridge = Function(machine, slot=31)
+    bridge.set_config(0x40, 0x600 | 1)              # PMBASE
+    bridge.set_config(0x44, 0x80, 1)                # ACPI is enabled
+    machine.qtest.put("outw", 0x604, 1 << 13 | 1 << 10)
+    machine.until(lambda: machine.qmp.had("SUSPEND"), "a machine that sleeps")
+
+
+def wake_up(machine):
+    machine.qmp.command("system_wakeup")
+    machine.until(lambda: machine.qmp.had("WAKEUP"), "a machine that is awake")
+
+
+class Ecam:
+    """Configuration space as memory: what a message of the device can reach."""
+    BASE = 0xb0000000
+
+    def __init__(self, machine):
+        host = Function(machine, slot=0)
+        # PCIEXBAR: 256 MiB, enabled.
+        host.set_config(0x64, 0)
+        host.set_config(0x60, self.BASE | 1)
+
+    def at(self, function, offset):
+        return self.BASE + ((function.select & 0xffff00) << 4) + offset

@@ -48,9 +48,9 @@ def incoming(path):
     return ("-incoming", f"exec:cat {path}")
 
 
-def load(bench, path, like, properties="", state="running", **options):
+def load(bench, path, like, properties="", state="running", extra=(), **options):
     """The device of a machine that begins with a stream; `like` is the one it is from."""
-    machine = bench.boot(properties, extra=incoming(path), **options).connect()
+    machine = bench.boot(properties, extra=(*incoming(path), *extra), **options).connect()
     return arrived(machine, like, state)
 
 
@@ -94,6 +94,16 @@ def live(bench, dev, work, passes=4, **options):
     source.command("migrate-continue", state="pre-switchover")
     dev.m.until(lambda: status() == "completed", "end of the migration")
     return arrived(machine, dev)
+
+
+def refusal(machine):
+    """A machine must not take the stream that it begins with; returns what it says."""
+    try:
+        machine.connect()
+        machine.until(lambda: machine.qmp.command("query-status")["running"], "an end")
+    except Failed:
+        return machine.refuses()
+    raise Failed("the stream is not refused")
 
 
 class Snapshots:
@@ -188,8 +198,8 @@ class Stream:
 MEMORY = 8
 
 
-def begin(bench, properties="", mode=SYNC, memory=MEMORY):
-    return bench.device(properties, mode, memory=memory)
+def begin(bench, properties="", mode=SYNC, memory=MEMORY, **options):
+    return bench.device(properties, mode, memory=memory, **options)
 
 
 def migrate(bench, dev, memory=MEMORY, **options):

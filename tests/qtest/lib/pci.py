@@ -115,10 +115,11 @@ class Device(Function):
         self.change_config(at + 2, 0xc000, 0x8000)
         return count
 
-    def msix_entry(self, vector, address, masked=0):
+    def msix_entry(self, vector, address, masked=0, data=None):
         entry = HW.MSIX_TABLE + 16 * vector
+        data = MESSAGE + vector if data is None else data
         for i, word in enumerate(struct.unpack("<IIII", struct.pack(
-                "<QII", address, MESSAGE + vector, masked))):
+                "<QII", address, data, masked))):
             self.write(entry + 4 * i, word)
 
     def took(self, vector):

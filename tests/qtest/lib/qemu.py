@@ -10,6 +10,7 @@ import contextlib
 import json
 import mmap
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -169,23 +170,29 @@ def command_line(qemu, log, memory, board):
 
 def sanitized(report):
     """The environment in which a QEMU with a sanitizer reports into files; no other cares."""
-    # Leaks are not looked for: QEMU ends without freeing what it had all its life.  What
-    # glib would hand from thread to thread under locks of its own is not seen to be.
+    # Leaks are not looked for, unless a case knows which: QEMU ends without freeing what it
+    # had all its life.  What glib would hand from thread to thread under locks of its own is
+    # not seen to be.
+    leaks = int(report.name == "leaks")
     return dict(os.environ, G_SLICE="always-malloc",
-                ASAN_OPTIONS=f"log_path={report}:detect_leaks=0",
+                ASAN_OPTIONS=f"log_path={report}:detect_leaks={leaks}",
+                LSAN_OPTIONS="exitcode=0",
                 UBSAN_OPTIONS=f"log_path={report}:print_stacktrace=1",
                 TSAN_OPTIONS=f"log_path={report}:suppressions={SUPPRESSIONS}:history_size=7:"
                 "second_deadlock_stack=1")
 
 
 class Machine:
-    """A machine with a memory of so many MiB, and the arguments given."""
+    """A machine with a memory of so many MiB, and the arguments given.
 
-    def __init__(self, qemu, directory, arguments=(), memory=64, board="q35"):
+    With `leaks` the case is told of memory that is lost, see lost().
+    """
+
+    def __init__(self, qemu, directory, arguments=(), memory=64, board="q35", leaks=False):
         directory.mkdir(parents=True)
         self.log = directory / "qemu.log"
         self.errors = directory / "stderr"
-        self.report = directory / "sanitizer"
+        self.report = directory / ("leaks" if leaks else "sanitizer")
         self.size = memory * MIB
         self.low = 2 * GIB if self.size >= 0xb0000000 else self.size
         self.next = MIB
@@ -246,6 +253,13 @@ class Machine:
             for line in (self.qtest.line, self.qmp.line):
                 line.sock.close()
             self.ram.close()
+
+    def lost(self, whose):
+        """What LeakSanitizer has found of somebody's, if QEMU was built with it and has ended."""
+        text = "".join(path.read_text(encoding="utf-8", errors="replace")
+                       for path in self.log.parent.glob("leaks.*"))
+        require(not re.search("ERROR: AddressSanitizer|runtime error:|WARNING: Thread", text), text)
+        return [part for part in text.split("\n\n") if " leak of " in part and whose in part]
 
     def obituary(self):
         """What QEMU's end says, if it has ended by itself, and not well."""
