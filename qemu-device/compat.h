@@ -47,10 +47,12 @@
 #include "sysemu/runstate.h"
 #include "sysemu/qtest.h"
 #include "sysemu/cpu-timers.h"
+#include "sysemu/xen.h"
 #else
 #include "system/reset.h"
 #include "system/runstate.h"
 #include "system/qtest.h"
+#include "system/xen.h"
 #if LOOPDMA_QEMU_BEFORE(10, 1)
 #include "system/cpu-timers.h"
 #else
@@ -86,6 +88,19 @@
 #else
 #define LOOPDMA_CLASS_CONST const
 #endif
+
+/*
+ * Is there guest memory that QEMU has no mapping of?  Xen has some of it mapped
+ * at a time; a confidential guest, since QEMU 9.1, has private memory.
+ */
+static inline bool loopdma_has_foreign_ram(void)
+{
+#if LOOPDMA_QEMU_BEFORE(9, 1)
+    return xen_enabled();
+#else
+    return xen_enabled() || machine_require_guest_memfd(current_machine);
+#endif
+}
 
 /* memory_access_is_direct() looks at the attributes since QEMU 10.0. */
 static inline bool loopdma_is_direct(MemoryRegion *mr, bool is_write,

@@ -42,6 +42,20 @@ bool loopdma_dev_config_valid(const LoopdmaState *s, const LoopdmaChannel *ch)
            ch->irq.vector <= s->sched.channels;
 }
 
+/* An engine may change it, to ERROR. */
+static enum loopdma_hw_state loopdma_state(LoopdmaChannel *ch)
+{
+    QEMU_LOCK_GUARD(&ch->sched->lock);
+    return ch->state;
+}
+
+/* The same. */
+static bool loopdma_is_paused(LoopdmaChannel *ch)
+{
+    QEMU_LOCK_GUARD(&ch->sched->lock);
+    return ch->paused;
+}
+
 /* A channel changes its state, not by an error. */
 static void loopdma_set_state(LoopdmaChannel *ch, enum loopdma_hw_state state)
 {
@@ -99,7 +113,7 @@ static void loopdma_disable(LoopdmaChannel *ch, bool retire, bool hung)
         loopdma_sched_discard(ch);
     }
     ch->enabled = false;
-    loopdma_set_state(ch, hung && ch->state == LOOPDMA_STATE_RUNNING
+    loopdma_set_state(ch, hung && loopdma_state(ch) == LOOPDMA_STATE_RUNNING
                           ? LOOPDMA_STATE_STOPPING : LOOPDMA_STATE_DISABLED);
     if (owned) {
         loopdma_sched_resume(ch);
@@ -227,7 +241,7 @@ static void loopdma_guest_fail(LoopdmaChannel *ch, const char *name,
     if (owned) {
         loopdma_sched_discard(ch);
     }
-    if (ch->state == LOOPDMA_STATE_RUNNING) {
+    if (loopdma_state(ch) == LOOPDMA_STATE_RUNNING) {
         loopdma_sched_fail(ch, error);
     }
     if (owned) {
@@ -372,7 +386,7 @@ static void loopdma_end_hang(LoopdmaState *s, LoopdmaChannel *ch)
         if (ch->tc.stuck < LOOPDMA_STUCK_RESET) {
             loopdma_reset_channel(s, ch);
         }
-    } else if (ch->state == LOOPDMA_STATE_STOPPING &&
+    } else if (loopdma_state(ch) == LOOPDMA_STATE_STOPPING &&
                ch->tc.stuck < LOOPDMA_STUCK_STOP) {
         /* What the peer has sent meanwhile. */
         loopdma_clear_fifo(ch);
@@ -461,13 +475,13 @@ void loopdma_dev_control(LoopdmaState *s, LoopdmaChannel *ch, uint32_t val)
     }
     if (reset) {
         loopdma_guest_reset_channel(s, ch);
-    } else if (enable && ch->state == LOOPDMA_STATE_STOPPING) {
+    } else if (enable && loopdma_state(ch) == LOOPDMA_STATE_STOPPING) {
         loopdma_guest_error("channel %u: enabled while it stops", ch->index);
     } else if (enable && !ch->enabled) {
         loopdma_enable(s, ch);
     } else if (!enable && ch->enabled) {
         loopdma_disable(ch, true, ch->tc.stuck >= LOOPDMA_STUCK_STOP);
-    } else if (ch->enabled && pause != ch->paused) {
+    } else if (ch->enabled && pause != loopdma_is_paused(ch)) {
         loopdma_set_paused(ch, pause);
     }
 }

@@ -545,7 +545,7 @@ static bool loopdma_has_to_wait(const LoopdmaChannel *ch)
     const LoopdmaSched *s = ch->sched;
     unsigned i;
 
-    for (i = 0; s->sync && i < s->channels; i++) {
+    for (i = 0; (s->sync || s->exact) && i < s->channels; i++) {
         if (s->ch[i].owner == LOOPDMA_OWNER_MAIN &&
             s->ch[i].priority > ch->priority) {
             return true;
@@ -605,7 +605,7 @@ static void loopdma_run_in_main(LoopdmaChannel *ch)
     if ((!ch->waits || loopdma_kicked(ch)) && loopdma_prepare(ch, 0)) {
         bool revoked = x->mem.revoked != LOOPDMA_REVOKED_NOT;
 
-        if (!revoked && x->nsegs && !s->sync) {
+        if (!revoked && x->nsegs && !s->sync && !s->exact) {
             loopdma_hand_over(ch);
             return;
         }

@@ -12,7 +12,8 @@
  * that rings the doorbell.  Behind an IOMMU, where a translation may fault and
  * a fault interrupts, prepare and write back run in the channel's bottom half,
  * which holds the BQL, and only copy runs in an engine.  In synchronous mode
- * the bottom half does all.
+ * the bottom half does all; with exact=on, too, so that nothing is copied after
+ * the guest has taken it out of the IOMMU: to do that it needs the BQL.
  *
  * Engines never take the BQL, and never call what may take it; so whoever holds
  * the BQL may wait for an engine.  An engine that is free takes a channel of
@@ -161,6 +162,7 @@ typedef struct LoopdmaChannel {
  * @channels: number of channels
  * @engines: number of engines
  * @sync: everything is done in the main loop
+ * @exact: behind an IOMMU the copy is done there, too
  * @progress: CAPS.PROGRESS
  * @spin_us: how long an engine looks for work before it sleeps
  * @at_once_bytes: what the vCPU that rings the doorbell may move
@@ -184,6 +186,7 @@ struct LoopdmaSched {
     uint32_t channels;
     uint32_t engines;
     bool sync;
+    bool exact;
     bool progress;
     uint32_t spin_us;
     uint32_t at_once_bytes;

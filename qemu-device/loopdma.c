@@ -103,6 +103,12 @@ static bool loopdma_check_properties(LoopdmaState *s, Error **errp)
                              true, errp)) {
         return false;
     }
+    if (loopdma_has_foreign_ram()) {
+        error_setg(errp, "loopdma: the memory of this guest is not mapped in "
+                   "QEMU all the time (Xen, or a confidential guest): the "
+                   "device cannot be used here");
+        return false;
+    }
     if (!s->irq_mode) {
         s->irq_mode = g_strdup("auto");
     }
@@ -506,6 +512,7 @@ static LOOPDMA_PROP_CONST Property loopdma_properties[] = {
                        4 * KiB),
     DEFINE_PROP_STRING("irq-mode", LoopdmaState, irq_mode),
     DEFINE_PROP_ON_OFF_AUTO("sync", LoopdmaState, sync_mode, ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_BOOL("exact", LoopdmaState, sched.exact, false),
     DEFINE_PROP_BOOL("pm", LoopdmaState, pm, true),
     DEFINE_PROP_BOOL("test-controls", LoopdmaState, test_controls, false),
     DEFINE_PROP_UINT16("vendor-id", LoopdmaState, vendor_id,
