@@ -2,7 +2,6 @@
 # What a machine for people has beside devices.mak.  A name that a version of QEMU does not
 # know is left out.
 CONFIG_MICROVM=y
-CONFIG_AMD_IOMMU=y
 CONFIG_VIRTIO_IOMMU=y
 # Bridges, and buses with an IOMMU or a NUMA node of their own.
 CONFIG_I82801B11=y

@@ -4,6 +4,7 @@
 CONFIG_Q35=y
 CONFIG_I440FX=y
 CONFIG_VTD=y
+CONFIG_AMD_IOMMU=y
 # The guests' clock, see scripts/lib/guest.py.
 CONFIG_HPET=y
 CONFIG_PCIE_PORT=y
