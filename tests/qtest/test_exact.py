@@ -6,9 +6,7 @@ from qtest.lib.hw import HW
 from qtest.lib.iommu import MODELS
 from qtest.lib.qemu import MIB, require
 from qtest.lib.reset import device_reset
-from qtest.lib.suite import ASYNC, each
-
-EXACT = f"{ASYNC},exact=on"
+from qtest.lib.suite import EXACT, each
 
 # What all copies use is no more than an IOMMU keeps translations of: what was unmapped and not
 # flushed yet is still copied to.

@@ -7,7 +7,9 @@ from qtest.lib.iommu import ARGUMENTS, PAGE, READ, WRITE, Iommu
 from qtest.lib.parity import Sources
 from qtest.lib.pci import BAR
 from qtest.lib.qemu import MIB, expect, require
-from qtest.lib.suite import ASYNC, BOTH, each
+from qtest.lib.suite import ASYNC, BOTH, EXACT, each
+
+MODES = {**BOTH, "exact": EXACT}
 
 # Where the bus sees what a case uses of memory: the address of the CPU plus this.
 SHIFT = 0x4000000000
@@ -37,7 +39,7 @@ class Behind:
         return self.m.read(bus - SHIFT, size)
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_mapped(bench, mode):
     """Everything goes through the IOMMU: ring, record and buffers."""
     made = Behind(bench, mode)
@@ -46,7 +48,7 @@ def test_mapped(bench, mode):
         ch.copies(pattern(length))
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_scattered(bench, mode):
     """Pages that are next to each other on the bus may be anywhere in memory."""
     made = Behind(bench, mode)
@@ -82,7 +84,7 @@ def shuffled(made, sources, first):
     return at
 
 
-@each("mode, count", {f"{name}.{count}": (mode, count) for name, mode in BOTH.items()
+@each("mode, count", {f"{name}.{count}": (mode, count) for name, mode in MODES.items()
                       for count in (1, 3, 16)})
 def test_scattered_sources(bench, mode, count):
     """Sources whose pages are anywhere, each with another offset in its pages."""
@@ -100,7 +102,7 @@ def test_scattered_sources(bench, mode, count):
     expect(ch.get(HW.CH_CNT_BYTES_LO), 2 * length, "CH_CNT_BYTES_LO")
 
 
-@each("mode, which", {f"{name}.{which}": (mode, which) for name, mode in BOTH.items()
+@each("mode, which", {f"{name}.{which}": (mode, which) for name, mode in MODES.items()
                       for which in range(5)})
 def test_hole_in_parity(bench, mode, which):
     """A page of a source, of P or of Q is not mapped: what counts was moved in all."""
@@ -122,7 +124,7 @@ def test_hole_in_parity(bench, mode, which):
     ch.outcome((sources.pq(p, q), DONE), (sources.pq_check(p, q), DONE))
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_rights_of_results(bench, mode):
     """What is checked need not be writable; what is added to must be readable, too."""
     made = Behind(bench, mode)
@@ -142,7 +144,7 @@ def test_rights_of_results(bench, mode):
     require(made.read(p, PAGE) == sources.p(), "the page that is not writable")
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_source_list(bench, mode):
     """The source list is read through the IOMMU, page by page."""
     made = Behind(bench, mode)
@@ -159,7 +161,7 @@ def test_source_list(bench, mode):
     ch.outcome((sources.xor(dst), Result(HW.ST_READ, 64, sources.list)))
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_not_mapped(bench, mode):
     """READ, WRITE: fault_addr is the bus address that the IOMMU refuses."""
     made = Behind(bench, mode)
@@ -180,7 +182,7 @@ def partly(ch, data, status, length, fault, good):
     return length - result.residue
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_hole(bench, mode):
     """A buffer with a page that is not mapped: what counts as moved was moved."""
     made = Behind(bench, mode)
@@ -198,7 +200,7 @@ def test_hole(bench, mode):
     partly(ch, copy(src, dst, length), HW.ST_WRITE, length, dst + 3 * PAGE, 3 * PAGE)
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_rights(bench, mode):
     """A page may be readable or writable only."""
     made = Behind(bench, mode)
@@ -212,7 +214,7 @@ def test_rights(bench, mode):
     expect(made.read(one, PAGE), pattern(PAGE), "the page that is not writable")
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_paused(bench, mode):
     """A paused channel touches nothing: what is mapped anew meanwhile is what it finds."""
     made = Behind(bench, mode, properties="fifo-depth=4096")
@@ -238,7 +240,7 @@ def test_paused(bench, mode):
             pattern(3 * PAGE)[2 * PAGE:], "data differs")
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_progress_unwritable(bench, mode):
     """ERROR, WRITEBACK, if the progress of what is held cannot be written."""
     made = Behind(bench, mode)
@@ -251,7 +253,7 @@ def test_progress_unwritable(bench, mode):
     ch.expect_error("WRITEBACK")
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_not_ram(bench, mode):
     """What the IOMMU maps to a device's registers is an error, too."""
     made = Behind(bench, mode)
@@ -262,7 +264,7 @@ def test_not_ram(bench, mode):
                (copy(dst, bus, 64), Result(HW.ST_WRITE, 64, bus)))
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_ring(bench, mode):
     """A ring that is not mapped: ERROR, FETCH; one that is read-only: WRITEBACK."""
     made = Behind(bench, mode)
@@ -280,7 +282,7 @@ def test_ring(bench, mode):
     ch.works()
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_record(bench, mode):
     """A completion record that is not mapped: ERROR, WRITEBACK."""
     made = Behind(bench, mode)
@@ -296,7 +298,7 @@ def test_record(bench, mode):
     ch.works()
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_unmapped(bench, mode):
     """What was unmapped is not touched any more."""
     made = Behind(bench, mode)
@@ -311,7 +313,7 @@ def test_unmapped(bench, mode):
     ch.outcome((copy(src, dst, PAGE), DONE))
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_unmapped_page(bench, mode):
     """A page is unmapped and invalidated by itself; its neighbours stay mapped."""
     made = Behind(bench, mode)
@@ -328,7 +330,7 @@ def test_unmapped_page(bench, mode):
         made.iommu.map(at, at - SHIFT)
 
 
-@each("mode, kind", {f"{name}.{kind}": (mode, kind) for name, mode in BOTH.items()
+@each("mode, kind", {f"{name}.{kind}": (mode, kind) for name, mode in MODES.items()
                      for kind in ("all", "pages")})
 def test_unmapped_busy(bench, mode, kind):
     """Unmapping while the device copies: when it is through, the page is not touched."""
@@ -358,7 +360,7 @@ def test_unmapped_busy(bench, mode, kind):
                 "a copy has another status than OK and WRITE")
 
 
-@each("mode, what", {f"{name}.{what}": (mode, what) for name, mode in BOTH.items()
+@each("mode, what", {f"{name}.{what}": (mode, what) for name, mode in MODES.items()
                      for what in ("source", "p", "q")})
 def test_parity_unmapped_busy(bench, mode, what):
     """The same while it computes: of a source, of P, of Q."""
@@ -389,7 +391,7 @@ def test_parity_unmapped_busy(bench, mode, what):
                 "memory was read after the unmap")
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_invalidated_across_interrupts(bench, mode):
     """An invalidation may reach across the interrupt range, where no memory is."""
     made = Behind(bench, mode)
@@ -399,7 +401,7 @@ def test_invalidated_across_interrupts(bench, mode):
         ch.works()
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_loopback(bench, mode):
     """TX and RX through the IOMMU, and their errors."""
     made = Behind(bench, mode)
@@ -416,7 +418,7 @@ def test_loopback(bench, mode):
     expect((result.status, result.fault), (HW.ST_WRITE, far), "status and fault_addr of RX")
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_interrupts(bench, mode):
     """A message is a memory write of the device, and goes through the IOMMU, too."""
     made = Behind(bench, mode)
@@ -459,7 +461,7 @@ def test_stopped_busy(bench, stop):
         ch.enable()
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_held_and_stopped(bench, mode):
     """A channel that is held goes on after the machine was stopped."""
     made = Behind(bench, mode)
@@ -474,7 +476,7 @@ def test_held_and_stopped(bench, mode):
     require(made.read(dst, 10000) == pattern(10000), "data differs")
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_function_reset(bench, mode):
     """FLR is the way out of IOMMU faults."""
     made = Behind(bench, mode)
@@ -491,7 +493,7 @@ def test_function_reset(bench, mode):
         ch.enable().works()
 
 
-@each("mode", BOTH)
+@each("mode", MODES)
 def test_translation_off_and_on(bench, mode):
     """Before the IOMMU translates, bus addresses are those of the CPU."""
     dev = bench.device(mode=mode, extra=ARGUMENTS)

@@ -8,7 +8,7 @@ from qtest.lib.iommu import ARGUMENTS, Iommu
 from qtest.lib.parity import Sources
 from qtest.lib.pci import MESSAGE
 from qtest.lib.qemu import MIB, expect, require
-from qtest.lib.suite import ASYNC, BOTH, SYNC, device, each
+from qtest.lib.suite import ASYNC, BOTH, EXACT, SYNC, device, each
 
 ENABLE = HW.CH_CONTROL_ENABLE
 PAUSE = HW.CH_CONTROL_PAUSE
@@ -247,7 +247,7 @@ LENGTH = 4 * MIB
 COUNT = 8
 
 MODES = {"sync": (SYNC, False), "async": (ASYNC, False), "sync_iommu": (SYNC, True),
-         "async_iommu": (ASYNC, True)}
+         "async_iommu": (ASYNC, True), "exact_iommu": (EXACT, True)}
 
 
 class Long:

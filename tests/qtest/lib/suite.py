@@ -21,11 +21,14 @@ SYNC = "sync=on,test-controls=on"
 ASYNC = "sync=off,test-controls=on,at-once-bytes=0"
 ATONCE = "sync=off,test-controls=on"
 
+# Behind an IOMMU all of it in the main loop, although there are engines.
+EXACT = f"{ASYNC},exact=on"
+
 BOTH = {"sync": SYNC, "async": ASYNC}
 
 # With the arguments of the machine; behind an IOMMU only the copying is done in engines.
 MODES = {"sync": (SYNC, ()), "async": (ASYNC, ()), "atonce": (ATONCE, ()),
-         "iommu": (ASYNC, ARGUMENTS)}
+         "iommu": (ASYNC, ARGUMENTS), "exact": (EXACT, ARGUMENTS)}
 
 
 # @device("channels=4", mode=ASYNC): the device of a case that is not the default one.
