@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """exact=on: behind an IOMMU, whatever its model, nothing is moved after it was unmapped."""
 
+import base64
+
 from qtest.lib.dma import Channel, copy, pattern
 from qtest.lib.hw import HW
-from qtest.lib.iommu import MODELS
-from qtest.lib.qemu import MIB, require
+from qtest.lib.iommu import ARGUMENTS, MODELS
+from qtest.lib.priority import higher_first
+from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.reset import device_reset
 from qtest.lib.suite import EXACT, each
 
@@ -68,3 +71,52 @@ def test_untouched(bench, model, flush):
         require(not touched, "memory was touched after the unmap")
         was_busy |= busy
     require(was_busy, "all was copied before, each time")
+
+
+# --- who does the work ----------------------------------------------------------
+
+# The CPU has so much to do before it lets go of the machine.
+MEANWHILE = "memset 0x2000000 0x1000000 0x0"
+
+
+def meanwhile(dev, ch):
+    """Has it copy to memory that the CPU writes to; is what that wrote there after a while?"""
+    src, dst = dev.m.buffer(pattern(MIB)), dev.m.alloc(MIB)
+    answers = []
+
+    def caught():
+        dev.m.write(dst, bytes(MIB))
+        ch.submit(*[copy(src, dst, MIB)] * COPIES)
+        dev.m.until(lambda: dev.m.read32(dst), "the first bytes")
+        # Without a turn of the main loop in between.
+        answers.extend(dev.m.qtest.batch([f"memset {dst:#x} {MIB:#x} 0x77", MEANWHILE,
+                                          f"b64read {dst:#x} {MIB:#x}"]))
+        busy = ch.done() != ch.head
+        ch.wait()
+        return busy
+
+    dev.m.until(caught, "copies that go on")
+    return base64.b64decode(answers[-1][0]) == b"\x77" * MIB
+
+
+def test_engines(bench):
+    """Without an IOMMU it changes nothing: engines copy while the CPU has the machine."""
+    dev = bench.device(mode=EXACT)
+    ch = Channel(dev, 0, LOG2).enable()
+    dev.m.until(lambda: not meanwhile(dev, ch), "an engine that copies")
+
+
+def test_main_loop(bench):
+    """Behind one nobody copies while the CPU has the machine, and may unmap memory."""
+    dev = bench.device(mode=EXACT, extra=ARGUMENTS)
+    ch = Channel(dev, 0, LOG2).enable()
+    for _ in range(5):
+        require(meanwhile(dev, ch), "memory was written to while the CPU had the machine")
+
+
+@each("first", {first: first for first in ("low", "high")})
+@each("low, high", {f"{low}_{high}": (low, high) for low, high in ((0, 1), (0, 3), (2, 3))})
+def test_higher_first(bench, low, high, first):
+    """The channel of the highest class is served first there, too."""
+    dev = bench.device("engines=2", EXACT, extra=ARGUMENTS)
+    higher_first(dev, low, high, first)

@@ -3,7 +3,7 @@
 
 from qtest.lib.dma import DONE, copy, fill, pattern
 from qtest.lib.hw import HW
-from qtest.lib.priority import LENGTH, Hog, channel
+from qtest.lib.priority import LENGTH, Hog, channel, higher_first, ring_together
 from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.suite import ASYNC, device, each
 
@@ -19,13 +19,6 @@ def test_without_peripheral(dev):
 
 # --- order, without engines ---------------------------------------------------
 
-def ring_together(*channels):
-    """Doorbells with no turn of QEMU's main loop between."""
-    channels[0].m.qtest.batch([ch.write_line(HW.CH_DOORBELL, ch.head) for ch in channels])
-    for ch in channels:
-        ch.wait()
-
-
 LEVELS = {f"{low}_{high}": (low, high) for high in CLASSES for low in range(high)}
 
 
@@ -33,14 +26,7 @@ LEVELS = {f"{low}_{high}": (low, high) for high in CLASSES for low in range(high
                            for first in ("low", "high")})
 def test_higher_first(dev, low, high, first):
     """The channel of the highest class is served, until it has nothing more to do."""
-    slow = channel(dev, 0 if first == "low" else 1, low)
-    fast = channel(dev, 1 if first == "low" else 0, high)
-    buffer, cell, seen = dev.m.alloc(8 * MIB), dev.m.alloc(1), dev.m.alloc(1)
-    # More than a turn moves, and then what the other is to see.
-    fast.post(fill(buffer, 4 * MIB, 1), fill(buffer, 4 * MIB, 2), fill(cell, 1, 0x5a))
-    slow.post(copy(cell, seen, 1))
-    ring_together(*((slow, fast) if first == "low" else (fast, slow)))
-    expect(dev.m.read(seen, 1), b"\x5a", "what the lower class has seen")
+    higher_first(dev, low, high, first)
 
 
 @each("level", {str(level): level for level in CLASSES})

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Channels of classes, and one that keeps an engine busy."""
 
-from qtest.lib.dma import DONE, Channel, fill
+from qtest.lib.dma import DONE, Channel, copy, fill
 from qtest.lib.hw import HW
-from qtest.lib.qemu import MIB, require
+from qtest.lib.qemu import MIB, expect, require
 
 
 def channel(dev, index, level=0, **options):
@@ -11,6 +11,25 @@ def channel(dev, index, level=0, **options):
     ch = Channel(dev, index, **options).enable()
     ch.set(HW.CH_PRIORITY, level)
     return ch
+
+
+def ring_together(*channels):
+    """Doorbells with no turn of QEMU's main loop between."""
+    channels[0].m.qtest.batch([ch.write_line(HW.CH_DOORBELL, ch.head) for ch in channels])
+    for ch in channels:
+        ch.wait()
+
+
+def higher_first(dev, low, high, first):
+    """Has two channels work, of which that of the higher class must be through first."""
+    slow = channel(dev, 0 if first == "low" else 1, low)
+    fast = channel(dev, 1 if first == "low" else 0, high)
+    buffer, cell, seen = dev.m.alloc(8 * MIB), dev.m.alloc(1), dev.m.alloc(1)
+    # More than a turn moves, and then what the other is to see.
+    fast.post(fill(buffer, 4 * MIB, 1), fill(buffer, 4 * MIB, 2), fill(cell, 1, 0x5a))
+    slow.post(copy(cell, seen, 1))
+    ring_together(*((slow, fast) if first == "low" else (fast, slow)))
+    expect(dev.m.read(seen, 1), b"\x5a", "what the lower class has seen")
 
 
 LENGTH = 2 * MIB            # two turns
