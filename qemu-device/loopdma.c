@@ -365,6 +365,18 @@ static bool loopdma_init_express(PCIDevice *pci, Error **errp)
         pcie_cap_exit(pci);
         return false;
     }
+    /*
+     * What is recorded of an error need not be the same in a stream.  Nor need
+     * the lower half of Link Capabilities: pcie_aer_inject_error() clears it, as
+     * it writes 32 bits to Device Status.
+     */
+    pci_set_word(pci->cmask + pci->exp.exp_cap + PCI_EXP_LNKCAP, 0);
+    pci_long_test_and_clear_mask(pci->cmask + pci->exp.aer_cap + PCI_ERR_CAP,
+                                 PCI_ERR_CAP_FEP_MASK | PCI_ERR_CAP_TLP);
+    memset(pci->cmask + pci->exp.aer_cap + PCI_ERR_HEADER_LOG, 0,
+           PCI_ERR_HEADER_LOG_SIZE);
+    memset(pci->cmask + pci->exp.aer_cap + PCI_ERR_TLP_PREFIX_LOG, 0,
+           PCI_ERR_TLP_PREFIX_LOG_SIZE);
     return true;
 }
 
