@@ -4,6 +4,7 @@
 from qtest.lib.dma import DONE, Channel, copy, pattern
 from qtest.lib.hw import ONES
 from qtest.lib.machine import PORT, Port
+from qtest.lib.migration import begin, migrate
 from qtest.lib.pci import CAP_EXPRESS, Function
 from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.suite import BOTH, SYNC, each
@@ -11,7 +12,9 @@ from qtest.lib.suite import BOTH, SYNC, each
 ECAM = 0xb0000000
 AER = 1
 # Offsets in the capability, and in that of a root port.
-UNCOR_STATUS, UNCOR_SEVERITY, COR_STATUS = 4, 0xc, 0x10
+UNCOR_STATUS, UNCOR_SEVERITY, COR_STATUS, CONTROL = 4, 0xc, 0x10, 0x18
+HEADER, PREFIX = 0x1c, 0x38
+MULTIPLE_HEADERS = 3 << 9   # can be recorded, are recorded
 ROOT_STATUS, ROOT_SOURCE = 0x30, 0x34
 COR_RECEIVED, UNCOR_RECEIVED, FIRST_FATAL, NONFATAL, FATAL = 1, 4, 0x10, 0x20, 0x40
 
@@ -39,6 +42,12 @@ class Errors:
         self.m.qtest.put("writel", self.base + self.at + offset, value)
 
 
+def inject(machine, error):
+    said = machine.qmp.command("human-monitor-command",
+                               command_line=f"pcie_aer_inject_error dma {error}")
+    require(said.startswith("OK"), said)
+
+
 class Slot:
     """A device in a slot, of which errors are reported as firmware and Linux have it."""
 
@@ -56,9 +65,7 @@ class Slot:
         self.own, self.root = Errors(self.dev), Errors(self.port)
 
     def inject(self, error):
-        said = self.m.qmp.command("human-monitor-command",
-                                  command_line=f"pcie_aer_inject_error dma {error}")
-        require(said.startswith("OK"), said)
+        inject(self.m, error)
 
     def status(self):
         """DEVSTA: correctable, non-fatal, fatal error detected."""
@@ -136,3 +143,30 @@ def test_gone(bench):
     slot.m.qmp.command("qom-set", path="/machine/peripheral/dma", property="gone", value=True)
     for offset in (0, UNCOR_STATUS, COR_STATUS):
         expect(slot.own.get(offset), ONES, f"AER capability at {offset:#x}")
+
+
+def test_migrated(bench):
+    """Migration: what was recorded is so at the destination, and the second error is not lost."""
+    dev = begin(bench)
+    Function(dev.m, slot=0).set_config(0x60, ECAM | 1)
+    own = Errors(dev)
+    # None waits behind the first one: there is one header, and the function says so.
+    own.set(CONTROL, own.get(CONTROL) | MULTIPLE_HEADERS)
+    expect(own.get(CONTROL) & MULTIPLE_HEADERS, 0, "multiple header recording")
+    inject(dev.m, "COMP_TIME 0x11 0x22 0x33 0x44")
+    inject(dev.m, "DLP")
+    inject(dev.m, "BAD_TLP")
+    before = [own.get(offset) for offset in range(0, PREFIX + 16, 4)]
+    expect(before[UNCOR_STATUS // 4], COMP_TIME | DLP, "error status")
+    there = migrate(bench, dev)
+    own = Errors(there)
+    expect([own.get(offset) for offset in range(0, PREFIX + 16, 4)], before, "AER capability")
+    own.set(UNCOR_STATUS, COMP_TIME)
+    expect(own.get(UNCOR_STATUS), DLP, "error status, the first cleared")
+    own.set(UNCOR_STATUS, DLP)
+    own.set(COR_STATUS, BAD_TLP)
+    for register in (UNCOR_STATUS, COR_STATUS):
+        expect(own.get(register), 0, "error status, cleared")
+    inject(there.m, "COMP_TIME 0x55 0x66 0x77 0x88")
+    expect(own.get(UNCOR_STATUS), COMP_TIME, "error status, again")
+    expect(own.get(HEADER), 0x55 << 24, "header log")
