@@ -267,6 +267,20 @@ def test_twice(bench):
     require(dev.m.read(dst, 10000) == pattern(10000), "data differs")
 
 
+@each("mode, extra", MODES)
+def test_version_1(bench, mode, extra):
+    """A stream of version 1, which has neither properties nor the AER log, is taken."""
+    dev = begin(bench, mode=mode, extra=extra)
+    ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
+    go_on = sends(ch, peer)
+    migration.save(dev.m, bench.directory / "stream")
+    stream = migration.Stream(bench.directory / "stream").cut(1, "config[0]")
+    # What is not compared may differ.
+    there = migration.load(bench, stream.save(bench.directory / "old"), dev, "engines=1",
+                           mode=mode, extra=extra, memory=MEMORY)
+    go_on(ch.moved_to(there), peer.moved_to(there))
+
+
 # --- after a stop -------------------------------------------------------------
 
 SIZE = 3 * MIB // 2

@@ -153,7 +153,8 @@ class Stream:
         name = bytes([len(SECTION)]) + SECTION.encode()
         self.fields = {}
         # After the name: instance and version.
-        self.walk(device["fields"], self.data.index(name) + len(name) + 8, "")
+        self.start = self.data.index(name) + len(name) + 8
+        self.end = self.walk(device["fields"], self.start, "")
 
     def description(self):
         """The last section: its type, its size, JSON up to the end."""
@@ -175,6 +176,7 @@ class Stream:
                 if "struct" in field:
                     self.walk(field["struct"]["fields"], offset, name + ".")
                 offset += field["size"]
+        return offset
 
     def place(self, name):
         if name not in self.fields:
@@ -188,6 +190,12 @@ class Stream:
     def set(self, name, value):
         offset, size = self.place(name)
         self.data[offset:offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "big")
+        return self
+
+    def cut(self, version, name):
+        """Makes it one of an older version, which ended before a field; to be saved then."""
+        self.data[self.start - 4:self.start] = version.to_bytes(4, "big")
+        del self.data[self.place(name)[0]:self.end]
         return self
 
     def save(self, path):
