@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Behind an IOMMU: bus addresses are not those of the CPU."""
 
-from qtest.lib.dma import DONE, INT, Channel, Result, copy, fill, nop, pattern, rx, tx
+import itertools
+
+from qtest.lib.dma import (DONE, INT, Channel, Result, copy, fill, nop, pattern, rx, set_pattern,
+                           string, tx)
 from qtest.lib.hw import HW
 from qtest.lib.iommu import ARGUMENTS, PAGE, READ, WRITE, Iommu
 from qtest.lib.parity import Sources
@@ -389,6 +392,42 @@ def test_parity_unmapped_busy(bench, mode, what):
         require(dst == gone or all(map(lambda got, good: got in (good, 0),
                                        made.read(dst, length), want)),
                 "memory was read after the unmap")
+
+
+@each("mode, what", {f"{name}.{what}": (mode, what) for name, mode in MODES.items()
+                     for what in ("source", "other")})
+def test_refused_unmapped_busy(bench, mode, what):
+    """Pages are unmapped, and mapped again, while the sink refuses what engines send."""
+    made = Behind(bench, mode, 8 * MIB)
+    channels = [made.channel(index, log2=8) for index in range(4)]
+    count, good, length = 200, 1000, 2000
+    # On each page what the sink takes, and then what it does not.
+    data = string(5, 0, count * good + 1)
+    pages = [made.buffer(data[n * good:][:good] + bytes([data[(n + 1) * good] ^ 1]) * good)
+             for n in range(count)]
+    turns = itertools.cycle(pages if what == "source" else [made.alloc(PAGE)])
+
+    def through():
+        bus = next(turns)
+        made.iommu.put(made.iommu.entry(bus), 0)
+        made.iommu.invalidate_pages(bus, 0)
+        made.iommu.put(made.iommu.entry(bus), bus - SHIFT | READ | WRITE)
+        return all(ch.done() == ch.head for ch in channels)
+
+    for _ in range(15):
+        for ch in channels:
+            set_pattern(ch, 5)
+            ch.post(*[tx(page, length, 0, 100) for page in pages])
+        made.m.qtest.batch([ch.write_line(HW.CH_DOORBELL, ch.head) for ch in channels])
+        made.m.until(through, "the end of all")
+        for ch in channels:
+            results = [ch.result(ch.head - count + at) for at in range(count)]
+            if what == "other":
+                expect(set(map(str, results)), {str(Result(HW.ST_DATA, length - good, 0))},
+                       "results")
+            require(all(result.status == HW.ST_DATA or result.status == HW.ST_READ and
+                        result.fault in range(page, page + length)
+                        for result, page in zip(results, pages)), "results")
 
 
 @each("mode", MODES)
