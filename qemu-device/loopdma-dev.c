@@ -31,6 +31,13 @@ void loopdma_guest_error(const char *fmt, ...)
 
 /* --- Channel states, all with the BQL held -------------------------------- */
 
+static bool loopdma_area_valid(const LoopdmaMem *m, uint64_t addr,
+                               uint64_t size, uint64_t align)
+{
+    return !(addr & (align - 1)) && addr <= m->last &&
+           size - 1 <= m->last - addr;
+}
+
 /**
  * loopdma_dev_config_valid: may a channel run with the registers it has?
  * @s: the device
@@ -38,7 +45,15 @@ void loopdma_guest_error(const char *fmt, ...)
  */
 bool loopdma_dev_config_valid(const LoopdmaState *s, const LoopdmaChannel *ch)
 {
-    return loopdma_xfer_config_valid(&ch->xfer, ctz32(s->ring_max)) &&
+    const LoopdmaXfer *x = &ch->xfer;
+
+    return x->ring_log2 >= LOOPDMA_RING_LOG2_MIN &&
+           x->ring_log2 <= ctz32(s->ring_max) &&
+           loopdma_area_valid(&x->mem, x->ring,
+                              (uint64_t)LOOPDMA_DESC_SIZE << x->ring_log2,
+                              LOOPDMA_DESC_SIZE) &&
+           loopdma_area_valid(&x->mem, x->comp, LOOPDMA_COMP_SIZE,
+                              LOOPDMA_COMP_SIZE) &&
            ch->irq.vector <= s->sched.channels;
 }
 
@@ -74,6 +89,20 @@ static void loopdma_clear_fifo(LoopdmaChannel *ch)
     }
 }
 
+/**
+ * loopdma_dev_choose_context: decide where the channel's batches run
+ * @ch: a channel whose batch nobody owns
+ *
+ * Whether there is an IOMMU is known once the machine has been built.
+ */
+void loopdma_dev_choose_context(LoopdmaChannel *ch)
+{
+    const LoopdmaSched *s = ch->sched;
+
+    ch->in_main = s->sync || pci_device_iommu_address_space(s->pci) !=
+                             &address_space_memory;
+}
+
 static void loopdma_enable(LoopdmaState *s, LoopdmaChannel *ch)
 {
     ch->enabled = true;
@@ -84,7 +113,7 @@ static void loopdma_enable(LoopdmaState *s, LoopdmaChannel *ch)
         return;
     }
 
-    loopdma_sched_choose_context(ch);
+    loopdma_dev_choose_context(ch);
     ch->xfer.skip = false;
     WITH_QEMU_LOCK_GUARD(&s->sched.lock) {
         ch->tail = 0;
@@ -404,12 +433,18 @@ void loopdma_dev_set_stuck(LoopdmaState *s, LoopdmaChannel *ch, uint32_t level)
 {
     bool owned = loopdma_sched_stop(ch, LOOPDMA_REVOKED_MEMORY);
 
+    bool reset = false;
+
     if (owned && ch->xfer.prepared) {
         loopdma_sched_retire(ch);
+        /* By the interrupt of a fault: it takes this back, too. */
+        reset = ch->xfer.mem.revoked == LOOPDMA_REVOKED_ALL;
     }
     WITH_QEMU_LOCK_GUARD(&s->sched.lock) {
-        ch->tc.stuck = level;
-        loopdma_testctl_update(&ch->tc);
+        if (!reset) {
+            ch->tc.stuck = level;
+            loopdma_testctl_update(&ch->tc);
+        }
     }
     if (owned) {
         loopdma_sched_resume(ch);
@@ -565,10 +600,10 @@ void loopdma_dev_set_addr_bits(LoopdmaChannel *ch, uint32_t val)
     }
 }
 
+/* --- Power ---------------------------------------------------------------- */
+
 /* The only power state beside D0, which is 0. */
 #define LOOPDMA_D3HOT 3
-
-/* --- Power ---------------------------------------------------------------- */
 
 /**
  * loopdma_dev_power_state: the power state, in configuration space
@@ -624,6 +659,9 @@ void loopdma_dev_update_power(LoopdmaState *s, uint16_t before)
     if (off) {
         /* What batches have done until now is told; then nothing is. */
         loopdma_sched_stop_all(&s->sched);
+    }
+    if (s->irq.exiting) {
+        return;
     }
     s->irq.off = off;
     loopdma_dev_show_msix(s);

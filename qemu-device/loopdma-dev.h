@@ -16,15 +16,15 @@
 #define TYPE_LOOPDMA "loopdma"
 OBJECT_DECLARE_SIMPLE_TYPE(LoopdmaState, LOOPDMA)
 
-/* Only log2 of the smallest ring is fixed, the largest is a property. */
-#define LOOPDMA_RING_LOG2_MIN 1
-
 /* The bits of CH_PERIPH that are not reserved. */
 #define LOOPDMA_PERIPH_FIELDS \
     (LOOPDMA_CH_PERIPH_PATTERN | LOOPDMA_CH_PERIPH_SEED)
 
+/* log2 of the smallest ring, in descriptors; the largest is a property. */
+#define LOOPDMA_RING_LOG2_MIN 1
+
 /* Properties that the driver can see, see loopdma-vmstate.c. */
-#define LOOPDMA_CONFIG 12
+#define LOOPDMA_CONFIG 13
 
 /**
  * LoopdmaState - the device
@@ -90,6 +90,7 @@ struct LoopdmaState {
 
 void loopdma_guest_error(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 
+void loopdma_dev_choose_context(LoopdmaChannel *ch);
 bool loopdma_dev_config_valid(const LoopdmaState *s, const LoopdmaChannel *ch);
 bool loopdma_dev_periph_valid(const LoopdmaState *s, const LoopdmaChannel *ch);
 bool loopdma_dev_faults_valid(const LoopdmaState *s);

@@ -313,47 +313,46 @@ void loopdma_irq_flush(LoopdmaIrq *irq)
 }
 
 /**
- * loopdma_irq_send_spurious: send interrupts for nothing
+ * loopdma_irq_send_spurious: send an interrupt for nothing
  * @irq: the interrupts
- * @channels: whose
+ * @i: the channel whose it is
  */
-void loopdma_irq_send_spurious(LoopdmaIrq *irq, uint32_t channels)
+void loopdma_irq_send_spurious(LoopdmaIrq *irq, unsigned i)
 {
-    unsigned i;
+    LoopdmaIrqChannel *ch = irq->ch[i];
+    bool messages = loopdma_irq_messages(irq);
 
-    trace_loopdma_spurious(channels);
-    /* The host asks; a function that is off has no say. */
-    for (; channels && !irq->off && !irq->exiting; channels &= channels - 1) {
-        LoopdmaIrqChannel *ch;
-        bool messages = loopdma_irq_messages(irq);
-
-        i = ctz32(channels);
-        ch = irq->ch[i];
-        if (messages && ch->vector > irq->channels) {
-            /* Only a channel that is enabled is known to have one. */
-            continue;
-        }
-        WITH_QEMU_LOCK_GUARD(irq->lock) {
-            ch->count++;
-            irq->count++;
-            if (!messages) {
-                irq->status |= 1U << i;
-            }
-        }
-        if (messages) {
-            loopdma_irq_deliver(irq, ch->vector);
+    /*
+     * The host may ask; a function that is off has no say.  And only a channel
+     * that is enabled is known to have a vector.
+     */
+    if (irq->off || (messages && ch->vector > irq->channels)) {
+        return;
+    }
+    trace_loopdma_spurious(i);
+    WITH_QEMU_LOCK_GUARD(irq->lock) {
+        ch->count++;
+        irq->count++;
+        if (!messages) {
+            irq->status |= 1U << i;
         }
     }
-    loopdma_irq_update_level(irq);
+    if (messages) {
+        loopdma_irq_deliver(irq, ch->vector);
+    } else {
+        loopdma_irq_update_level(irq);
+    }
 }
 
-/* Returns which of @channels have an interrupt to be followed by another. */
-static uint32_t loopdma_irq_take_repeats(LoopdmaIrq *irq, uint32_t channels)
+/* Is the channel's interrupt to be followed by another?  Not by a third. */
+static bool loopdma_irq_take_repeat(LoopdmaIrq *irq, unsigned i)
 {
+    bool repeat;
+
     QEMU_LOCK_GUARD(irq->lock);
-    channels &= irq->repeat;
-    irq->repeat &= ~channels;
-    return channels;
+    repeat = extract32(irq->repeat, i, 1);
+    irq->repeat &= ~(1U << i);
+    return repeat;
 }
 
 /**
@@ -367,9 +366,10 @@ void loopdma_irq_ack(LoopdmaIrq *irq, uint32_t channels)
         irq->status &= ~channels;
     }
     loopdma_irq_update_level(irq);
-    channels = loopdma_irq_take_repeats(irq, channels);
-    if (channels) {
-        loopdma_irq_send_spurious(irq, channels);
+    for (; channels; channels &= channels - 1) {
+        if (loopdma_irq_take_repeat(irq, ctz32(channels))) {
+            loopdma_irq_send_spurious(irq, ctz32(channels));
+        }
     }
 }
 
@@ -537,13 +537,21 @@ static void loopdma_irq_repeat(void *opaque)
 {
     LoopdmaIrq *irq = opaque;
     PCIDevice *pci = irq->pci;
+    unsigned i;
 
     object_ref(OBJECT(pci));
-    /* Under INTx the driver's acknowledgement is waited for; in D3hot, D0. */
-    if (loopdma_irq_messages(irq) && !irq->off) {
-        loopdma_irq_send_spurious(irq,
-                                  loopdma_irq_take_repeats(irq, UINT32_MAX));
+    DEVICE(pci)->mem_reentrancy_guard.engaged_in_io = true;
+    /*
+     * Under INTx the driver's acknowledgement is waited for; in D3hot, D0.  The
+     * message before may have led to either, or to a reset.
+     */
+    for (i = 0; i < irq->channels && loopdma_irq_messages(irq) && !irq->off &&
+         !irq->exiting; i++) {
+        if (loopdma_irq_take_repeat(irq, i)) {
+            loopdma_irq_send_spurious(irq, i);
+        }
     }
+    DEVICE(pci)->mem_reentrancy_guard.engaged_in_io = false;
     object_unref(OBJECT(pci));
 }
 

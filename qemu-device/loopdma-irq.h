@@ -69,7 +69,8 @@ typedef struct LoopdmaMessenger LoopdmaMessenger;
  *
  * @event_vector: EVENT_VECTOR
  * @off: the function is in D3hot, and sends nothing
- * @exiting: the function has been unplugged, and sends nothing
+ * @exiting: the function has been unplugged, and sends nothing; written when
+ *     no thread asks for interrupts any more, as is @messenger
  * @bh: delivers what is pending, as does @messenger
  * @repeat_timer: sends what @repeat asks for, but under INTx
  * @messenger: delivers for threads without the BQL, or NULL
@@ -130,7 +131,7 @@ void loopdma_irq_set_event(LoopdmaIrq *irq, uint32_t bits);
 
 void loopdma_irq_flush(LoopdmaIrq *irq);
 void loopdma_irq_raise(LoopdmaIrq *irq, uint32_t vector);
-void loopdma_irq_send_spurious(LoopdmaIrq *irq, uint32_t channels);
+void loopdma_irq_send_spurious(LoopdmaIrq *irq, unsigned i);
 void loopdma_irq_ack(LoopdmaIrq *irq, uint32_t channels);
 void loopdma_irq_ack_event(LoopdmaIrq *irq, uint32_t bits);
 void loopdma_irq_update_level(LoopdmaIrq *irq);

@@ -277,7 +277,7 @@ static void loopdma_write_spurious(LoopdmaState *s, LoopdmaChannel *ch,
         ch->irq.spurious = val & ~LOOPDMA_CH_TC_SPURIOUS_NOW;
     }
     if (val & LOOPDMA_CH_TC_SPURIOUS_NOW) {
-        loopdma_irq_send_spurious(&s->irq, 1U << ch->index);
+        loopdma_irq_send_spurious(&s->irq, ch->index);
     }
 }
 
@@ -620,16 +620,27 @@ static bool loopdma_is_disabled(LoopdmaChannel *ch)
     return ch->state == LOOPDMA_STATE_DISABLED;
 }
 
+/* @what the guest has done to a register that it should not. */
+static void loopdma_reg_error(const LoopdmaChannel *ch, const LoopdmaReg *reg,
+                              const char *what, uint32_t val)
+{
+    if (ch) {
+        loopdma_guest_error("channel %u: CH_%s: %s, 0x%" PRIx32, ch->index,
+                            reg->name, what, val);
+    } else {
+        loopdma_guest_error("%s: %s, 0x%" PRIx32, reg->name, what, val);
+    }
+}
+
 static void loopdma_write_reg(LoopdmaState *s, LoopdmaChannel *ch,
                               const LoopdmaReg *reg, uint32_t val)
 {
     if (val & reg->reserved) {
-        loopdma_guest_error("reserved bits in %s 0x%" PRIx32, reg->name, val);
+        loopdma_reg_error(ch, reg, "reserved bits", val);
         val &= ~reg->reserved;
     }
     if (reg->access == LOOPDMA_RW_D && !loopdma_is_disabled(ch)) {
-        loopdma_guest_error("channel %u: %s written while enabled", ch->index,
-                            reg->name);
+        loopdma_reg_error(ch, reg, "written while enabled", val);
     } else if (reg->prop) {
         loopdma_write_control_reg(s, ch, reg, val);
     } else if (reg->write) {

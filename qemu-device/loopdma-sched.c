@@ -274,7 +274,8 @@ static bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once)
     bool read;
 
     WITH_QEMU_LOCK_GUARD(&ch->sched->lock) {
-        if (!loopdma_runnable(ch)) {
+        /* Who waits for this engine has set @cut, which is to remain. */
+        if (!loopdma_runnable(ch) || ch->owner == LOOPDMA_OWNER_LEAVING) {
             return false;
         }
         qatomic_set(&x->cut, false);
@@ -518,6 +519,7 @@ static void *loopdma_engine(void *opaque)
         bool worked = false;
 
         ch->owner = LOOPDMA_OWNER_ENGINE;
+        ch->xfer.mem.revoked = LOOPDMA_REVOKED_NOT;
         qatomic_set(&ch->xfer.outranked, false);
         qemu_mutex_unlock(&s->lock);
         if (ch->in_main) {
@@ -595,6 +597,8 @@ static void loopdma_run_in_main(LoopdmaChannel *ch)
 {
     LoopdmaSched *s = ch->sched;
     LoopdmaXfer *x = &ch->xfer;
+    /* Only who holds the BQL changes it here. */
+    const LoopdmaTestctl before = ch->tc;
     bool worked = false;
 
     if (x->prepared) {
@@ -613,8 +617,11 @@ static void loopdma_run_in_main(LoopdmaChannel *ch)
             loopdma_copy(ch);
         }
         if (revoked && loopdma_stopped(ch)) {
-            /* In D3hot nothing is written. */
+            /* In D3hot nothing is written.  What has started has not, then. */
             loopdma_xfer_drop(x);
+            WITH_QEMU_LOCK_GUARD(&s->lock) {
+                ch->tc = before;
+            }
         } else {
             loopdma_sched_retire(ch);
         }
@@ -757,20 +764,6 @@ void loopdma_sched_invalidate(LoopdmaChannel *ch)
     }
 }
 
-/**
- * loopdma_sched_choose_context: decide where the channel's batches run
- * @ch: a channel whose batch nobody owns
- *
- * Whether there is an IOMMU is known once the machine has been built.
- */
-void loopdma_sched_choose_context(LoopdmaChannel *ch)
-{
-    const LoopdmaSched *s = ch->sched;
-
-    ch->in_main = s->sync || pci_device_iommu_address_space(s->pci) !=
-                             &address_space_memory;
-}
-
 /* --- Beginning and end ---------------------------------------------------- */
 
 static void loopdma_channel_init(LoopdmaSched *s, unsigned i,
@@ -885,7 +878,8 @@ void loopdma_sched_free(LoopdmaSched *s)
     if (!s->ch) {
         return;
     }
-    for (i = 0; i < s->channels; i++) {
+    /* The property may have been changed since. */
+    for (i = 0; i < s->irq->channels; i++) {
         LoopdmaChannel *ch = &s->ch[i];
 
         qemu_bh_delete(ch->bh);

@@ -219,7 +219,6 @@ void loopdma_sched_kick_at_once(LoopdmaChannel *ch);
 void loopdma_sched_set_priority(LoopdmaChannel *ch, uint8_t priority);
 void loopdma_sched_fail(LoopdmaChannel *ch, enum loopdma_hw_chan_error error);
 void loopdma_sched_invalidate(LoopdmaChannel *ch);
-void loopdma_sched_choose_context(LoopdmaChannel *ch);
 
 bool loopdma_sched_stop(LoopdmaChannel *ch, LoopdmaRevoked revoke);
 void loopdma_sched_retire(LoopdmaChannel *ch);

@@ -60,56 +60,48 @@ static bool loopdma_priority_valid(const LoopdmaState *s,
 }
 
 /*
- * What a register or the BAR shows may not change under the driver: these are in
- * the stream to be compared.
+ * What a register, the BAR or configuration space shows may not change under
+ * the driver: these are in the stream to be compared.
  */
-static const struct {
-    const char *name;
-    size_t field;
-} loopdma_config[] = {
-    { "engines", offsetof(LoopdmaState, sched.engines) },
-    { "ring-max", offsetof(LoopdmaState, ring_max) },
-    { "max-len", offsetof(LoopdmaState, max_len) },
-    { "copy-align", offsetof(LoopdmaState, copy_align) },
-    { "addr-bits", offsetof(LoopdmaState, addr_bits) },
-    { "fifo-depth", offsetof(LoopdmaState, fifo_depth) },
-    { "fifo-widths", offsetof(LoopdmaState, fifo_widths) },
-    { "fifo-max-burst", offsetof(LoopdmaState, fifo_max_burst) },
-    { "max-sources", offsetof(LoopdmaState, max_sources) },
-    { "x-version", offsetof(LoopdmaState, x_version) },
-    { "x-id", offsetof(LoopdmaState, x_id) },
-    { "x-bar-size", offsetof(LoopdmaState, x_bar_size) },
+static const char *const loopdma_config_names[LOOPDMA_CONFIG] = {
+    "engines or sync", "ring-max", "max-len", "copy-align", "addr-bits",
+    "fifo-depth", "fifo-widths", "fifo-max-burst", "max-sources", "x-version",
+    "x-id", "x-bar-size", "irq-mode (whether there is INTx)",
 };
 
-static uint32_t loopdma_config_value(const LoopdmaState *s, unsigned i)
+static void loopdma_get_config(const LoopdmaState *s, uint32_t *config)
 {
-    return *(const uint32_t *)((const char *)s + loopdma_config[i].field);
+    const uint32_t values[] = {
+        s->sched.sync ? 0 : s->sched.engines, s->ring_max, s->max_len,
+        s->copy_align, s->addr_bits, s->fifo_depth, s->fifo_widths,
+        s->fifo_max_burst, s->max_sources, s->x_version, s->x_id,
+        s->x_bar_size, s->irq.has_intx,
+    };
+
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(values) != LOOPDMA_CONFIG);
+    memcpy(config, values, sizeof(values));
 }
 
 static int loopdma_pre_save(void *opaque)
 {
     LoopdmaState *s = opaque;
-    unsigned i;
 
-    QEMU_BUILD_BUG_ON(ARRAY_SIZE(loopdma_config) != LOOPDMA_CONFIG);
-    for (i = 0; i < LOOPDMA_CONFIG; i++) {
-        s->config[i] = loopdma_config_value(s, i);
-    }
+    loopdma_get_config(s, s->config);
     return 0;
 }
 
 /* Does the stream come from a device with the same properties? */
 static bool loopdma_same_config(const LoopdmaState *s)
 {
+    uint32_t own[LOOPDMA_CONFIG];
     unsigned i;
 
+    loopdma_get_config(s, own);
     for (i = 0; i < LOOPDMA_CONFIG; i++) {
-        uint32_t own = loopdma_config_value(s, i);
-
-        if (s->config[i] != own) {
+        if (s->config[i] != own[i]) {
             error_report("loopdma: %s is %" PRIu32 " in the migration stream, "
                          "and %" PRIu32 " here: give both the same",
-                         loopdma_config[i].name, s->config[i], own);
+                         loopdma_config_names[i], s->config[i], own[i]);
             return false;
         }
     }
@@ -149,7 +141,7 @@ static int loopdma_post_load(void *opaque, int version_id)
                          i, bad);
             return -EINVAL;
         }
-        loopdma_sched_choose_context(ch);
+        loopdma_dev_choose_context(ch);
         ch->published = ch->retired;
         ch->xfer.op[0].executed = true;
         WITH_QEMU_LOCK_GUARD(&s->sched.lock) {

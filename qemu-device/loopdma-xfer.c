@@ -23,28 +23,6 @@ static uint64_t loopdma_desc_addr(const LoopdmaXfer *x, uint32_t count)
     return x->ring + (uint64_t)slot * LOOPDMA_DESC_SIZE;
 }
 
-static bool loopdma_area_valid(const LoopdmaXfer *x, uint64_t addr,
-                               uint64_t size, uint64_t align)
-{
-    return !(addr & (align - 1)) && addr <= x->mem.last &&
-           size - 1 <= x->mem.last - addr;
-}
-
-/**
- * loopdma_xfer_config_valid: may a channel run with the registers it has?
- * @x: its work
- * @ring_log2_max: log2 of the largest ring
- */
-bool loopdma_xfer_config_valid(const LoopdmaXfer *x, uint32_t ring_log2_max)
-{
-    return x->ring_log2 >= 1 && x->ring_log2 <= ring_log2_max &&
-           loopdma_area_valid(x, x->ring,
-                              (uint64_t)LOOPDMA_DESC_SIZE << x->ring_log2,
-                              LOOPDMA_DESC_SIZE) &&
-           loopdma_area_valid(x, x->comp, LOOPDMA_COMP_SIZE,
-                              LOOPDMA_COMP_SIZE);
-}
-
 /* --- Segments ------------------------------------------------------------- */
 
 static LoopdmaSources *loopdma_sources(LoopdmaXfer *x, const LoopdmaOp *op)

@@ -207,7 +207,6 @@ typedef struct LoopdmaWritten {
     bool request;
 } LoopdmaWritten;
 
-bool loopdma_xfer_config_valid(const LoopdmaXfer *x, uint32_t ring_log2_max);
 bool loopdma_xfer_starts(const LoopdmaXfer *x, const LoopdmaBatch *batch);
 bool loopdma_xfer_prepare(LoopdmaXfer *x, const LoopdmaBatch *batch);
 void loopdma_xfer_copy(LoopdmaXfer *x, LoopdmaCopied *copied);

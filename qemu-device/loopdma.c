@@ -6,7 +6,7 @@
 
 /*
  * The contract with the driver is include/loopdma/hw.h, in words
- * Documentation/hardware.rst.  This file is the PCI function: properties,
+ * Documentation/hardware.rst.  This file is the PCI function: properties and
  * reset.  Below it, each layer including only what is below
  * itself:
  *
@@ -38,23 +38,17 @@ static void loopdma_vm_state_change(void *opaque, bool running, RunState state)
 {
     LoopdmaState *s = opaque;
 
+    /* A message that was put off may unplug the function. */
+    object_ref(OBJECT(s));
     if (!running) {
         loopdma_sched_stop_all(&s->sched);
     } else if (!s->irq.off) {
         loopdma_sched_start_all(&s->sched);
     }
+    object_unref(OBJECT(s));
 }
 
 /* --- PCI function -------------------------------------------------------- */
-
-/* Free what loopdma_realize() has made, and loopdma_unrealize() has not. */
-static void loopdma_release(LoopdmaState *s)
-{
-    if (s->sched.ch) {
-        loopdma_irq_free(&s->irq);
-        loopdma_sched_free(&s->sched);
-    }
-}
 
 static bool loopdma_check_range(const char *name, uint64_t val, uint64_t min,
                                 uint64_t max, bool power_of_2, Error **errp)
@@ -367,8 +361,8 @@ static bool loopdma_init_express(PCIDevice *pci, Error **errp)
     }
     /*
      * What is recorded of an error need not be the same in a stream.  Nor need
-     * the lower half of Link Capabilities: pcie_aer_inject_error() clears it, as
-     * it writes 32 bits to Device Status.
+     * the lower half of Link Capabilities: pcie_aer_inject_error() clears it,
+     * as it writes 32 bits to Device Status.
      */
     pci_set_word(pci->cmask + pci->exp.exp_cap + PCI_EXP_LNKCAP, 0);
     pci_long_test_and_clear_mask(pci->cmask + pci->exp.aer_cap + PCI_ERR_CAP,
@@ -396,8 +390,6 @@ static void loopdma_realize(PCIDevice *pci, Error **errp)
     if (!loopdma_check_properties(s, errp)) {
         return;
     }
-    /* Of an earlier life, if it was unrealized. */
-    loopdma_release(s);
     loopdma_configure(s);
 
     pci_config_set_vendor_id(pci->config, s->vendor_id);
@@ -450,7 +442,12 @@ static void loopdma_unrealize(PCIDevice *pci)
 
 static void loopdma_instance_finalize(Object *obj)
 {
-    loopdma_release(LOOPDMA(obj));
+    LoopdmaState *s = LOOPDMA(obj);
+
+    if (s->sched.ch) {
+        loopdma_irq_free(&s->irq);
+        loopdma_sched_free(&s->sched);
+    }
 }
 
 /* --- Configuration space and reset ---------------------------------------- */
@@ -471,6 +468,10 @@ static void loopdma_config_write(PCIDevice *pci, uint32_t addr, uint32_t val,
         return;
     }
     pci_default_write_config(pci, addr, val, len);
+    if (s->irq.exiting) {
+        /* A message that was unmasked has unplugged the function. */
+        return;
+    }
     if (pci->exp.exp_cap) {
         pcie_cap_flr_write_config(pci, addr, val, len);
         pcie_aer_write_config(pci, addr, val, len);

@@ -6,7 +6,7 @@ from qtest.lib.hw import HW, ONES
 from qtest.lib.iommu import AmdIommu, amd_arguments
 from qtest.lib.machine import PATH, PORT, Ecam, Port
 from qtest.lib.pci import (CAP_EXPRESS, CAP_MSI, CAP_MSIX, CAP_PM, COMMAND, COMMAND_MASTER,
-                           COMMAND_MEMORY, SLOT, Device)
+                           COMMAND_MEMORY, SLOT, Device, Function)
 from qtest.lib.qemu import expect, require
 from qtest.lib.reset import device_reset
 from qtest.lib.suite import ASYNC, ATONCE, SYNC, each
@@ -317,6 +317,92 @@ def test_fault(bench, mode, fault, effect):
         scene.iommu.map(page)
         effect.undo(scene)
         scene.works()
+
+
+@each("control, value, status", {
+    "hold": (HW.CH_TC_HOLD, 1, HW.ST_OK),
+    "fail": (HW.CH_TC_FAIL, HW.ST_ALIGN << 16 | 1, HW.ST_ALIGN)})
+def test_fault_counts_nothing(bench, control, value, status):
+    """A descriptor that a fault's message keeps from starting counts once."""
+    scene = Scene(bench, SYNC, extra=amd_arguments(bench.qemu))
+    scene.iommu = AmdIommu(scene.m, scene.dev)
+    src, dst = scene.m.alloc(8192), scene.m.alloc(8192)
+    ch = Channel(scene.dev, 0, log2=5)
+    ch.comp = scene.m.alloc(4096)
+    ch.enable().post(copy(src, dst, 8192, INT))
+    ch.set(control, value)
+    ch.set(HW.CH_TC_STEP, 1)
+    ch.set(HW.CH_TC_FAIL_BYTES, 8192)
+    scene.iommu.unmap(src)
+    PowerState.aim(scene, None)
+    ch.ring_bell()
+    PowerState.wait(scene)
+    scene.quiet()
+    scene.iommu.silence()
+    scene.iommu.map(src)
+    PowerState.undo(scene)
+    ch.wait()
+    expect(ch.result(0).status, status, "status")
+    expect(ch.get(HW.CH_TC_FAIL) & HW.CH_TC_FAIL_AFTER, 0, "what is left to count")
+
+
+# --- messages for nothing -------------------------------------------------------------------
+
+def to_be_repeated(scene):
+    """Two channels whose interrupts will be followed by one for nothing."""
+    for ch in [Channel(scene.dev, n).enable() for n in (0, 1)]:
+        ch.set(HW.CH_TC_SPURIOUS, 1)
+        ch.run(nop(INT))
+        scene.dev.wait_message(ch.index)
+
+
+@each("effect", EFFECTS)
+def test_repeated(bench, effect):
+    """One of two messages for nothing ends the function: the other is not sent after it."""
+    scene = Scene(bench, SYNC)
+    to_be_repeated(scene)
+    effect.aim(scene, 0)
+    scene.m.clock(200_000)
+    effect.wait(scene)
+    scene.quiet()
+    if effect in (Unplug, FunctionReset, BusReset):
+        expect(scene.dev.took(1), 0, "messages after the end")
+    effect.undo(scene)
+    scene.works()
+
+
+def test_repeated_to_itself(bench):
+    """A message for nothing does not reach the function's own registers."""
+    scene = Scene(bench, SYNC)
+    to_be_repeated(scene)
+    scene.dev.msix_entry(0, scene.dev.bar + HW.TC_GONE, data=HW.TC_GONE_MAGIC)
+    scene.m.clock(200_000)
+    scene.dev.wait_message(1)
+    expect(scene.dev.read(HW.ID), HW.ID_MAGIC, "ID")
+
+
+# --- a slot of conventional PCI -------------------------------------------------------------
+
+def test_unmasked(bench):
+    """A message that a write to configuration space unmasks unplugs the function."""
+    m = bench.machine("-device", "pcie-pci-bridge,id=bridge,addr=3", "-device",
+                      f"loopdma,id=dma,bus=bridge,addr=1,{SYNC}").connect()
+    bridge = Function(m, slot=3)
+    registers = 0xe1000000
+    bridge.set_config(0x10, registers)
+    bridge.set_config(0x18, 0x010100)
+    bridge.set_config(0x20, 0xe000e000)
+    bridge.change_config(COMMAND, 0, COMMAND_MEMORY | COMMAND_MASTER)
+    dev = Device(m, slot=1, bus=1)
+    dev.use_msix()
+    # SHPC's command: slot 1 off.
+    dev.msix_entry(0, registers + 0x14, data=0x010f)
+    at = dev.capability(CAP_MSIX) + 2
+    dev.change_config(at, 0, 0x4000)
+    dev.write(HW.RAISE, 0)
+    dev.change_config(at, 0x4000, 0)
+    m.until(lambda: m.qmp.had("DEVICE_DELETED"), "end of the unplug")
+    expect(dev.config(0), ONES, "vendor and device in an empty slot")
 
 
 # --- a message that switches messages off ---------------------------------------------------
