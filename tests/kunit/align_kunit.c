@@ -211,8 +211,7 @@ static void pieces_residue(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
 	}
 	ldk_step(chan, 1);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_ok(x);
+	ldk_finish(x);
 	KUNIT_EXPECT_EQ(test, 0, ldk_residue(x));
 	ldk_expect_moved(dut, dst, src);
 }
@@ -230,10 +229,8 @@ static void pieces_failing(struct kunit *test)
 	struct ldk_buf *dst = ldk_dst(dut, 3 * SZ_1K + 5);
 
 	ldk_fail(chan, 2, DMA_TRANS_WRITE_FAILED, 100);
-	ldk_submit_copy(x, dst, src);
-	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_failed(x, DMA_TRANS_WRITE_FAILED, dst->len - SZ_1K - 100);
+	ldk_run_failed(x, ldk_prep_copy(chan, dst, src), DMA_TRANS_WRITE_FAILED,
+		       dst->len - SZ_1K - 100);
 	ldk_expect_moved_part(dut, dst, src, SZ_1K + 100);
 	ldk_copy_ok(dut, chan, 3 * SZ_1K);
 }
@@ -254,8 +251,7 @@ static void relative_misalignment(struct kunit *test)
 			src = ldk_buf_at(dut, 333, offsets[i], DMA_TO_DEVICE);
 			dst = ldk_buf_at(dut, 333, offsets[j], DMA_FROM_DEVICE);
 			x = ldk_xfers(dut, chan, 1);
-			ldk_submit_copy(x, dst, src);
-			dma_async_issue_pending(chan);
+			ldk_start(x, ldk_prep_copy(chan, dst, src));
 			KUNIT_ASSERT_TRUE(test, ldk_wait(x));
 			ldk_expect_moved(dut, dst, src);
 		}
@@ -277,8 +273,7 @@ static void crosses_pages(struct kunit *test)
 				 DMA_TO_DEVICE);
 		dst = ldk_buf_at(dut, SZ_8K + 64, back[i], DMA_FROM_DEVICE);
 		x = ldk_xfers(dut, chan, 1);
-		ldk_submit_copy(x, dst, src);
-		dma_async_issue_pending(chan);
+		ldk_start(x, ldk_prep_copy(chan, dst, src));
 		KUNIT_ASSERT_TRUE(test, ldk_wait(x));
 		ldk_expect_moved(dut, dst, src);
 	}

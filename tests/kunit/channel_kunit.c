@@ -132,10 +132,7 @@ static void rerequest_starts_clean(struct kunit *test)
 	struct dma_tx_state state;
 
 	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
-	ldk_submit_copy(&x[0], dst, src);
-	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
-	ldk_expect_failed(&x[0], DMA_TRANS_READ_FAILED, 64);
+	ldk_run_failed(&x[0], ldk_prep_copy(chan, dst, src), DMA_TRANS_READ_FAILED, 64);
 	ldk_release(dut, chan);
 
 	again = ldk_try_request(dut, DMA_MEMCPY, ldk_index(chan));
@@ -144,8 +141,7 @@ static void rerequest_starts_clean(struct kunit *test)
 	/* The same cookie as that which failed. */
 	KUNIT_EXPECT_EQ(test, x[0].cookie, x[1].cookie);
 	dma_async_issue_pending(again);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
-	ldk_expect_ok(&x[1]);
+	ldk_finish(&x[1]);
 	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
 			(int)dmaengine_tx_status(again, x[1].cookie, &state));
 	KUNIT_EXPECT_EQ(test, x[1].cookie, state.last);
@@ -432,8 +428,7 @@ static void all_channels_copy(struct kunit *test)
 	for (i = 0; i < dut->nheld; i++)
 		dma_async_issue_pending(dut->held[i]);
 	for (i = 0; i < dut->nheld; i++) {
-		KUNIT_ASSERT_TRUE(test, ldk_wait(x[i]));
-		ldk_expect_ok(x[i]);
+		ldk_finish(x[i]);
 		ldk_expect_moved(dut, dst[i], src[i]);
 	}
 }
@@ -573,8 +568,7 @@ static void shut_down(struct kunit *test)
 	chan = ldk_request(dut);
 	x = ldk_xfers(dut, chan, 1);
 	ldk_hold(chan);
-	ldk_submit_copy(x, dst, src);
-	dma_async_issue_pending(chan);
+	ldk_start(x, ldk_prep_copy(chan, dst, src));
 	KUNIT_EXPECT_FALSE(test, ldk_shutdown(dut));
 	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst, src));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
@@ -613,15 +607,11 @@ static void counts_copies(struct kunit *test)
 	}
 
 	ldk_fail(chan, 1, DMA_TRANS_WRITE_FAILED, 200);
-	ldk_submit_copy(&x[0], dst, src);
-	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
-	ldk_expect_failed(&x[0], DMA_TRANS_WRITE_FAILED, 312);
+	ldk_run_failed(&x[0], ldk_prep_copy(chan, dst, src), DMA_TRANS_WRITE_FAILED, 312);
 	bytes += 200;
 
 	ldk_hold(chan);
-	ldk_submit_copy(&x[1], dst, src);
-	dma_async_issue_pending(chan);
+	ldk_start(&x[1], ldk_prep_copy(chan, dst, src));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	ldk_unhold(chan);
 
@@ -675,8 +665,7 @@ static void summary_shows_use(struct kunit *test)
 
 	ldk_hold(chan);
 	ldk_submit_copy(&x[0], dst, src);
-	ldk_submit_copy(&x[1], dst, src);
-	dma_async_issue_pending(chan);
+	ldk_start(&x[1], ldk_prep_copy(chan, dst, src));
 	line = summary_of(dut, chan);
 	snprintf(want, sizeof(want),
 		 "| in-use, on, cookie %d, complete %d, ring 2 of %u,",

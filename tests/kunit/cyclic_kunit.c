@@ -53,9 +53,9 @@ static void ring_prepare(struct ldk_dut *dut, struct ring *ring,
 
 static void ring_start(struct ring *ring, unsigned long flags)
 {
-	ldk_start(ring->x, dmaengine_prep_dma_cyclic(ring->x->chan,
-						     ring->buf->dma, BUF,
-						     PERIOD, ring->dir, flags));
+	ldk_start(ring->x,
+		  dmaengine_prep_dma_cyclic(ring->x->chan, ring->buf->dma, BUF, PERIOD,
+					    ring->dir, flags));
 }
 
 /* A receiver that goes round. */
@@ -79,8 +79,7 @@ static struct ldk_buf *ring_feed(struct ring *ring, size_t len)
 	struct ldk_buf *src = ldk_src(ring->dut, len);
 	struct ldk_xfer *t = ldk_xfers(ring->dut, ring->tx, 1);
 
-	ldk_start(t, ldk_prep_slave(ring->tx, src->dma, len, DMA_MEM_TO_DEV));
-	ldk_finish(t);
+	ldk_run_ok(t, ldk_prep_slave(ring->tx, src->dma, len, DMA_MEM_TO_DEV));
 	return src;
 }
 
@@ -90,8 +89,7 @@ static struct ldk_buf *ring_drain(struct ring *ring, size_t len)
 	struct ldk_buf *dst = ldk_dst(ring->dut, len);
 	struct ldk_xfer *r = ldk_xfers(ring->dut, ring->rx, 1);
 
-	ldk_start(r, ldk_prep_slave(ring->rx, dst->dma, len, DMA_DEV_TO_MEM));
-	ldk_finish(r);
+	ldk_run_ok(r, ldk_prep_slave(ring->rx, dst->dma, len, DMA_DEV_TO_MEM));
 	ldk_sync(dst);
 	return dst;
 }
@@ -175,9 +173,9 @@ static void both(struct kunit *test)
 	ring_transmit(dut, &ring, DMA_PREP_INTERRUPT);
 	r = ldk_xfers(dut, ring.rx, 1);
 	/* Half a buffer longer: the two do not keep step. */
-	ldk_start(r, dmaengine_prep_dma_cyclic(ring.rx, dst->dma, 2 * BUF, BUF,
-					       DMA_DEV_TO_MEM,
-					       DMA_PREP_INTERRUPT));
+	ldk_start(r,
+		  dmaengine_prep_dma_cyclic(ring.rx, dst->dma, 2 * BUF, BUF, DMA_DEV_TO_MEM,
+					    DMA_PREP_INTERRUPT));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(calls(r) >= 50));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.tx));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(r->chan));
@@ -264,8 +262,7 @@ static void queued_behind(struct kunit *test)
 
 	ring_receive(dut, &ring);
 	x = ldk_xfers(dut, ring.rx, 1);
-	ldk_submit_copy(x, dst, src);
-	dma_async_issue_pending(ring.rx);
+	ldk_start(x, ldk_prep_copy(ring.rx, dst, src));
 	ring_feed(&ring, 3 * BUF);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == 3 * PERIODS));
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
@@ -335,9 +332,9 @@ static void long_periods(struct kunit *test)
 	ring_open(dut, &ring);
 	ring.buf = ldk_dst(dut, 4000);
 	ring.x = ldk_xfers(dut, ring.rx, 1);
-	ldk_start(ring.x, dmaengine_prep_dma_cyclic(ring.rx, ring.buf->dma, 4000,
-						    1000, DMA_DEV_TO_MEM,
-						    DMA_PREP_INTERRUPT));
+	ldk_start(ring.x,
+		  dmaengine_prep_dma_cyclic(ring.rx, ring.buf->dma, 4000, 1000, DMA_DEV_TO_MEM,
+					    DMA_PREP_INTERRUPT));
 	ring_feed(&ring, 1700);
 	src = ring_feed(&ring, 4000);
 	KUNIT_EXPECT_TRUE(test, ldk_poll(calls(ring.x) == 5));
@@ -383,11 +380,9 @@ static void fails(struct kunit *test)
 	ldk_fail(ring.rx, 6, DMA_TRANS_WRITE_FAILED, 20);
 	ring_start(&ring, DMA_PREP_INTERRUPT);
 	x = ldk_xfers(dut, ring.rx, 1);
-	ldk_submit_copy(x, dst, src);
-	dma_async_issue_pending(ring.rx);
+	ldk_start(x, ldk_prep_copy(ring.rx, dst, src));
 	ring_feed(&ring, BUF + PERIOD + 20);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_ok(x);
+	ldk_finish(x);
 	ldk_expect_moved(dut, dst, src);
 	/* One for each period, unless several came at once, and one more. */
 	KUNIT_EXPECT_LE(test, calls(ring.x), 6);
@@ -576,8 +571,7 @@ static void repeated(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ldk_poll(calls(&x[0]) >= 10));
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[0]));
 
-	ldk_start(&x[1], prep_frame(&ring, frame(dut, 2),
-				    DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
+	ldk_start(&x[1], prep_frame(&ring, frame(dut, 2), DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
 	at = 0;
 	got = ring_drain(&ring, 40 * FRAME);
 	/* What is in the FIFO and in the ring already comes first. */
@@ -604,15 +598,12 @@ static void replaced_by_single(struct kunit *test)
 	ring_open(dut, &ring);
 	x = ldk_xfers(dut, ring.tx, 2);
 	/* Both before anything runs: the first is done once all the same. */
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[0],
-					   prep_frame(&ring, frame(dut, 1),
-						      DMA_PREP_REPEAT)));
+	ldk_queue(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
 	ldk_start(&x[1], prep_frame(&ring, frame(dut, 2), DMA_PREP_LOAD_EOT));
 	got = ring_drain(&ring, 2 * FRAME);
 	KUNIT_EXPECT_EQ(test, 1, frames(test, got, &at, 1));
 	KUNIT_EXPECT_EQ(test, 1, frames(test, got, &at, 2));
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
-	ldk_expect_ok(&x[1]);
+	ldk_finish(&x[1]);
 	KUNIT_EXPECT_LT(test, x[0].stamp, x[1].stamp);
 	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)ldk_status(&x[0]));
 	ldk_copy_ok(dut, ring.tx, 100);
@@ -637,8 +628,9 @@ static void replaced_midway(struct kunit *test)
 	ldk_start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
 	for (i = 1; i < 4; i++) {
 		ring_drain(&ring, 10 * FRAME);
-		ldk_start(&x[i], prep_frame(&ring, frame(dut, i + 1),
-					    DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
+		ldk_start(&x[i],
+			  prep_frame(&ring, frame(dut, i + 1),
+				     DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
 		at = 0;
 		got = ring_drain(&ring, 40 * FRAME);
 		frames(test, got, &at, i);
@@ -682,14 +674,12 @@ static void flag_ignored(struct kunit *test)
 
 	ring_open(dut, &ring);
 	x = ldk_xfers(dut, ring.tx, 1);
-	ldk_start(x, dmaengine_prep_slave_single(ring.tx, src->dma, 64,
-						 DMA_MEM_TO_DEV,
-						 DMA_PREP_INTERRUPT |
-						 DMA_PREP_REPEAT));
+	ldk_start(x,
+		  dmaengine_prep_slave_single(ring.tx, src->dma, 64, DMA_MEM_TO_DEV,
+					      DMA_PREP_INTERRUPT | DMA_PREP_REPEAT));
 	dst = ring_drain(&ring, 64);
 	ldk_expect_moved(dut, dst, src);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_ok(x);
+	ldk_finish(x);
 }
 
 /* Rule: memory to memory has nothing that would give the time; prep says so. */

@@ -49,8 +49,7 @@ static void value_is_a_byte(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_run(x, prep_fill(chan, dst, value));
-	ldk_expect_ok(x);
+	ldk_run_ok(x, prep_fill(chan, dst, value));
 	ldk_expect_data(dut, dst, filled(dut, LEN, value, 0));
 }
 
@@ -70,8 +69,7 @@ static void lengths_and_offsets(struct kunit *test)
 		len = round_up(lens[i], align);
 		dst = ldk_buf_at(dut, len, i * 3 * align, DMA_FROM_DEVICE);
 		x = ldk_xfers(dut, chan, 1);
-		ldk_run(x, prep_fill(chan, dst, 0x30 + i));
-		ldk_expect_ok(x);
+		ldk_run_ok(x, prep_fill(chan, dst, 0x30 + i));
 		ldk_expect_data(dut, dst, filled(dut, len, 0x30 + i, 0));
 	}
 }
@@ -91,8 +89,7 @@ static void long_one(struct kunit *test)
 	dst = ldk_dst(dut, len);
 	chan = ldk_request(dut);
 	x = ldk_xfers(dut, chan, 1);
-	ldk_run(x, prep_fill(chan, dst, 0x77));
-	ldk_expect_ok(x);
+	ldk_run_ok(x, prep_fill(chan, dst, 0x77));
 	ldk_expect_data(dut, dst, filled(dut, len, 0x77, 0));
 }
 
@@ -141,8 +138,7 @@ static void lists(struct kunit *test)
 	struct scatterlist *sgl = parts(dut, dst, n, len);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_run(x, prep_fill_sg(chan, sgl, n, 0x42));
-	ldk_expect_ok(x);
+	ldk_run_ok(x, prep_fill_sg(chan, sgl, n, 0x42));
 	ldk_expect_data(dut, dst, filled(dut, n * len, 0x42, len));
 }
 
@@ -156,8 +152,8 @@ static void list_fails(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
 	ldk_fail(chan, 3, DMA_TRANS_WRITE_FAILED, 10);
-	ldk_run(x, prep_fill_sg(chan, sgl, 5, 0x42));
-	ldk_expect_failed(x, DMA_TRANS_WRITE_FAILED, 5 * 64 - 138);
+	ldk_run_failed(x, prep_fill_sg(chan, sgl, 5, 0x42), DMA_TRANS_WRITE_FAILED,
+		       5 * 64 - 138);
 	ldk_expect_data(dut, dst, filled(dut, 138, 0x42, 5 * 64 - 138));
 	ldk_copy_ok(dut, chan, 64);
 }
@@ -170,9 +166,8 @@ static void fault(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_run(x, dmaengine_prep_dma_memset(chan, bad, 1, 512,
-					     DMA_PREP_INTERRUPT));
-	ldk_expect_failed(x, DMA_TRANS_WRITE_FAILED, 512);
+	ldk_run_failed(x, dmaengine_prep_dma_memset(chan, bad, 1, 512, DMA_PREP_INTERRUPT),
+		       DMA_TRANS_WRITE_FAILED, 512);
 }
 
 /* Rule: bytes_transferred counts it, memcpy_count does not (dmaengine.h). */
@@ -200,11 +195,9 @@ static void in_order(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
 
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[0], prep_fill(chan, mid, 3)));
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[1], ldk_prep_copy(chan, dst,
-								mid)));
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[2], prep_fill(chan, mid, 4)));
-	dma_async_issue_pending(chan);
+	ldk_queue(&x[0], prep_fill(chan, mid, 3));
+	ldk_queue(&x[1], ldk_prep_copy(chan, dst, mid));
+	ldk_start(&x[2], prep_fill(chan, mid, 4));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[2]));
 	ldk_expect_data(dut, dst, filled(dut, LEN, 3, 0));
 	ldk_expect_data(dut, mid, filled(dut, LEN, 4, 0));
@@ -232,8 +225,7 @@ static void refused(struct kunit *test)
 		KUNIT_ASSERT_NULL(test, prep_fill_sg(chan, sgl, 8, 1));
 
 	sg_dma_len(&sgl[7]) = 64;
-	ldk_run(x, prep_fill_sg(chan, sgl, 8, 1));
-	ldk_expect_ok(x);
+	ldk_run_ok(x, prep_fill_sg(chan, sgl, 8, 1));
 	ldk_expect_data(dut, dst, filled(dut, 512, 1, 0));
 }
 
@@ -275,10 +267,8 @@ static void completing_leaks_nothing(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 10);
 	unsigned int i;
 
-	for (i = 0; i < 10; i++) {
-		ldk_run(&x[i], prep_fill_sg(chan, sgl, 8, 1));
-		ldk_expect_ok(&x[i]);
-	}
+	for (i = 0; i < 10; i++)
+		ldk_run_ok(&x[i], prep_fill_sg(chan, sgl, 8, 1));
 	/* It comes back after the callback. */
 	dmaengine_synchronize(chan);
 	expect_whole_pool(test, chan, src);

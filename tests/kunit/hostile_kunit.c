@@ -680,8 +680,7 @@ static void copy_ok(struct attack *a, struct victim *v)
 
 	ldk_xfer_init(&x, a->dut, v->chan);
 	ldk_buf_poison(a->good);
-	ldk_start(&x, ldk_prep_copy(v->chan, a->good, a->src[0]));
-	ldk_finish(&x);
+	ldk_run_ok(&x, ldk_prep_copy(v->chan, a->good, a->src[0]));
 	ldk_expect_moved(a->dut, a->good, a->src[0]);
 	dmaengine_synchronize(v->chan);
 }
@@ -980,9 +979,9 @@ static void repeat_goes_on(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_slave_config(chan, &config));
 	loopdma_fake_lie(dut->fake, &length_lies, &len);
 	ldk_xfer_init(&op.x, dut, chan);
-	ldk_start(&op.x, prep_interleaved(a, &op, chan, DMA_DEV_TO_MEM,
-					  DMA_PREP_INTERRUPT |
-					  DMA_PREP_REPEAT));
+	ldk_start(&op.x,
+		  prep_interleaved(a, &op, chan, DMA_DEV_TO_MEM,
+				   DMA_PREP_INTERRUPT | DMA_PREP_REPEAT));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_descriptors(chan) > 100));
 	loopdma_fake_confess(dut->fake);
 	dmaengine_terminate_sync(chan);

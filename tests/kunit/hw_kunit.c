@@ -344,8 +344,7 @@ static void pauses_slowly(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, x->calls);
 	ldk_expect_untouched(dut, dst);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_ok(x);
+	ldk_finish(x);
 	ldk_expect_moved(dut, dst, src);
 }
 
@@ -363,8 +362,7 @@ static void never_pauses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
 	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(chan));
 	ldk_unhold(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_ok(x);
+	ldk_finish(x);
 	ldk_expect_moved(dut, dst, src);
 	loopdma_fake_pause_polls(dut->fake, 0);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
@@ -474,8 +472,7 @@ static void ended_before_armed(struct kunit *test)
 	x[0].hook = hook_next_is_done;
 	ldk_step(chan, 1);
 	for (i = 0; i < 2; i++) {
-		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
-		ldk_expect_ok(&x[i]);
+		ldk_finish(&x[i]);
 		ldk_expect_moved(dut, dst[i], src);
 	}
 	KUNIT_EXPECT_EQ(test, 0, (int)ldk_rescued(chan));
@@ -499,8 +496,7 @@ static void fetch_error(struct kunit *test)
 	loopdma_fake_bad_range(dut->fake, lc->ring.dma + LOOPDMA_DESC_SIZE,
 			       LOOPDMA_DESC_SIZE);
 	ldk_unhold(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
-	ldk_expect_ok(&x[0]);
+	ldk_finish(&x[0]);
 	for (i = 1; i < 3; i++)
 		expect_aborted(&x[i], dst[i]);
 	KUNIT_EXPECT_EQ(test, 1, (int)ldk_recoveries(chan));
@@ -524,8 +520,7 @@ static void writeback_error(struct kunit *test)
 	dut->trouble = true;
 	loopdma_fake_bad_range(dut->fake, lc->comp_dma, LOOPDMA_COMP_SIZE);
 	ldk_unhold(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
-	ldk_expect_ok(&x[0]);
+	ldk_finish(&x[0]);
 	ldk_expect_moved(dut, dst[0], src);
 	expect_aborted(&x[1], dst[1]);
 	KUNIT_EXPECT_EQ(test, 1, (int)ldk_recoveries(chan));
@@ -621,17 +616,11 @@ static void partly_inaccessible(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
 
 	loopdma_fake_bad_range(dut->fake, src->dma + 100, 1);
-	ldk_submit_copy(&x[0], dst, src);
-	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
-	ldk_expect_failed(&x[0], DMA_TRANS_READ_FAILED, LEN - 100);
+	ldk_run_failed(&x[0], ldk_prep_copy(chan, dst, src), DMA_TRANS_READ_FAILED, LEN - 100);
 	ldk_expect_moved_part(dut, dst, src, 100);
 
 	loopdma_fake_bad_range(dut->fake, dst->dma + 200, LEN);
-	ldk_submit_copy(&x[1], dst, src);
-	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
-	ldk_expect_failed(&x[1], DMA_TRANS_WRITE_FAILED, LEN - 200);
+	ldk_run_failed(&x[1], ldk_prep_copy(chan, dst, src), DMA_TRANS_WRITE_FAILED, LEN - 200);
 	ldk_expect_moved_part(dut, dst, src, 200);
 }
 
@@ -665,10 +654,7 @@ static void garbled_outcome(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
 	loopdma_fake_garble(dut->fake, ldk_index(chan), g->status, g->residue);
-	ldk_submit_copy(x, dst, src);
-	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_failed(x, g->result, g->want);
+	ldk_run_failed(x, ldk_prep_copy(chan, dst, src), g->result, g->want);
 	ldk_copy_ok(dut, chan, LEN);
 }
 
@@ -682,10 +668,7 @@ static void garbled_success(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
 	loopdma_fake_garble(dut->fake, ldk_index(chan), LOOPDMA_ST_OK, 17);
-	ldk_submit_copy(x, dst, src);
-	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_ok(x);
+	ldk_run_ok(x, ldk_prep_copy(chan, dst, src));
 }
 
 /* Rule: retired without an outcome is not retired; the channel is restarted. */
@@ -699,8 +682,7 @@ static void retired_without_outcome(struct kunit *test)
 
 	dut->trouble = true;
 	loopdma_fake_garble(dut->fake, ldk_index(chan), LOOPDMA_ST_PENDING, 0);
-	ldk_submit_copy(x, dst, src);
-	dma_async_issue_pending(chan);
+	ldk_start(x, ldk_prep_copy(chan, dst, src));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
 	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED, (int)x->result.result);
 	KUNIT_EXPECT_EQ(test, 1, (int)ldk_recoveries(chan));
@@ -747,8 +729,7 @@ static void counts_wrap(struct kunit *test)
 		ldk_submit_copy(&x[i], dst, src);
 	dma_async_issue_pending(chan);
 	for (i = 0; i < 40; i++) {
-		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
-		ldk_expect_ok(&x[i]);
+		ldk_finish(&x[i]);
 		KUNIT_EXPECT_EQ(test, i + 1, x[i].stamp);
 	}
 	KUNIT_EXPECT_EQ(test, start + 40, set_counts(dut, lc, start));
@@ -809,8 +790,7 @@ static void dead_channel(struct kunit *test)
 	loopdma_fake_refuse_enable(dut->fake, ldk_index(chan), true);
 	ldk_lie(chan, 1000);
 	ldk_step(chan, 1);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
-	ldk_expect_ok(&x[0]);
+	ldk_finish(&x[0]);
 	for (i = 1; i < 3; i++)
 		expect_aborted(&x[i], dst[i]);
 	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep_copy(chan, dst[1], src)));

@@ -177,8 +177,7 @@ static void submit_chunks(struct kunit *test, struct copy *c)
 	xt->frame_size = 1;
 	xt->sgl[0].size = c->src->len / 3;
 	tx = dmaengine_prep_interleaved_dma(c->x->chan, xt, DMA_PREP_INTERRUPT);
-	KUNIT_ASSERT_NOT_NULL(test, tx);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(c->x, tx));
+	ldk_queue(c->x, tx);
 }
 
 /*
@@ -203,8 +202,7 @@ static void error_ends_its_chain(struct kunit *test)
 	/* The second of three. */
 	fail(chan, 2, kind->status, PART);
 	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(c[0].x));
-	ldk_expect_failed(c[0].x, kind->result, 2 * LEN - PART);
+	ldk_finish_failed(c[0].x, kind->result, 2 * LEN - PART);
 	ldk_expect_moved_part(dut, c[0].dst, c[0].src, LEN + PART);
 	expect_copied(dut, &c[1]);
 }
@@ -255,11 +253,10 @@ static void peer_is_not_told(struct kunit *test)
 	r = ldk_xfers(dut, rx, 1);
 	fail(tx, 1, LOOPDMA_ST_READ, 0);
 	ldk_start(r, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
-	ldk_run(&t[0], ldk_prep_slave(tx, bad->dma, LEN, DMA_MEM_TO_DEV));
-	ldk_expect_failed(&t[0], DMA_TRANS_READ_FAILED, LEN);
+	ldk_run_failed(&t[0], ldk_prep_slave(tx, bad->dma, LEN, DMA_MEM_TO_DEV),
+		       DMA_TRANS_READ_FAILED, LEN);
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(r));
-	ldk_run(&t[1], ldk_prep_slave(tx, good->dma, LEN, DMA_MEM_TO_DEV));
-	ldk_expect_ok(&t[1]);
+	ldk_run_ok(&t[1], ldk_prep_slave(tx, good->dma, LEN, DMA_MEM_TO_DEV));
 	ldk_finish(r);
 	ldk_expect_moved(dut, dst, good);
 }
@@ -364,8 +361,7 @@ static void missing_status_restarts_the_channel(struct kunit *test)
 	dut->trouble = true;
 	fail(chan, 1, LOOPDMA_ST_PENDING, 0);
 	c = issue(dut, chan, 1, LEN);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(c->x));
-	ldk_expect_failed(c->x, DMA_TRANS_ABORTED, LEN);
+	ldk_finish_failed(c->x, DMA_TRANS_ABORTED, LEN);
 	KUNIT_EXPECT_EQ(test, recoveries + 1, ldk_recoveries(chan));
 	ldk_copy_ok(dut, chan, LEN);
 }
@@ -517,13 +513,12 @@ static void out_of_reach_is_an_error(struct kunit *test)
 	KUNIT_ASSERT_NE(test, (dma_addr_t)0, lowest);
 	control(chan, LOOPDMA_CH_TC_ADDR_BITS, fls64(lowest) - 1);
 	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(c->x));
-	ldk_expect_failed(c->x, DMA_TRANS_READ_FAILED, LEN);
+	ldk_finish_failed(c->x, DMA_TRANS_READ_FAILED, LEN);
 	ldk_expect_untouched(dut, c->dst);
 
-	ldk_run(x, dmaengine_prep_dma_memset(chan, filled->dma, 0, LEN,
-					     DMA_PREP_INTERRUPT));
-	ldk_expect_failed(x, DMA_TRANS_WRITE_FAILED, LEN);
+	ldk_run_failed(x,
+		       dmaengine_prep_dma_memset(chan, filled->dma, 0, LEN, DMA_PREP_INTERRUPT),
+		       DMA_TRANS_WRITE_FAILED, LEN);
 	ldk_expect_untouched(dut, filled);
 
 	control(chan, LOOPDMA_CH_TC_ADDR_BITS, 0);

@@ -141,8 +141,7 @@ static void memory_to_memory(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_start(x, prep(chan, area->xt));
-	ldk_finish(x);
+	ldk_run_ok(x, prep(chan, area->xt));
 	ldk_expect_data(dut, area->dst, area->want);
 	ldk_expect_intact(dut, area->src);
 }
@@ -193,8 +192,7 @@ static void device_to_memory(struct kunit *test)
 	area->xt->src_inc = false;
 
 	ldk_start(r, prep(rx, area->xt));
-	ldk_start(t, ldk_prep_slave(tx, src->dma, area->len, DMA_MEM_TO_DEV));
-	ldk_finish(t);
+	ldk_run_ok(t, ldk_prep_slave(tx, src->dma, area->len, DMA_MEM_TO_DEV));
 	ldk_finish(r);
 	ldk_expect_data(dut, area->dst, area->want);
 }
@@ -211,9 +209,7 @@ static void fails_midway(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
 	ldk_fail(chan, 4, DMA_TRANS_WRITE_FAILED, 10);
-	ldk_start(x, prep(chan, area->xt));
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_failed(x, DMA_TRANS_WRITE_FAILED, 10 * 64 - 3 * 64 - 10);
+	ldk_run_failed(x, prep(chan, area->xt), DMA_TRANS_WRITE_FAILED, 10 * 64 - 3 * 64 - 10);
 	memset(area->want + 3 * 256 + 10, LDK_POISON_BYTE,
 	       AREA - 3 * 256 - 10);
 	ldk_expect_data(dut, area->dst, area->want);
@@ -229,8 +225,7 @@ static void template_is_copied(struct kunit *test)
 	struct dma_async_tx_descriptor *tx = prep(chan, area->xt);
 
 	memset(area->xt, 0xff, struct_size(area->xt, sgl, 3));
-	ldk_start(x, tx);
-	ldk_finish(x);
+	ldk_run_ok(x, tx);
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -251,8 +246,7 @@ static void long_chunks(struct kunit *test)
 	area = area_make(dut, &shape);
 	chan = ldk_request(dut);
 	x = ldk_xfers(dut, chan, 1);
-	ldk_start(x, prep(chan, area->xt));
-	ldk_finish(x);
+	ldk_run_ok(x, prep(chan, area->xt));
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -270,8 +264,7 @@ static void more_than_the_ring(struct kunit *test)
 	ldk_set_ring_order(dut, 4);
 	chan = ldk_request(dut);
 	x = ldk_xfers(dut, chan, 1);
-	ldk_start(x, prep(chan, area->xt));
-	ldk_finish(x);
+	ldk_run_ok(x, prep(chan, area->xt));
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -371,8 +364,7 @@ static void refused(struct kunit *test)
 		KUNIT_ASSERT_NULL(test, prep(chan, bad));
 	KUNIT_EXPECT_NULL(test, prep(chan, NULL));
 
-	ldk_start(x, prep(chan, area->xt));
-	ldk_finish(x);
+	ldk_run_ok(x, prep(chan, area->xt));
 	ldk_expect_data(dut, area->dst, area->want);
 }
 

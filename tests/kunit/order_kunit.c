@@ -81,8 +81,7 @@ static void batch_expect_ok(struct batch *b, unsigned int from, unsigned int to)
 	unsigned int i;
 
 	for (i = from; i < to; i++) {
-		KUNIT_ASSERT_TRUE(b->dut->test, ldk_wait(&b->x[i]));
-		ldk_expect_ok(&b->x[i]);
+		ldk_finish(&b->x[i]);
 		ldk_expect_moved(b->dut, b->dst[i], b->src);
 	}
 }
@@ -658,8 +657,7 @@ static void terminated_cookies(struct kunit *test)
 	KUNIT_EXPECT_GT(test, x->cookie, b->x[3].cookie);
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
 	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_ok(x);
+	ldk_finish(x);
 }
 
 /* Rule: work may be terminated twice, before the first time has ended (client.rst). */
@@ -694,8 +692,7 @@ static void terminate_spares_prepared(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, tx);
 	batch_submit(b, 1);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&b->x[0], tx));
-	dma_async_issue_pending(chan);
+	ldk_start(&b->x[0], tx);
 	batch_expect_ok(b, 0, 1);
 	batch_expect_nothing(b, 1);
 }
@@ -1002,7 +999,7 @@ static void pool_exhausted(struct kunit *test)
 			tx = ldk_prep_copy(chan, dst, src);
 			if (!tx)
 				break;
-			KUNIT_ASSERT_TRUE(test, ldk_submit(&x[n], tx));
+			ldk_queue(&x[n], tx);
 		}
 		KUNIT_ASSERT_EQ(test, ldk_pool_size(chan), n);
 		dma_async_issue_pending(chan);
@@ -1079,10 +1076,7 @@ static void ring_wraps(struct kunit *test)
 			dmaengine_submit(tx);
 		}
 		ldk_xfer_init(x, dut, chan);
-		ldk_submit_copy(x, dst, src);
-		dma_async_issue_pending(chan);
-		KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-		ldk_expect_ok(x);
+		ldk_run_ok(x, ldk_prep_copy(chan, dst, src));
 		dmaengine_synchronize(chan);
 	}
 	KUNIT_EXPECT_EQ(test, total, ldk_descriptors(chan) - before);
@@ -1156,8 +1150,7 @@ static void interrupt_where_asked(struct kunit *test)
 	for (i = 0; i < b->n - 1; i++) {
 		tx = dmaengine_prep_dma_memcpy(chan, b->dst[i]->dma,
 					       b->src->dma, LEN, DMA_CTRL_ACK);
-		KUNIT_ASSERT_NOT_NULL(test, tx);
-		KUNIT_ASSERT_TRUE(test, ldk_submit(&b->x[i], tx));
+		ldk_queue(&b->x[i], tx);
 	}
 	batch_submit(b, i);
 	dma_async_issue_pending(chan);
@@ -1347,9 +1340,8 @@ static void errors_in_a_row(struct kunit *test)
 					  DMA_TRANS_READ_FAILED, i);
 		batch_submit(b, i);
 		dma_async_issue_pending(chan);
-		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
-		ldk_expect_failed(&b->x[i], i & 1 ? DMA_TRANS_WRITE_FAILED :
-						    DMA_TRANS_READ_FAILED,
+		ldk_finish_failed(&b->x[i],
+				  i & 1 ? DMA_TRANS_WRITE_FAILED : DMA_TRANS_READ_FAILED,
 				  LEN - i);
 	}
 	ldk_copy_ok(dut, chan, LEN);
@@ -1370,13 +1362,10 @@ static void inaccessible_memory(struct kunit *test)
 
 	tx = dmaengine_prep_dma_memcpy(chan, dst->dma, bad, LEN,
 				       DMA_PREP_INTERRUPT);
-	KUNIT_ASSERT_NOT_NULL(test, tx);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[0], tx));
+	ldk_queue(&x[0], tx);
 	tx = dmaengine_prep_dma_memcpy(chan, bad, src->dma, LEN,
 				       DMA_PREP_INTERRUPT);
-	KUNIT_ASSERT_NOT_NULL(test, tx);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[1], tx));
-	dma_async_issue_pending(chan);
+	ldk_start(&x[1], tx);
 	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
 	ldk_expect_failed(&x[0], DMA_TRANS_READ_FAILED, LEN);

@@ -216,8 +216,7 @@ static void xor_sources(struct kunit *test)
 		par = parity_make(dut, n, some_length(dut, align), align);
 		dst = ldk_dst(dut, par->len);
 		x = ldk_xfers(dut, chan, 1);
-		ldk_run(x, prep_xor(chan, par, dst->dma));
-		ldk_expect_ok(x);
+		ldk_run_ok(x, prep_xor(chan, par, dst->dma));
 		ldk_expect_data(dut, dst, par->p);
 		parity_expect_sources(par);
 	}
@@ -235,8 +234,7 @@ static void xor_into_source(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	unsigned int i;
 
-	ldk_run(x, prep_xor(chan, par, par->addr[0]));
-	ldk_expect_ok(x);
+	ldk_run_ok(x, prep_xor(chan, par, par->addr[0]));
 	ldk_expect_data(dut, par->src[0], par->p);
 	for (i = 1; i < par->n; i++)
 		ldk_expect_intact(dut, par->src[i]);
@@ -272,8 +270,7 @@ static void pq_sources(struct kunit *test)
 		p = ldk_dst(dut, par->len);
 		q = ldk_dst(dut, par->len);
 		x = ldk_xfers(dut, chan, 1);
-		ldk_run(x, prep_pq(chan, par, p->dma, q->dma, flags));
-		ldk_expect_ok(x);
+		ldk_run_ok(x, prep_pq(chan, par, p->dma, q->dma, flags));
 		if (flags & NO_P)
 			ldk_expect_untouched(dut, p);
 		else
@@ -303,15 +300,12 @@ static void pq_continued(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_maxpq(chan->device, 0),
 			dma_maxpq(chan->device, DMA_PREP_CONTINUE));
 	part.n = 4;
-	ldk_run(&x[0], prep_pq(chan, &part, p->dma, q->dma, flags));
-	ldk_expect_ok(&x[0]);
+	ldk_run_ok(&x[0], prep_pq(chan, &part, p->dma, q->dma, flags));
 
 	part.n = 5;
 	memcpy(part.addr, par->addr + 4, 5 * sizeof(*par->addr));
 	memcpy(part.coef, par->coef + 4, 5);
-	ldk_run(&x[1], prep_pq(chan, &part, p->dma, q->dma,
-			       flags | DMA_PREP_CONTINUE));
-	ldk_expect_ok(&x[1]);
+	ldk_run_ok(&x[1], prep_pq(chan, &part, p->dma, q->dma, flags | DMA_PREP_CONTINUE));
 	ldk_expect_data(dut, p, flags & NO_P ? par->q : par->p);
 	ldk_expect_data(dut, q, flags & NO_Q ? par->p : par->q);
 }
@@ -324,8 +318,7 @@ static void pq_into_source(struct kunit *test)
 	struct parity *par = parity_make(dut, 2, LEN, 1);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_run(x, prep_pq(chan, par, 0, par->addr[0], NO_P));
-	ldk_expect_ok(x);
+	ldk_run_ok(x, prep_pq(chan, par, 0, par->addr[0], NO_P));
 	ldk_expect_data(dut, par->src[0], par->q);
 	ldk_expect_intact(dut, par->src[1]);
 }
@@ -378,14 +371,12 @@ static void xor_checked(struct kunit *test)
 
 	par->addr[par->n++] = p->dma;
 	result = SUM_CHECK_P_RESULT | SUM_CHECK_Q_RESULT;
-	ldk_run(&x[0], prep_xor_val(chan, par, &result));
-	ldk_expect_ok(&x[0]);
+	ldk_run_ok(&x[0], prep_xor_val(chan, par, &result));
 	KUNIT_EXPECT_EQ(test, 0, (int)result);
 
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
 		ldk_buf_flip(p, at[i]);
-		ldk_run(&x[1 + i], prep_xor_val(chan, par, &result));
-		ldk_expect_ok(&x[1 + i]);
+		ldk_run_ok(&x[1 + i], prep_xor_val(chan, par, &result));
 		KUNIT_EXPECT_EQ_MSG(test, (int)SUM_CHECK_P_RESULT, (int)result,
 				    "byte %zu", at[i]);
 		ldk_buf_flip(p, at[i]);
@@ -418,9 +409,7 @@ static void pq_checked(struct kunit *test)
 			want |= SUM_CHECK_P_RESULT;
 		if ((i & 2) && !(flags & NO_Q))
 			want |= SUM_CHECK_Q_RESULT;
-		ldk_run(&x[i], prep_pq_val(chan, par, p->dma, q->dma,
-					   &result, flags));
-		ldk_expect_ok(&x[i]);
+		ldk_run_ok(&x[i], prep_pq_val(chan, par, p->dma, q->dma, &result, flags));
 		KUNIT_EXPECT_EQ_MSG(test, (int)want, (int)result,
 				    "byte %zu, %s%s", at[i / 4],
 				    i & 1 ? "P" : "", i & 2 ? "Q" : "");
@@ -449,8 +438,8 @@ static void check_failed(struct kunit *test)
 	enum sum_check_flags result;
 
 	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 1000);
-	ldk_run(&x[0], prep_pq_val(chan, par, p->dma, q->dma, &result, 0));
-	ldk_expect_failed(&x[0], DMA_TRANS_READ_FAILED, LEN - 1000);
+	ldk_run_failed(&x[0], prep_pq_val(chan, par, p->dma, q->dma, &result, 0),
+		       DMA_TRANS_READ_FAILED, LEN - 1000);
 	KUNIT_EXPECT_EQ(test, SUM_CHECK_P_RESULT | SUM_CHECK_Q_RESULT,
 			(int)result);
 
@@ -477,9 +466,7 @@ static void check_terminated(struct kunit *test)
 
 	ldk_hold(chan);
 	for (i = 0; i < 2; i++) {
-		KUNIT_ASSERT_TRUE(test, ldk_submit(&x[i],
-						   prep_xor_val(chan, par,
-								&result[i])));
+		ldk_queue(&x[i], prep_xor_val(chan, par, &result[i]));
 		if (!i)
 			dma_async_issue_pending(chan);
 	}
@@ -535,14 +522,9 @@ static void in_order(struct kunit *test)
 	enum sum_check_flags result;
 
 	next.addr[next.n++] = xor->dma;
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[0],
-					   prep_xor_flags(chan, par, xor->dma,
-							  DMA_PREP_FENCE)));
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[1], prep_xor_val(chan, &next,
-							       &result)));
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[2], ldk_prep_copy(chan, copy,
-								xor)));
-	dma_async_issue_pending(chan);
+	ldk_queue(&x[0], prep_xor_flags(chan, par, xor->dma, DMA_PREP_FENCE));
+	ldk_queue(&x[1], prep_xor_val(chan, &next, &result));
+	ldk_start(&x[2], ldk_prep_copy(chan, copy, xor));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[2]));
 	ldk_expect_ok(&x[0]);
 	ldk_expect_ok(&x[1]);
@@ -566,20 +548,15 @@ static void faults(struct kunit *test)
 	for (i = 0; i < par->n; i++) {
 		good = par->addr[i];
 		par->addr[i] = bad;
-		ldk_run(&x[i], prep_xor(chan, par, p->dma));
-		ldk_expect_failed(&x[i], DMA_TRANS_READ_FAILED, 512);
+		ldk_run_failed(&x[i], prep_xor(chan, par, p->dma), DMA_TRANS_READ_FAILED, 512);
 		par->addr[i] = good;
 	}
-	ldk_run(&x[4], prep_xor(chan, par, bad));
-	ldk_expect_failed(&x[4], DMA_TRANS_WRITE_FAILED, 512);
-	ldk_run(&x[5], prep_pq(chan, par, bad, q->dma, 0));
-	ldk_expect_failed(&x[5], DMA_TRANS_WRITE_FAILED, 512);
-	ldk_run(&x[6], prep_pq(chan, par, p->dma, bad, 0));
-	ldk_expect_failed(&x[6], DMA_TRANS_WRITE_FAILED, 512);
-	ldk_run(&x[7], prep_pq_val(chan, par, p->dma, bad, &result, 0));
-	ldk_expect_failed(&x[7], DMA_TRANS_READ_FAILED, 512);
-	ldk_run(&x[8], prep_pq(chan, par, 0, q->dma, NO_P));
-	ldk_expect_ok(&x[8]);
+	ldk_run_failed(&x[4], prep_xor(chan, par, bad), DMA_TRANS_WRITE_FAILED, 512);
+	ldk_run_failed(&x[5], prep_pq(chan, par, bad, q->dma, 0), DMA_TRANS_WRITE_FAILED, 512);
+	ldk_run_failed(&x[6], prep_pq(chan, par, p->dma, bad, 0), DMA_TRANS_WRITE_FAILED, 512);
+	ldk_run_failed(&x[7], prep_pq_val(chan, par, p->dma, bad, &result, 0),
+		       DMA_TRANS_READ_FAILED, 512);
+	ldk_run_ok(&x[8], prep_pq(chan, par, 0, q->dma, NO_P));
 	ldk_expect_untouched(dut, p);
 	ldk_expect_data(dut, q, par->q);
 }
@@ -630,8 +607,7 @@ static void refused(struct kunit *test)
 					0));
 	KUNIT_EXPECT_NULL(test, prep_pq(chan, par, ~(dma_addr_t)0, q->dma, 0));
 
-	ldk_run(x, prep_pq(chan, par, p->dma, q->dma, 0));
-	ldk_expect_ok(x);
+	ldk_run_ok(x, prep_pq(chan, par, p->dma, q->dma, 0));
 	ldk_expect_data(dut, p, par->p);
 	ldk_expect_data(dut, q, par->q);
 }
@@ -665,8 +641,7 @@ static void aligned(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, prep_xor(chan, par, p->dma));
 	par->len = 64;
 	x = ldk_xfers(dut, chan, 1);
-	ldk_run(x, prep_xor(chan, par, p->dma + 16));
-	ldk_expect_ok(x);
+	ldk_run_ok(x, prep_xor(chan, par, p->dma + 16));
 }
 
 /*
@@ -690,7 +665,7 @@ static void exhausted(struct kunit *test)
 		if (!tx)
 			break;
 		last = &x[n];
-		KUNIT_ASSERT_TRUE(test, ldk_submit(last, tx));
+		ldk_queue(last, tx);
 	}
 	KUNIT_ASSERT_GT(test, n, 16);
 	KUNIT_ASSERT_LT(test, n, ldk_pool_size(chan));
@@ -699,8 +674,7 @@ static void exhausted(struct kunit *test)
 
 	dma_async_issue_pending(chan);
 	ldk_unhold(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(last));
-	ldk_expect_ok(last);
+	ldk_finish(last);
 	dmaengine_synchronize(chan);
 	for (; n; n--)
 		KUNIT_ASSERT_NOT_NULL(test, prep_xor(chan, par, dst->dma));
@@ -719,9 +693,7 @@ static void terminated(struct kunit *test)
 	ldk_hold(chan);
 	for (round = 0; round < 20; round++) {
 		for (i = 0; i < 20; i++)
-			KUNIT_ASSERT_TRUE(test,
-					  ldk_submit(x, prep_xor(chan, par,
-								 dst->dma)));
+			ldk_queue(x, prep_xor(chan, par, dst->dma));
 		dma_async_issue_pending(chan);
 		KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	}

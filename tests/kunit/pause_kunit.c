@@ -49,17 +49,14 @@ static void loop_send(struct loop *l, size_t n)
 {
 	struct ldk_xfer *t = ldk_xfers(l->dut, l->tx, 1);
 
-	ldk_start(t, ldk_prep_slave(l->tx, l->src->dma + l->sent, n, DMA_MEM_TO_DEV));
-	KUNIT_ASSERT_TRUE(l->dut->test, ldk_wait(t));
-	ldk_expect_ok(t);
+	ldk_run_ok(t, ldk_prep_slave(l->tx, l->src->dma + l->sent, n, DMA_MEM_TO_DEV));
 	l->sent += n;
 }
 
 static void loop_end(struct loop *l)
 {
 	loop_send(l, l->src->len - l->sent);
-	KUNIT_ASSERT_TRUE(l->dut->test, ldk_wait(l->r));
-	ldk_expect_ok(l->r);
+	ldk_finish(l->r);
 	ldk_expect_moved(l->dut, l->dst, l->src);
 }
 
@@ -400,8 +397,7 @@ static void from_callback(struct kunit *test)
 	x[0].priv = &err;
 	ldk_hold(chan);
 	ldk_submit_copy(&x[0], dst, src);
-	ldk_submit_copy(&x[1], dst, src);
-	dma_async_issue_pending(chan);
+	ldk_start(&x[1], ldk_prep_copy(chan, dst, src));
 	ldk_step(chan, 1);
 	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
 	KUNIT_EXPECT_EQ(test, 0, err);
@@ -409,8 +405,7 @@ static void from_callback(struct kunit *test)
 	ldk_round_trip(dut);
 	expect_state(&x[1], DMA_PAUSED, LEN);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
-	ldk_expect_ok(&x[1]);
+	ldk_finish(&x[1]);
 }
 
 /* Rule: when the device is gone there is nothing to pause. */
@@ -439,8 +434,7 @@ static void recovered(struct kunit *test)
 	dut->trouble = true;
 	ldk_hold(chan);
 	ldk_lie(chan, 5);
-	ldk_submit_copy(x, dst, src);
-	dma_async_issue_pending(chan);
+	ldk_start(x, ldk_prep_copy(chan, dst, src));
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_resume(chan));
 	ldk_unhold(chan);
@@ -466,8 +460,7 @@ static void errors_remembered(struct kunit *test)
 	for (i = 0; i < N; i++) {
 		if (i % 2)
 			ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
-		ldk_submit_copy(&x[i], dst, src);
-		dma_async_issue_pending(chan);
+		ldk_start(&x[i], ldk_prep_copy(chan, dst, src));
 		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
 	}
 	for (i = 0; i < N; i++)

@@ -67,8 +67,7 @@ static void receive_pattern(struct ldk_dut *dut, struct dma_chan *chan, u8 seed,
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	struct ldk_buf *dst = ldk_dst(dut, len);
 
-	ldk_start(x, ldk_prep_slave(chan, dst->dma, len, DMA_DEV_TO_MEM));
-	ldk_finish(x);
+	ldk_run_ok(x, ldk_prep_slave(chan, dst->dma, len, DMA_DEV_TO_MEM));
 	ldk_expect_data(dut, dst, pattern_at(dut, seed, pos, len));
 }
 
@@ -190,8 +189,7 @@ static void loopback_again(struct kunit *test)
 	receive_pattern(dut, rx, 0, 0, 100);
 	periph_set(dut, rx, 1, (struct loopdma_peripheral_config) { });
 	x = ldk_xfers(dut, rx, 1);
-	ldk_start(x, ldk_prep_slave(rx, dst->dma, 100, DMA_DEV_TO_MEM));
-	ldk_finish(x);
+	ldk_run_ok(x, ldk_prep_slave(rx, dst->dma, 100, DMA_DEV_TO_MEM));
 	ldk_expect_moved(dut, dst, src);
 }
 
@@ -314,11 +312,8 @@ static void paced_loopback(struct kunit *test)
 		periph_set(dut, rx, 8, i ? (struct loopdma_peripheral_config)
 			   { } : slow);
 		start = ktime_get();
-		ldk_start(&r[i], ldk_prep_slave(rx, dst->dma, 5000,
-						DMA_DEV_TO_MEM));
-		ldk_start(&t[i], ldk_prep_slave(tx, src->dma, 5000,
-						DMA_MEM_TO_DEV));
-		ldk_finish(&t[i]);
+		ldk_start(&r[i], ldk_prep_slave(rx, dst->dma, 5000, DMA_DEV_TO_MEM));
+		ldk_run_ok(&t[i], ldk_prep_slave(tx, src->dma, 5000, DMA_MEM_TO_DEV));
 		ldk_finish(&r[i]);
 		KUNIT_EXPECT_GE(test, ktime_ms_delta(ktime_get(), start), 89);
 		ldk_expect_moved(dut, dst, src);

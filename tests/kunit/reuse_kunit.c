@@ -59,8 +59,7 @@ static void reuse_once(struct ldk_dut *dut, struct ldk_xfer *x, struct reuse *r)
 {
 	ldk_buf_fill(dut, r->src);
 	ldk_buf_poison(r->dst);
-	ldk_start(x, r->tx);
-	ldk_finish(x);
+	ldk_run_ok(x, r->tx);
 	ldk_expect_moved(dut, r->dst, r->src);
 }
 
@@ -90,7 +89,7 @@ static void from_callback(struct kunit *test)
 	r.left = 20;
 	x->hook = submit_again;
 	x->priv = &r;
-	KUNIT_ASSERT_TRUE(test, ldk_submit(x, r.tx));
+	ldk_queue(x, r.tx);
 	first = x->cookie;
 	dma_async_issue_pending(chan);
 	KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(x->calls) == 21));
@@ -202,15 +201,14 @@ static void refused_while_busy(struct kunit *test)
 
 	reuse_init(dut, chan, &r);
 	ldk_hold(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(x, r.tx));
+	ldk_queue(x, r.tx);
 	KUNIT_EXPECT_EQ(test, -EBUSY, dmaengine_submit(r.tx));
 	KUNIT_EXPECT_EQ(test, -EBUSY, dmaengine_desc_free(r.tx));
 	dma_async_issue_pending(chan);
 	KUNIT_EXPECT_EQ(test, -EBUSY, dmaengine_submit(r.tx));
 	KUNIT_EXPECT_EQ(test, -EBUSY, dmaengine_desc_free(r.tx));
 	ldk_unhold(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	ldk_expect_ok(x);
+	ldk_finish(x);
 	ldk_expect_moved(dut, r.dst, r.src);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
 }
@@ -229,10 +227,9 @@ static void after_terminate(struct kunit *test)
 	reuse_init(dut, chan, &r);
 	reuse_init(dut, chan, &s);
 	ldk_hold(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[0], r.tx));
-	dma_async_issue_pending(chan);
+	ldk_start(&x[0], r.tx);
 	/* One in the ring, one only submitted. */
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[1], s.tx));
+	ldk_queue(&x[1], s.tx);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	ldk_unhold(chan);
 	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
@@ -254,10 +251,7 @@ static void after_error(struct kunit *test)
 
 	reuse_init(dut, chan, &r);
 	ldk_fail(chan, 1, DMA_TRANS_WRITE_FAILED, 300);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(&x[0], r.tx));
-	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
-	ldk_expect_failed(&x[0], DMA_TRANS_WRITE_FAILED, LEN - 300);
+	ldk_run_failed(&x[0], r.tx, DMA_TRANS_WRITE_FAILED, LEN - 300);
 	reuse_once(dut, &x[1], &r);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
 }

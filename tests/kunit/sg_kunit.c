@@ -236,8 +236,7 @@ static void sg_submit(struct ldk_xfer *x, struct sg_mem *mem)
 {
 	struct dma_async_tx_descriptor *tx = sg_prep(x->chan, mem);
 
-	KUNIT_ASSERT_NOT_NULL(x->dut->test, tx);
-	KUNIT_ASSERT_TRUE(x->dut->test, ldk_submit(x, tx));
+	ldk_queue(x, tx);
 }
 
 /* Submits, issues; the caller waits. */
@@ -631,8 +630,8 @@ static void config_spares_prepared(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, tx_r);
 	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_4_BYTES, 16);
 	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_4_BYTES, 16);
-	KUNIT_ASSERT_TRUE(test, ldk_submit(t, tx_t));
-	KUNIT_ASSERT_TRUE(test, ldk_submit(r, tx_r));
+	ldk_queue(t, tx_t);
+	ldk_queue(r, tx_r);
 	dma_async_issue_pending(tx);
 	dma_async_issue_pending(rx);
 	ldk_finish(t);
@@ -963,8 +962,7 @@ static void error_mid_list(struct kunit *test)
 	sg_submit(&t[1], from);
 	r = sg_start(dut, rx, to);
 	dma_async_issue_pending(tx);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&t[0]));
-	ldk_expect_failed(&t[0], DMA_TRANS_READ_FAILED, 270);
+	ldk_finish_failed(&t[0], DMA_TRANS_READ_FAILED, 270);
 	ldk_finish(&t[1]);
 	ldk_finish(r);
 
@@ -1151,9 +1149,7 @@ static struct ldk_xfer *high_start(struct ldk_dut *dut, struct dma_chan *chan,
 	struct dma_async_tx_descriptor *tx;
 
 	tx = dmaengine_prep_slave_sg(chan, high, 1, dir, DMA_PREP_INTERRUPT);
-	KUNIT_ASSERT_NOT_NULL(dut->test, tx);
-	KUNIT_ASSERT_TRUE(dut->test, ldk_submit(x, tx));
-	dma_async_issue_pending(chan);
+	ldk_start(x, tx);
 	return x;
 }
 
@@ -1171,9 +1167,7 @@ static void high_addresses(struct kunit *test)
 
 	ldk_request_pair(dut, &tx, &rx);
 	x = ldk_xfers(dut, tx, 1);
-	ldk_submit_copy(x, dst, src);
-	dma_async_issue_pending(tx);
-	ldk_finish(x);
+	ldk_run_ok(x, ldk_prep_copy(tx, dst, src));
 	ldk_expect_moved(dut, dst, src);
 
 	sg_init_table(&high, 1);

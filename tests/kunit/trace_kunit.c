@@ -235,8 +235,7 @@ static void copy_traced(struct kunit *test)
 	const struct seen *s;
 	unsigned int at = 0;
 
-	ldk_start(x, ldk_prep_copy(chan, dst, src));
-	ldk_finish(x);
+	ldk_run_ok(x, ldk_prep_copy(chan, dst, src));
 
 	s = next(test, &at, PREPARE);
 	d = s->d;
@@ -305,9 +304,9 @@ static void error_traced(struct kunit *test)
 	const struct seen *s;
 	unsigned int at = 0;
 
-	ldk_run(x, dmaengine_prep_dma_memcpy(chan, bad, src->dma, LEN,
-					     DMA_PREP_INTERRUPT));
-	ldk_expect_failed(x, DMA_TRANS_WRITE_FAILED, LEN);
+	ldk_run_failed(x,
+		       dmaengine_prep_dma_memcpy(chan, bad, src->dma, LEN, DMA_PREP_INTERRUPT),
+		       DMA_TRANS_WRITE_FAILED, LEN);
 
 	s = next(test, &at, FAULT);
 	KUNIT_EXPECT_EQ(test, x->cookie, s->cookie);

@@ -252,6 +252,7 @@ void ldk_xfer_init(struct ldk_xfer *x, struct ldk_dut *dut,
 struct ldk_xfer *ldk_xfers(struct ldk_dut *dut, struct dma_chan *chan,
 			   unsigned int n);
 bool ldk_submit(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
+void ldk_queue(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
 struct dma_async_tx_descriptor *ldk_prep_copy(struct dma_chan *chan,
 					      struct ldk_buf *dst,
 					      struct ldk_buf *src);
@@ -262,7 +263,12 @@ ldk_prep_slave(struct dma_chan *chan, dma_addr_t addr, size_t len,
 	       enum dma_transfer_direction dir);
 void ldk_start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
 void ldk_run(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
+void ldk_run_ok(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
+void ldk_run_failed(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx,
+		    enum dmaengine_tx_result result, u32 residue);
 void ldk_finish(struct ldk_xfer *x);
+void ldk_finish_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,
+		       u32 residue);
 bool ldk_wait(struct ldk_xfer *x);
 void ldk_expect_ok(struct ldk_xfer *x);
 void ldk_expect_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,

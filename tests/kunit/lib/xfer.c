@@ -107,6 +107,17 @@ struct dma_async_tx_descriptor *ldk_prep_copy(struct dma_chan *chan,
 }
 
 /**
+ * ldk_queue() - submit a transaction, which the caller issues
+ * @x: transaction
+ * @tx: its descriptor; the case is aborted if it is NULL, or refused
+ */
+void ldk_queue(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	KUNIT_ASSERT_NOT_NULL(x->dut->test, tx);
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_submit(x, tx));
+}
+
+/**
  * ldk_submit_copy() - prepare and submit a copy
  * @x: transaction
  * @dst: memory written; its length counts
@@ -117,10 +128,7 @@ struct dma_async_tx_descriptor *ldk_prep_copy(struct dma_chan *chan,
 void ldk_submit_copy(struct ldk_xfer *x, struct ldk_buf *dst,
 		     struct ldk_buf *src)
 {
-	struct dma_async_tx_descriptor *tx = ldk_prep_copy(x->chan, dst, src);
-
-	KUNIT_ASSERT_NOT_NULL(x->dut->test, tx);
-	KUNIT_ASSERT_TRUE(x->dut->test, ldk_submit(x, tx));
+	ldk_queue(x, ldk_prep_copy(x->chan, dst, src));
 }
 
 /**
@@ -147,8 +155,7 @@ ldk_prep_slave(struct dma_chan *chan, dma_addr_t addr, size_t len,
  */
 void ldk_start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
 {
-	KUNIT_ASSERT_NOT_NULL(x->dut->test, tx);
-	KUNIT_ASSERT_TRUE(x->dut->test, ldk_submit(x, tx));
+	ldk_queue(x, tx);
 	dma_async_issue_pending(x->chan);
 }
 
@@ -171,6 +178,44 @@ void ldk_finish(struct ldk_xfer *x)
 {
 	KUNIT_ASSERT_TRUE(x->dut->test, ldk_wait(x));
 	ldk_expect_ok(x);
+}
+
+/**
+ * ldk_finish_failed() - wait for a transaction that is to fail
+ * @x: transaction, issued; the case is aborted if it does not end
+ * @result: the error
+ * @residue: bytes not moved
+ */
+void ldk_finish_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,
+		       u32 residue)
+{
+	KUNIT_ASSERT_TRUE(x->dut->test, ldk_wait(x));
+	ldk_expect_failed(x, result, residue);
+}
+
+/**
+ * ldk_run_ok() - run a transaction that is to succeed
+ * @x: transaction
+ * @tx: its descriptor
+ */
+void ldk_run_ok(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
+{
+	ldk_start(x, tx);
+	ldk_finish(x);
+}
+
+/**
+ * ldk_run_failed() - run a transaction that is to fail
+ * @x: transaction
+ * @tx: its descriptor
+ * @result: the error
+ * @residue: bytes not moved
+ */
+void ldk_run_failed(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx,
+		    enum dmaengine_tx_result result, u32 residue)
+{
+	ldk_start(x, tx);
+	ldk_finish_failed(x, result, residue);
 }
 
 /**
@@ -226,8 +271,7 @@ void ldk_copy_ok(struct ldk_dut *dut, struct dma_chan *chan, size_t len)
 	struct ldk_buf *src = ldk_src(dut, len), *dst = ldk_dst(dut, len);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_start(x, ldk_prep_copy(chan, dst, src));
-	ldk_finish(x);
+	ldk_run_ok(x, ldk_prep_copy(chan, dst, src));
 	ldk_expect_moved(dut, dst, src);
 }
 
@@ -263,8 +307,7 @@ void ldk_loop_ok(struct ldk_dut *dut)
 	t = ldk_xfers(dut, tx, 1);
 	r = ldk_xfers(dut, rx, 1);
 	ldk_start(r, ldk_prep_slave(rx, dst->dma, SZ_1K, DMA_DEV_TO_MEM));
-	ldk_start(t, ldk_prep_slave(tx, src->dma, SZ_1K, DMA_MEM_TO_DEV));
-	ldk_finish(t);
+	ldk_run_ok(t, ldk_prep_slave(tx, src->dma, SZ_1K, DMA_MEM_TO_DEV));
 	ldk_finish(r);
 	ldk_expect_moved(dut, dst, src);
 	ldk_release(dut, tx);
