@@ -24,7 +24,7 @@ static struct ldk_dut *aligned_fake(struct kunit *test, unsigned int align,
 
 	cfg.copy_align = align;
 	cfg.max_len = max_len;
-	return ldk_create_fake(test, "aligned", &cfg);
+	return ldk_create_fake(test, &cfg);
 }
 
 /* Prepares, and gives back what it gets, so that the pool does not run dry. */
@@ -224,13 +224,12 @@ static void pieces_failing(struct kunit *test)
 {
 	struct ldk_dut *dut = aligned_fake(test, 0, SZ_1K);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	struct ldk_buf *src = ldk_src(dut, 3 * SZ_1K + 5);
 	struct ldk_buf *dst = ldk_dst(dut, 3 * SZ_1K + 5);
 
 	ldk_fail(chan, 2, DMA_TRANS_WRITE_FAILED, 100);
-	ldk_run_failed(x, ldk_prep_copy(chan, dst, src), DMA_TRANS_WRITE_FAILED,
-		       dst->len - SZ_1K - 100);
+	ldk_do_failed(dut, ldk_prep_copy(chan, dst, src), DMA_TRANS_WRITE_FAILED,
+		      dst->len - SZ_1K - 100);
 	ldk_expect_moved_part(dut, dst, src, SZ_1K + 100);
 	ldk_copy_ok(dut, chan, 3 * SZ_1K);
 }
@@ -327,7 +326,7 @@ static void address_width(struct kunit *test)
 
 	cfg.addr_bits = bits;
 	cfg.dma_offset = 0;
-	dut = ldk_create_fake(test, "width", &cfg);
+	dut = ldk_create_fake(test, &cfg);
 	chan = ldk_request(dut);
 
 	KUNIT_EXPECT_EQ(test, mask, dma_get_mask(dut->dev));

@@ -127,23 +127,23 @@ static void rerequest_starts_clean(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
-	struct dma_chan *chan = ldk_request(dut), *again;
+	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
 	struct dma_tx_state state;
 
 	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
-	ldk_run_failed(&x[0], ldk_prep_copy(chan, dst, src), DMA_TRANS_READ_FAILED, 64);
+	ldk_start(&x[0], ldk_prep_copy(chan, dst, src));
+	ldk_finish_failed(&x[0], DMA_TRANS_READ_FAILED, 64);
 	ldk_release(dut, chan);
 
-	again = ldk_try_request(dut, DMA_MEMCPY, ldk_index(chan));
-	KUNIT_ASSERT_PTR_EQ(test, chan, again);
+	ldk_request_again(dut, chan);
 	ldk_submit_copy(&x[1], dst, src);
 	/* The same cookie as that which failed. */
 	KUNIT_EXPECT_EQ(test, x[0].cookie, x[1].cookie);
-	dma_async_issue_pending(again);
+	dma_async_issue_pending(chan);
 	ldk_finish(&x[1]);
 	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
-			(int)dmaengine_tx_status(again, x[1].cookie, &state));
+			(int)dmaengine_tx_status(chan, x[1].cookie, &state));
 	KUNIT_EXPECT_EQ(test, x[1].cookie, state.last);
 	KUNIT_EXPECT_EQ(test, x[1].cookie, state.used);
 }
@@ -171,8 +171,7 @@ static void names_unique(struct kunit *test)
 static void names_unique_across_devices(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_dut *other = ldk_create_fake(test, "other",
-						&loopdma_fake_default);
+	struct ldk_dut *other = ldk_fake(test);
 	struct dma_chan *a = ldk_request(dut), *b = ldk_request(other);
 
 	KUNIT_EXPECT_STRNEQ(test, dma_chan_name(a), dma_chan_name(b));
@@ -205,14 +204,10 @@ static void stays_private(struct kunit *test)
  */
 static void public_channels(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
-	struct dma_chan *chan, *found;
-	struct ldk_dut *dut;
-
 	/* A device with a peripheral keeps its channels for those who ask. */
-	cfg.caps &= ~LOOPDMA_CAPS_LOOPBACK;
-	dut = ldk_create_fake(test, "public", &cfg);
-	chan = ldk_request(dut);
+	struct ldk_dut *dut = ldk_fake_without(test, LOOPDMA_CAPS_LOOPBACK);
+	struct dma_chan *chan = ldk_request(dut), *found;
+
 	ldk_copy_ok(dut, chan, 100);
 	ldk_release(dut, chan);
 	KUNIT_EXPECT_FALSE(test, dma_has_cap(DMA_PRIVATE,
@@ -294,10 +289,8 @@ static void requested_by_name(struct kunit *test)
 /* Rule: two devices do not claim the same client. */
 static void names_of_two_devices(struct kunit *test)
 {
-	struct ldk_dut *one = ldk_create_fake(test, "one",
-					      &loopdma_fake_default);
-	struct ldk_dut *two = ldk_create_fake(test, "two",
-					      &loopdma_fake_default);
+	struct ldk_dut *one = ldk_fake(test);
+	struct ldk_dut *two = ldk_fake(test);
 	struct dma_filter *a = &ldk_request(one)->device->filter;
 	struct dma_filter *b = &ldk_request(two)->device->filter;
 	int i, j;
@@ -336,17 +329,11 @@ static bool xors_while_unacked(struct ldk_dut *dut, struct dma_chan *chan,
  */
 static void kept_until_acked(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct ldk_dut *dut = ldk_fake_without(test, LOOPDMA_CAPS_LOOPBACK);
+	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct dma_async_tx_descriptor *tx, *other;
-	struct ldk_buf *src, *dst;
 	struct dma_chan *chan;
-	struct ldk_dut *dut;
 	struct ldk_xfer *x;
-
-	cfg.caps &= ~LOOPDMA_CAPS_LOOPBACK;
-	dut = ldk_create_fake(test, "public", &cfg);
-	src = ldk_src(dut, 64);
-	dst = ldk_dst(dut, 64);
 
 	dmaengine_get();
 	chan = dma_find_channel(DMA_ASYNC_TX);
@@ -459,7 +446,7 @@ static void free_with_work(struct kunit *test)
 	enum stage stage = *(const enum stage *)test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *src = ldk_src(dut, 512), *dst[3];
-	struct dma_chan *chan = ldk_request(dut), *again;
+	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
 	unsigned int first = 0;
 	int i;
@@ -481,8 +468,7 @@ static void free_with_work(struct kunit *test)
 		first = 1;
 	}
 
-	ldk_forget(dut, chan);
-	dma_release_channel(chan);
+	ldk_drop(dut, chan);
 	ldk_unhold(chan);
 	ldk_round_trip(dut);
 	for (i = first; i < 3; i++) {
@@ -490,9 +476,8 @@ static void free_with_work(struct kunit *test)
 		ldk_expect_untouched(dut, dst[i]);
 	}
 
-	again = ldk_try_request(dut, DMA_MEMCPY, ldk_index(chan));
-	KUNIT_ASSERT_PTR_EQ(test, chan, again);
-	ldk_copy_ok(dut, again, 512);
+	ldk_request_again(dut, chan);
+	ldk_copy_ok(dut, chan, 512);
 }
 
 /*
@@ -501,8 +486,7 @@ static void free_with_work(struct kunit *test)
  */
 static void removed_while_held(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "removed",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct dma_chan *chan = ldk_request(dut);
 	struct dma_tx_state state;
@@ -526,8 +510,7 @@ static void removed_while_held(struct kunit *test)
  */
 static void removed_before_submit(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "removed",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
@@ -566,9 +549,8 @@ static void shut_down(struct kunit *test)
 	src = ldk_src(dut, 64);
 	dst = ldk_dst(dut, 64);
 	chan = ldk_request(dut);
-	x = ldk_xfers(dut, chan, 1);
 	ldk_hold(chan);
-	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	x = ldk_begin(dut, ldk_prep_copy(chan, dst, src));
 	KUNIT_EXPECT_FALSE(test, ldk_shutdown(dut));
 	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst, src));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
@@ -590,7 +572,6 @@ static void counts_copies(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct dma_chan *other = ldk_request(dut);
 	struct dma_chan_percpu before, now, other_before, other_now;
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
 	unsigned long bytes = 0;
 	int i;
 
@@ -607,11 +588,11 @@ static void counts_copies(struct kunit *test)
 	}
 
 	ldk_fail(chan, 1, DMA_TRANS_WRITE_FAILED, 200);
-	ldk_run_failed(&x[0], ldk_prep_copy(chan, dst, src), DMA_TRANS_WRITE_FAILED, 312);
+	ldk_do_failed(dut, ldk_prep_copy(chan, dst, src), DMA_TRANS_WRITE_FAILED, 312);
 	bytes += 200;
 
 	ldk_hold(chan);
-	ldk_start(&x[1], ldk_prep_copy(chan, dst, src));
+	ldk_begin(dut, ldk_prep_copy(chan, dst, src));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	ldk_unhold(chan);
 
@@ -703,8 +684,7 @@ static void summary_shows_use(struct kunit *test)
  */
 static void removed_with_work(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "removed",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, 512), *dst[3];
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
@@ -731,8 +711,7 @@ static void removed_with_work(struct kunit *test)
 /* Rule: the last client's release frees the provider, not an earlier one's. */
 static void removed_two_clients(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "removed",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct dma_chan *a = ldk_request(dut), *b = ldk_request(dut);
 
@@ -746,8 +725,7 @@ static void removed_two_clients(struct kunit *test)
 static void removed_beside_another(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_dut *other = ldk_create_fake(test, "removed",
-						&loopdma_fake_default);
+	struct ldk_dut *other = ldk_fake(test);
 	struct dma_chan *a = ldk_request(dut);
 
 	ldk_request(other);

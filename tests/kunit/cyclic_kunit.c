@@ -77,9 +77,8 @@ static void ring_transmit(struct ldk_dut *dut, struct ring *ring,
 static struct ldk_buf *ring_feed(struct ring *ring, size_t len)
 {
 	struct ldk_buf *src = ldk_src(ring->dut, len);
-	struct ldk_xfer *t = ldk_xfers(ring->dut, ring->tx, 1);
 
-	ldk_run_ok(t, ldk_prep_slave(ring->tx, src->dma, len, DMA_MEM_TO_DEV));
+	ldk_do(ring->dut, ldk_prep_slave(ring->tx, src->dma, len, DMA_MEM_TO_DEV));
 	return src;
 }
 
@@ -87,9 +86,8 @@ static struct ldk_buf *ring_feed(struct ring *ring, size_t len)
 static struct ldk_buf *ring_drain(struct ring *ring, size_t len)
 {
 	struct ldk_buf *dst = ldk_dst(ring->dut, len);
-	struct ldk_xfer *r = ldk_xfers(ring->dut, ring->rx, 1);
 
-	ldk_run_ok(r, ldk_prep_slave(ring->rx, dst->dma, len, DMA_DEV_TO_MEM));
+	ldk_do(ring->dut, ldk_prep_slave(ring->rx, dst->dma, len, DMA_DEV_TO_MEM));
 	ldk_sync(dst);
 	return dst;
 }
@@ -171,11 +169,10 @@ static void both(struct kunit *test)
 	struct ring ring;
 
 	ring_transmit(dut, &ring, DMA_PREP_INTERRUPT);
-	r = ldk_xfers(dut, ring.rx, 1);
 	/* Half a buffer longer: the two do not keep step. */
-	ldk_start(r,
-		  dmaengine_prep_dma_cyclic(ring.rx, dst->dma, 2 * BUF, BUF, DMA_DEV_TO_MEM,
-					    DMA_PREP_INTERRUPT));
+	r = ldk_begin(dut,
+		      dmaengine_prep_dma_cyclic(ring.rx, dst->dma, 2 * BUF, BUF, DMA_DEV_TO_MEM,
+						DMA_PREP_INTERRUPT));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(calls(r) >= 50));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.tx));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(r->chan));
@@ -261,8 +258,7 @@ static void queued_behind(struct kunit *test)
 	struct ring ring;
 
 	ring_receive(dut, &ring);
-	x = ldk_xfers(dut, ring.rx, 1);
-	ldk_start(x, ldk_prep_copy(ring.rx, dst, src));
+	x = ldk_begin(dut, ldk_prep_copy(ring.rx, dst, src));
 	ring_feed(&ring, 3 * BUF);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == 3 * PERIODS));
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
@@ -322,13 +318,10 @@ static void without_interrupts(struct kunit *test)
 /* Rule: a client need not know how much a hardware descriptor can do. */
 static void long_periods(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
-	struct ldk_dut *dut;
+	struct ldk_dut *dut = ldk_fake_pieces(test, 256);
 	struct ldk_buf *src;
 	struct ring ring;
 
-	cfg.max_len = 256;
-	dut = ldk_create_fake(test, "pieces", &cfg);
 	ring_open(dut, &ring);
 	ring.buf = ldk_dst(dut, 4000);
 	ring.x = ldk_xfers(dut, ring.rx, 1);
@@ -379,8 +372,7 @@ static void fails(struct kunit *test)
 	ring_prepare(dut, &ring, DMA_DEV_TO_MEM);
 	ldk_fail(ring.rx, 6, DMA_TRANS_WRITE_FAILED, 20);
 	ring_start(&ring, DMA_PREP_INTERRUPT);
-	x = ldk_xfers(dut, ring.rx, 1);
-	ldk_start(x, ldk_prep_copy(ring.rx, dst, src));
+	x = ldk_begin(dut, ldk_prep_copy(ring.rx, dst, src));
 	ring_feed(&ring, BUF + PERIOD + 20);
 	ldk_finish(x);
 	ldk_expect_moved(dut, dst, src);
@@ -412,20 +404,17 @@ static void counted(struct kunit *test)
 static void released(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct dma_chan *again;
 	struct ring ring;
 	unsigned int n;
 
 	ring_receive(dut, &ring);
 	ring_feed(&ring, PERIOD + 10);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == 1));
-	ldk_forget(dut, ring.rx);
-	dma_release_channel(ring.rx);
+	ldk_drop(dut, ring.rx);
 	n = calls(ring.x);
 	ldk_buf_poison(ring.buf);
-	again = ldk_try_request(dut, DMA_SLAVE, ldk_index(ring.rx));
-	KUNIT_ASSERT_PTR_EQ(test, ring.rx, again);
-	ldk_copy_ok(dut, again, 100);
+	ldk_request_again(dut, ring.rx);
+	ldk_copy_ok(dut, ring.rx, 100);
 	KUNIT_EXPECT_EQ(test, n, calls(ring.x));
 	ldk_expect_untouched(dut, ring.buf);
 }
@@ -433,8 +422,7 @@ static void released(struct kunit *test)
 /* Rule: a client whose provider goes is told of it once (driver.rst). */
 static void removed(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "removed",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ring ring;
 
 	ring_receive(dut, &ring);
@@ -673,10 +661,9 @@ static void flag_ignored(struct kunit *test)
 	struct ring ring;
 
 	ring_open(dut, &ring);
-	x = ldk_xfers(dut, ring.tx, 1);
-	ldk_start(x,
-		  dmaengine_prep_slave_single(ring.tx, src->dma, 64, DMA_MEM_TO_DEV,
-					      DMA_PREP_INTERRUPT | DMA_PREP_REPEAT));
+	x = ldk_begin(dut,
+		      dmaengine_prep_slave_single(ring.tx, src->dma, 64, DMA_MEM_TO_DEV,
+						  DMA_PREP_INTERRUPT | DMA_PREP_REPEAT));
 	dst = ring_drain(&ring, 64);
 	ldk_expect_moved(dut, dst, src);
 	ldk_finish(x);

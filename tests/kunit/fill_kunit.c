@@ -47,9 +47,8 @@ static void value_is_a_byte(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_run_ok(x, prep_fill(chan, dst, value));
+	ldk_do(dut, prep_fill(chan, dst, value));
 	ldk_expect_data(dut, dst, filled(dut, LEN, value, 0));
 }
 
@@ -62,14 +61,12 @@ static void lengths_and_offsets(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	size_t align = BIT(chan->device->fill_align), len;
 	struct ldk_buf *dst;
-	struct ldk_xfer *x;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		len = round_up(lens[i], align);
 		dst = ldk_buf_at(dut, len, i * 3 * align, DMA_FROM_DEVICE);
-		x = ldk_xfers(dut, chan, 1);
-		ldk_run_ok(x, prep_fill(chan, dst, 0x30 + i));
+		ldk_do(dut, prep_fill(chan, dst, 0x30 + i));
 		ldk_expect_data(dut, dst, filled(dut, len, 0x30 + i, 0));
 	}
 }
@@ -77,19 +74,12 @@ static void lengths_and_offsets(struct kunit *test)
 /* Rule: a client need not know how much a hardware descriptor can do. */
 static void long_one(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
 	size_t len = 5 * SZ_4K + 123;
-	struct ldk_dut *dut;
-	struct ldk_buf *dst;
-	struct dma_chan *chan;
-	struct ldk_xfer *x;
+	struct ldk_dut *dut = ldk_fake_pieces(test, SZ_4K);
+	struct ldk_buf *dst = ldk_dst(dut, len);
+	struct dma_chan *chan = ldk_request(dut);
 
-	cfg.max_len = SZ_4K;
-	dut = ldk_create_fake(test, "pieces", &cfg);
-	dst = ldk_dst(dut, len);
-	chan = ldk_request(dut);
-	x = ldk_xfers(dut, chan, 1);
-	ldk_run_ok(x, prep_fill(chan, dst, 0x77));
+	ldk_do(dut, prep_fill(chan, dst, 0x77));
 	ldk_expect_data(dut, dst, filled(dut, len, 0x77, 0));
 }
 
@@ -136,9 +126,8 @@ static void lists(struct kunit *test)
 	size_t len = 16 << chan->device->fill_align;
 	struct ldk_buf *dst = ldk_dst(dut, (n + 1) * len);
 	struct scatterlist *sgl = parts(dut, dst, n, len);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_run_ok(x, prep_fill_sg(chan, sgl, n, 0x42));
+	ldk_do(dut, prep_fill_sg(chan, sgl, n, 0x42));
 	ldk_expect_data(dut, dst, filled(dut, n * len, 0x42, len));
 }
 
@@ -149,11 +138,10 @@ static void list_fails(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *dst = ldk_dst(dut, 5 * 64);
 	struct scatterlist *sgl = parts(dut, dst, 5, 64);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
 	ldk_fail(chan, 3, DMA_TRANS_WRITE_FAILED, 10);
-	ldk_run_failed(x, prep_fill_sg(chan, sgl, 5, 0x42), DMA_TRANS_WRITE_FAILED,
-		       5 * 64 - 138);
+	ldk_do_failed(dut, prep_fill_sg(chan, sgl, 5, 0x42), DMA_TRANS_WRITE_FAILED,
+		      5 * 64 - 138);
 	ldk_expect_data(dut, dst, filled(dut, 138, 0x42, 5 * 64 - 138));
 	ldk_copy_ok(dut, chan, 64);
 }
@@ -164,10 +152,9 @@ static void fault(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	dma_addr_t bad = ldk_bad_addr(dut);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_run_failed(x, dmaengine_prep_dma_memset(chan, bad, 1, 512, DMA_PREP_INTERRUPT),
-		       DMA_TRANS_WRITE_FAILED, 512);
+	ldk_do_failed(dut, dmaengine_prep_dma_memset(chan, bad, 1, 512, DMA_PREP_INTERRUPT),
+		      DMA_TRANS_WRITE_FAILED, 512);
 }
 
 /* Rule: bytes_transferred counts it, memcpy_count does not (dmaengine.h). */
@@ -176,10 +163,9 @@ static void counted(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	struct dma_chan_percpu before = ldk_counts(chan), after;
 
-	ldk_run(x, prep_fill(chan, dst, 1));
+	ldk_do(dut, prep_fill(chan, dst, 1));
 	after = ldk_counts(chan);
 	KUNIT_EXPECT_EQ(test, LEN, after.bytes_transferred -
 			before.bytes_transferred);
@@ -210,7 +196,6 @@ static void refused(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *dst = ldk_dst(dut, 512);
 	struct scatterlist *sgl = parts(dut, dst, 8, 64);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	int i;
 
 	KUNIT_EXPECT_NULL(test, dmaengine_prep_dma_memset(chan, dst->dma, 1, 0,
@@ -225,7 +210,7 @@ static void refused(struct kunit *test)
 		KUNIT_ASSERT_NULL(test, prep_fill_sg(chan, sgl, 8, 1));
 
 	sg_dma_len(&sgl[7]) = 64;
-	ldk_run_ok(x, prep_fill_sg(chan, sgl, 8, 1));
+	ldk_do(dut, prep_fill_sg(chan, sgl, 8, 1));
 	ldk_expect_data(dut, dst, filled(dut, 512, 1, 0));
 }
 
@@ -264,11 +249,10 @@ static void completing_leaks_nothing(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 512);
 	struct scatterlist *sgl = parts(dut, dst, 8, 64);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 10);
 	unsigned int i;
 
 	for (i = 0; i < 10; i++)
-		ldk_run_ok(&x[i], prep_fill_sg(chan, sgl, 8, 1));
+		ldk_do(dut, prep_fill_sg(chan, sgl, 8, 1));
 	/* It comes back after the callback. */
 	dmaengine_synchronize(chan);
 	expect_whole_pool(test, chan, src);

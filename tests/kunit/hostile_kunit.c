@@ -670,8 +670,7 @@ static void revive(struct attack *a, struct victim *v)
 		return;
 	a->dead++;
 	ldk_release(a->dut, v->chan);
-	v->chan = ldk_try_request(a->dut, DMA_MEMCPY, index);
-	KUNIT_ASSERT_NOT_NULL(a->dut->test, v->chan);
+	v->chan = ldk_request_index(a->dut, index);
 }
 
 static void copy_ok(struct attack *a, struct victim *v)
@@ -680,7 +679,8 @@ static void copy_ok(struct attack *a, struct victim *v)
 
 	ldk_xfer_init(&x, a->dut, v->chan);
 	ldk_buf_poison(a->good);
-	ldk_run_ok(&x, ldk_prep_copy(v->chan, a->good, a->src[0]));
+	ldk_start(&x, ldk_prep_copy(v->chan, a->good, a->src[0]));
+	ldk_finish(&x);
 	ldk_expect_moved(a->dut, a->good, a->src[0]);
 	dmaengine_synchronize(v->chan);
 }
@@ -790,7 +790,7 @@ static void traffic(struct kunit *test)
 
 	/* Some more, that are off. */
 	cfg.channels = CHANS + 2;
-	dut = ldk_create_fake(test, "hostile", &cfg);
+	dut = ldk_create_fake(test, &cfg);
 	seed = dut->seed + (unsigned long)test->param_value;
 	a = attack_init(test, seed);
 	a->dut = dut;
@@ -798,8 +798,7 @@ static void traffic(struct kunit *test)
 	attack_memory(a);
 	ldk_set_ring_order(dut, 2 + roll(&a->rnd, 4));
 	for (i = 0; i < CHANS; i++) {
-		a->victim[i].chan = ldk_try_request(dut, DMA_MEMCPY, i);
-		KUNIT_ASSERT_NOT_NULL(test, a->victim[i].chan);
+		a->victim[i].chan = ldk_request_index(dut, i);
 	}
 	while (atomic_read(&a->told) < goal &&
 	       READ_ONCE(test->status) != KUNIT_FAILURE) {
@@ -900,8 +899,7 @@ static void use_channel(struct attack *a, struct victim *v, unsigned int index)
  */
 static void limits(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "liar",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	u32 seed = dut->seed + (unsigned long)test->param_value;
 	struct attack *a = attack_init(test, seed);
 	unsigned int i, accepted = 0;
@@ -960,8 +958,7 @@ KUNIT_ARRAY_PARAM(lengths, lengths, length_desc);
  */
 static void repeat_goes_on(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "repeating",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct loopdma_peripheral_config periph = { .pattern = true };
 	struct dma_slave_config config = {
 		.src_addr_width = DMA_SLAVE_BUSWIDTH_1_BYTE,

@@ -82,7 +82,7 @@ static void probe(struct kunit *test)
 	struct loopdma_fake_config cfg = loopdma_fake_default;
 
 	*(u32 *)((void *)&cfg + v->offset) = v->value;
-	KUNIT_EXPECT_EQ(test, v->err, ldk_probe_fake(test, "probed", &cfg));
+	KUNIT_EXPECT_EQ(test, v->err, ldk_probe_fake(test, &cfg));
 }
 
 /*
@@ -138,14 +138,14 @@ static void ring_within_limits(struct kunit *test)
 
 	cfg.ring_min = 3;
 	cfg.ring_max = 3;
-	dut = ldk_create_fake(test, "small", &cfg);
+	dut = ldk_create_fake(test, &cfg);
 	chan = ldk_request(dut);
 	KUNIT_EXPECT_EQ(test, 8, ldk_ring_size(chan));
 	ldk_copy_ok(dut, chan, LEN);
 
 	cfg.ring_min = 15;
 	cfg.ring_max = 16;
-	dut = ldk_create_fake(test, "large", &cfg);
+	dut = ldk_create_fake(test, &cfg);
 	chan = ldk_request(dut);
 	KUNIT_EXPECT_EQ(test, 32768, ldk_ring_size(chan));
 	ldk_copy_ok(dut, chan, LEN);
@@ -154,14 +154,11 @@ static void ring_within_limits(struct kunit *test)
 /* Rule: without LOOPBACK there are no slave transfers to claim (hardware.rst). */
 static void no_loopback(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct ldk_dut *dut = ldk_fake_without(test, LOOPDMA_CAPS_LOOPBACK);
 	struct dma_slave_config config = { .dst_addr_width = 1 };
 	struct dma_slave_caps caps = { };
 	struct dma_chan *chan;
-	struct ldk_dut *dut;
 
-	cfg.caps &= ~LOOPDMA_CAPS_LOOPBACK;
-	dut = ldk_create_fake(test, "copier", &cfg);
 	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_SLAVE, -1));
 	chan = ldk_request(dut);
 	KUNIT_EXPECT_NE(test, 0, dmaengine_slave_config(chan, &config));
@@ -179,26 +176,21 @@ static void odd_channels(struct kunit *test)
 	struct ldk_dut *dut;
 
 	cfg.channels = 3;
-	dut = ldk_create_fake(test, "odd", &cfg);
-	chan = ldk_try_request(dut, DMA_MEMCPY, 2);
-	KUNIT_ASSERT_NOT_NULL(test, chan);
+	dut = ldk_create_fake(test, &cfg);
+	chan = ldk_request_index(dut, 2);
 	KUNIT_EXPECT_NE(test, 0, dmaengine_slave_config(chan, &config));
 	KUNIT_ASSERT_EQ(test, 0, dma_get_slave_caps(chan, &caps));
 	KUNIT_EXPECT_EQ(test, BIT(DMA_MEM_TO_MEM), caps.directions);
 	ldk_copy_ok(dut, chan, LEN);
-	chan = ldk_try_request(dut, DMA_MEMCPY, 1);
-	KUNIT_ASSERT_NOT_NULL(test, chan);
+	chan = ldk_request_index(dut, 1);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_slave_config(chan, &config));
 }
 
 /* Rule: without test controls and counters the driver works (hardware.rst). */
 static void no_test_controls(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
-	struct ldk_dut *dut;
+	struct ldk_dut *dut = ldk_fake_without(test, ~LOOPDMA_CAPS_COPY);
 
-	cfg.caps = LOOPDMA_CAPS_COPY;
-	dut = ldk_create_fake(test, "plain", &cfg);
 	ldk_copy_ok(dut, ldk_request(dut), LEN);
 }
 
@@ -209,8 +201,7 @@ static void no_test_controls(struct kunit *test)
  */
 static void enable_refused(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "refusing",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan;
 	int i;
 
@@ -219,13 +210,11 @@ static void enable_refused(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, 3));
 	KUNIT_EXPECT_EQ(test, 0, dut->ld->chan[3].chan.client_count);
-	chan = ldk_try_request(dut, DMA_MEMCPY, 2);
-	KUNIT_ASSERT_NOT_NULL(test, chan);
+	chan = ldk_request_index(dut, 2);
 	ldk_copy_ok(dut, chan, LEN);
 
 	loopdma_fake_refuse_enable(dut->fake, 3, false);
-	chan = ldk_try_request(dut, DMA_MEMCPY, 3);
-	KUNIT_ASSERT_NOT_NULL(test, chan);
+	chan = ldk_request_index(dut, 3);
 	ldk_copy_ok(dut, chan, LEN);
 }
 
@@ -235,8 +224,7 @@ static void enable_refused(struct kunit *test)
  */
 static void stops_slowly(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "slow",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan;
 	int i;
 
@@ -256,8 +244,7 @@ static void stops_slowly(struct kunit *test)
  */
 static void never_stops(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "stuck",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
 	struct page *ring = virt_to_page(to_loopdma_chan(chan)->ring.desc);
 	unsigned int index = ldk_index(chan);
@@ -282,8 +269,7 @@ static void never_stops(struct kunit *test)
  */
 static void stops_by_reset(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "stubborn",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	unsigned int index = ldk_index(chan);
 
@@ -292,8 +278,7 @@ static void stops_by_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, LOOPDMA_STATE_DISABLED,
 			loopdma_fake_state(dut->fake, index));
 	loopdma_fake_stop_polls(dut->fake, 1);
-	chan = ldk_try_request(dut, DMA_MEMCPY, index);
-	KUNIT_ASSERT_NOT_NULL(test, chan);
+	chan = ldk_request_index(dut, index);
 	ldk_copy_ok(dut, chan, LEN);
 }
 
@@ -331,8 +316,7 @@ static void expect_aborted(struct ldk_xfer *x, struct ldk_buf *dst)
  */
 static void pauses_slowly(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "sluggish",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
@@ -351,8 +335,7 @@ static void pauses_slowly(struct kunit *test)
 /* Rule: what does not pause is not said to be paused, and goes on. */
 static void never_pauses(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "restless",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
@@ -396,8 +379,7 @@ static const struct loopdma_fake_lies error_told = {
  */
 static void pauses_in_secret(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "secretive",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
@@ -429,8 +411,7 @@ static void thaw(struct work_struct *work)
  */
 static void aborts_slowly(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "deaf",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
@@ -462,8 +443,7 @@ static void hook_next_is_done(struct ldk_xfer *x)
  */
 static void ended_before_armed(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "quick",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = start_held(dut, chan, dst, src, 2);
@@ -484,8 +464,7 @@ static void ended_before_armed(struct kunit *test)
  */
 static void fetch_error(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "fetch",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
@@ -510,8 +489,7 @@ static void fetch_error(struct kunit *test)
  */
 static void writeback_error(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "writeback",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
@@ -531,8 +509,7 @@ static void writeback_error(struct kunit *test)
 /* Rule: an error of the channel ends when the driver says so, not before. */
 static void event_without_reason(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "event",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_dev *ld = dut->ld;
 
@@ -548,8 +525,7 @@ static void event_without_reason(struct kunit *test)
  */
 static void event_during_removal(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "event",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 	struct loopdma_dev *ld = dut->ld;
@@ -581,8 +557,7 @@ static void removal_work(struct work_struct *work)
  */
 static void terminate_during_removal(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "removed",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
@@ -609,18 +584,16 @@ static void terminate_during_removal(struct kunit *test)
  */
 static void partly_inaccessible(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "holes",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
 
 	loopdma_fake_bad_range(dut->fake, src->dma + 100, 1);
-	ldk_run_failed(&x[0], ldk_prep_copy(chan, dst, src), DMA_TRANS_READ_FAILED, LEN - 100);
+	ldk_do_failed(dut, ldk_prep_copy(chan, dst, src), DMA_TRANS_READ_FAILED, LEN - 100);
 	ldk_expect_moved_part(dut, dst, src, 100);
 
 	loopdma_fake_bad_range(dut->fake, dst->dma + 200, LEN);
-	ldk_run_failed(&x[1], ldk_prep_copy(chan, dst, src), DMA_TRANS_WRITE_FAILED, LEN - 200);
+	ldk_do_failed(dut, ldk_prep_copy(chan, dst, src), DMA_TRANS_WRITE_FAILED, LEN - 200);
 	ldk_expect_moved_part(dut, dst, src, 200);
 }
 
@@ -647,35 +620,30 @@ KUNIT_ARRAY_PARAM_DESC(garbage, garbage, name);
 static void garbled_outcome(struct kunit *test)
 {
 	const struct garbage *g = test->param_value;
-	struct ldk_dut *dut = ldk_create_fake(test, "garbling",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
 	loopdma_fake_garble(dut->fake, ldk_index(chan), g->status, g->residue);
-	ldk_run_failed(x, ldk_prep_copy(chan, dst, src), g->result, g->want);
+	ldk_do_failed(dut, ldk_prep_copy(chan, dst, src), g->result, g->want);
 	ldk_copy_ok(dut, chan, LEN);
 }
 
 /* Rule: a transfer that succeeded has no residue, whatever was written. */
 static void garbled_success(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "garbling",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
 	loopdma_fake_garble(dut->fake, ldk_index(chan), LOOPDMA_ST_OK, 17);
-	ldk_run_ok(x, ldk_prep_copy(chan, dst, src));
+	ldk_do(dut, ldk_prep_copy(chan, dst, src));
 }
 
 /* Rule: retired without an outcome is not retired; the channel is restarted. */
 static void retired_without_outcome(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "garbling",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
@@ -710,8 +678,7 @@ static u32 set_counts(struct ldk_dut *dut, struct loopdma_chan *lc, u32 count)
  */
 static void counts_wrap(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "wrapping",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct ldk_xfer *x;
 	struct dma_chan *chan;
@@ -756,8 +723,7 @@ static void counts_wrap(struct kunit *test)
  */
 static void unplugged(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "unplugged",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = start_held(dut, chan, dst, src, 2);
@@ -778,8 +744,7 @@ static void unplugged(struct kunit *test)
  */
 static void dead_channel(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "dead",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
 	struct ldk_xfer *x;
@@ -802,8 +767,7 @@ static void dead_channel(struct kunit *test)
 	/* The next client finds a channel that works again. */
 	loopdma_fake_refuse_enable(dut->fake, ldk_index(chan), false);
 	ldk_release(dut, chan);
-	KUNIT_ASSERT_PTR_EQ(test, chan, ldk_try_request(dut, DMA_MEMCPY,
-							ldk_index(chan)));
+	ldk_request_again(dut, chan);
 	ldk_copy_ok(dut, chan, LEN);
 }
 
@@ -825,8 +789,7 @@ static void set_periph(struct ldk_dut *dut, struct dma_chan *chan,
  */
 static void served_by_class(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "busy",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *mid = ldk_dst(dut, LEN);
 	struct ldk_buf *dst = ldk_dst(dut, LEN), *other = ldk_dst(dut, LEN);
 	struct dma_chan *low = ldk_request(dut), *high = ldk_request(dut);
@@ -854,8 +817,7 @@ static void served_by_class(struct kunit *test)
 /* Rule: a channel that was restarted is for its client what it was before. */
 static void restarted_as_configured(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "restarted",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 
@@ -878,8 +840,7 @@ static void restarted_as_configured(struct kunit *test)
 static void address_of_peripheral(struct kunit *test)
 {
 	const phys_addr_t regs = 0x7f000000;
-	struct ldk_dut *dut = ldk_create_fake(test, "mapped",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	struct dma_slave_config config = {
 		.src_addr = regs + LOOPDMA_CH(ldk_index(chan),

@@ -246,17 +246,15 @@ static void peer_is_not_told(struct kunit *test)
 	struct ldk_buf *bad = ldk_src(dut, LEN), *good = ldk_src(dut, LEN);
 	struct ldk_buf *dst = ldk_dst(dut, LEN);
 	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct ldk_xfer *r;
 
 	ldk_request_pair(dut, &tx, &rx);
-	t = ldk_xfers(dut, tx, 2);
-	r = ldk_xfers(dut, rx, 1);
 	fail(tx, 1, LOOPDMA_ST_READ, 0);
-	ldk_start(r, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
-	ldk_run_failed(&t[0], ldk_prep_slave(tx, bad->dma, LEN, DMA_MEM_TO_DEV),
-		       DMA_TRANS_READ_FAILED, LEN);
+	r = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
+	ldk_do_failed(dut, ldk_prep_slave(tx, bad->dma, LEN, DMA_MEM_TO_DEV),
+		      DMA_TRANS_READ_FAILED, LEN);
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(r));
-	ldk_run_ok(&t[1], ldk_prep_slave(tx, good->dma, LEN, DMA_MEM_TO_DEV));
+	ldk_do(dut, ldk_prep_slave(tx, good->dma, LEN, DMA_MEM_TO_DEV));
 	ldk_finish(r);
 	ldk_expect_moved(dut, dst, good);
 }
@@ -506,7 +504,6 @@ static void out_of_reach_is_an_error(struct kunit *test)
 	struct loopdma_stats before = stats_of(chan), after;
 	struct copy *c = submit(dut, chan, 1, LEN);
 	struct ldk_buf *filled = ldk_dst(dut, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	dma_addr_t lowest = min(c->src->dma, filled->dma);
 
 	/* The highest power of two that is not above either. */
@@ -516,9 +513,9 @@ static void out_of_reach_is_an_error(struct kunit *test)
 	ldk_finish_failed(c->x, DMA_TRANS_READ_FAILED, LEN);
 	ldk_expect_untouched(dut, c->dst);
 
-	ldk_run_failed(x,
-		       dmaengine_prep_dma_memset(chan, filled->dma, 0, LEN, DMA_PREP_INTERRUPT),
-		       DMA_TRANS_WRITE_FAILED, LEN);
+	ldk_do_failed(dut,
+		      dmaengine_prep_dma_memset(chan, filled->dma, 0, LEN, DMA_PREP_INTERRUPT),
+		      DMA_TRANS_WRITE_FAILED, LEN);
 	ldk_expect_untouched(dut, filled);
 
 	control(chan, LOOPDMA_CH_TC_ADDR_BITS, 0);

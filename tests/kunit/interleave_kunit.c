@@ -139,9 +139,8 @@ static void memory_to_memory(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct area *area = area_make(dut, test->param_value);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_run_ok(x, prep(chan, area->xt));
+	ldk_do(dut, prep(chan, area->xt));
 	ldk_expect_data(dut, area->dst, area->want);
 	ldk_expect_intact(dut, area->src);
 }
@@ -158,13 +157,11 @@ static void memory_to_device(struct kunit *test)
 	ldk_request_pair(dut, &tx, &rx);
 	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 8);
 	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 8);
-	t = ldk_xfers(dut, tx, 1);
-	r = ldk_xfers(dut, rx, 1);
 	area->xt->dir = DMA_MEM_TO_DEV;
 	area->xt->dst_inc = false;
 
-	ldk_start(t, prep(tx, area->xt));
-	ldk_start(r, ldk_prep_slave(rx, dst->dma, area->len, DMA_DEV_TO_MEM));
+	t = ldk_begin(dut, prep(tx, area->xt));
+	r = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, area->len, DMA_DEV_TO_MEM));
 	ldk_finish(t);
 	ldk_finish(r);
 	ldk_expect_data(dut, dst, area->packed);
@@ -179,20 +176,18 @@ static void device_to_memory(struct kunit *test)
 	struct area *area = area_make(dut, shape);
 	struct dma_chan *tx, *rx;
 	struct ldk_buf *src;
-	struct ldk_xfer *t, *r;
+	struct ldk_xfer *r;
 
 	src = ldk_buf_at(dut, area->len, 0, DMA_TO_DEVICE);
 	ldk_buf_set(src, area->packed);
 	ldk_request_pair(dut, &tx, &rx);
 	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 8);
 	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 8);
-	t = ldk_xfers(dut, tx, 1);
-	r = ldk_xfers(dut, rx, 1);
 	area->xt->dir = DMA_DEV_TO_MEM;
 	area->xt->src_inc = false;
 
-	ldk_start(r, prep(rx, area->xt));
-	ldk_run_ok(t, ldk_prep_slave(tx, src->dma, area->len, DMA_MEM_TO_DEV));
+	r = ldk_begin(dut, prep(rx, area->xt));
+	ldk_do(dut, ldk_prep_slave(tx, src->dma, area->len, DMA_MEM_TO_DEV));
 	ldk_finish(r);
 	ldk_expect_data(dut, area->dst, area->want);
 }
@@ -206,10 +201,9 @@ static void fails_midway(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct area *area = area_make(dut, &shape);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
 	ldk_fail(chan, 4, DMA_TRANS_WRITE_FAILED, 10);
-	ldk_run_failed(x, prep(chan, area->xt), DMA_TRANS_WRITE_FAILED, 10 * 64 - 3 * 64 - 10);
+	ldk_do_failed(dut, prep(chan, area->xt), DMA_TRANS_WRITE_FAILED, 10 * 64 - 3 * 64 - 10);
 	memset(area->want + 3 * 256 + 10, LDK_POISON_BYTE,
 	       AREA - 3 * 256 - 10);
 	ldk_expect_data(dut, area->dst, area->want);
@@ -221,11 +215,10 @@ static void template_is_copied(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct area *area = area_make(dut, &shapes[7]);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	struct dma_async_tx_descriptor *tx = prep(chan, area->xt);
 
 	memset(area->xt, 0xff, struct_size(area->xt, sgl, 3));
-	ldk_run_ok(x, tx);
+	ldk_do(dut, tx);
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -235,18 +228,11 @@ static void long_chunks(struct kunit *test)
 	static const struct shape shape = {
 		"", 3, 1, true, true, { { 5000, 100, 0, 0 } },
 	};
-	struct loopdma_fake_config cfg = loopdma_fake_default;
-	struct ldk_dut *dut;
-	struct dma_chan *chan;
-	struct area *area;
-	struct ldk_xfer *x;
+	struct ldk_dut *dut = ldk_fake_pieces(test, 512);
+	struct area *area = area_make(dut, &shape);
+	struct dma_chan *chan = ldk_request(dut);
 
-	cfg.max_len = 512;
-	dut = ldk_create_fake(test, "pieces", &cfg);
-	area = area_make(dut, &shape);
-	chan = ldk_request(dut);
-	x = ldk_xfers(dut, chan, 1);
-	ldk_run_ok(x, prep(chan, area->xt));
+	ldk_do(dut, prep(chan, area->xt));
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -258,13 +244,11 @@ static void more_than_the_ring(struct kunit *test)
 	};
 	struct ldk_dut *dut = test->priv;
 	struct area *area = area_make(dut, &shape);
-	struct ldk_xfer *x;
 	struct dma_chan *chan;
 
 	ldk_set_ring_order(dut, 4);
 	chan = ldk_request(dut);
-	x = ldk_xfers(dut, chan, 1);
-	ldk_run_ok(x, prep(chan, area->xt));
+	ldk_do(dut, prep(chan, area->xt));
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -352,7 +336,6 @@ static void refused(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct area *area = area_make(dut, &shapes[7]);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	struct dma_interleaved_template *bad;
 	int i;
 
@@ -364,7 +347,7 @@ static void refused(struct kunit *test)
 		KUNIT_ASSERT_NULL(test, prep(chan, bad));
 	KUNIT_EXPECT_NULL(test, prep(chan, NULL));
 
-	ldk_run_ok(x, prep(chan, area->xt));
+	ldk_do(dut, prep(chan, area->xt));
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
@@ -400,8 +383,6 @@ static void vectors(struct kunit *test)
 	ldk_request_pair(dut, &tx, &rx);
 	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_4_BYTES, 4);
 	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_4_BYTES, 4);
-	t = ldk_xfers(dut, tx, 1);
-	r = ldk_xfers(dut, rx, 1);
 	from = vec_make(dut, src, 15);
 	to = vec_make(dut, dst, 3);
 	tx_desc = dmaengine_prep_peripheral_dma_vec(tx, from, 15,
@@ -411,8 +392,8 @@ static void vectors(struct kunit *test)
 						    DMA_PREP_INTERRUPT);
 	memset(from, 0, 15 * sizeof(*from));
 	memset(to, 0, 3 * sizeof(*to));
-	ldk_start(t, tx_desc);
-	ldk_start(r, rx_desc);
+	t = ldk_begin(dut, tx_desc);
+	r = ldk_begin(dut, rx_desc);
 	ldk_finish(t);
 	ldk_finish(r);
 	ldk_expect_moved(dut, dst, src);

@@ -132,11 +132,8 @@ static void told(struct kunit *test)
 /* Rule: as above, where the hardware has none; all else goes on. */
 static void told_without(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
-	struct meta_pair *p;
+	struct meta_pair *p = pair_init(ldk_fake_without(test, LOOPDMA_CAPS_METADATA), LEN);
 
-	cfg.caps &= ~LOOPDMA_CAPS_METADATA;
-	p = pair_init(ldk_create_fake(test, "old", &cfg), LEN);
 	expect_supported(test, p->rx, false);
 	KUNIT_EXPECT_EQ(test, -ENOTSUPP,
 			dmaengine_desc_attach_metadata(prep_tx(p), p->sent, 4));
@@ -279,7 +276,7 @@ static void engine(struct kunit *test)
 static void none_sent(struct kunit *test)
 {
 	struct meta_pair *p = pair_init(test->priv, LEN);
-	struct ldk_xfer *t = ldk_xfers(p->dut, p->tx, 2), *r;
+	struct ldk_xfer *r;
 	struct engine_end end;
 
 	/* After one with metadata, so that there is something to be left. */
@@ -287,12 +284,12 @@ static void none_sent(struct kunit *test)
 	ldk_finish(send_meta(p, 16));
 	ldk_finish(r);
 	r = receive_engine(p, &end);
-	ldk_run(&t[0], prep_tx(p));
+	ldk_do(p->dut, prep_tx(p));
 	ldk_finish(r);
 	KUNIT_EXPECT_EQ(test, 0, end.err);
 	KUNIT_EXPECT_EQ(test, 0, end.len);
 	r = receive_meta(p, 16);
-	ldk_run(&t[1], prep_tx(p));
+	ldk_do(p->dut, prep_tx(p));
 	ldk_finish(r);
 	expect_got(p, 0, 16);
 }
@@ -335,14 +332,9 @@ static void with_the_last_byte(struct kunit *test)
 /* Rule: of a transaction that takes several descriptors the last carries it. */
 static void many_pieces(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
-	struct ldk_xfer *t, *r;
-	struct meta_pair *p;
+	struct meta_pair *p = pair_init(ldk_fake_pieces(test, 128), 20 * 128);
+	struct ldk_xfer *r = receive_meta(p, 16), *t = send_meta(p, 16);
 
-	cfg.max_len = 128;
-	p = pair_init(ldk_create_fake(test, "short", &cfg), 20 * 128);
-	r = receive_meta(p, 16);
-	t = send_meta(p, 16);
 	ldk_finish(t);
 	ldk_finish(r);
 	expect_got(p, 16, 0);
@@ -352,14 +344,10 @@ static void many_pieces(struct kunit *test)
 /* Rule: as above: nothing comes with what is not the last. */
 static void metadata_once(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct meta_pair *p = pair_init(ldk_fake_pieces(test, 128), 256);
+	struct ldk_xfer *t = send_meta(p, 16);
 	struct engine_end end;
-	struct meta_pair *p;
-	struct ldk_xfer *t;
 
-	cfg.max_len = 128;
-	p = pair_init(ldk_create_fake(test, "short", &cfg), 256);
-	t = send_meta(p, 16);
 	p->dst->len = 128;
 	ldk_finish(receive_engine(p, &end));
 	KUNIT_EXPECT_EQ(test, 0, end.len);
@@ -419,8 +407,7 @@ static void misuse_engine(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EBUSY, PTR_ERR_OR_ZERO
 			(dmaengine_desc_get_metadata_ptr(tx, &len, &max)));
 	ldk_unhold(p->tx);
-	r = ldk_xfers(p->dut, p->rx, 1);
-	ldk_start(r, rx);
+	r = ldk_begin(p->dut, rx);
 	ldk_finish(t);
 	ldk_finish(r);
 }
@@ -470,8 +457,7 @@ static void reused(struct kunit *test)
 {
 	struct meta_pair *p = pair_init(test->priv, LEN);
 	struct dma_async_tx_descriptor *tx = prep_tx(p), *rx = prep_rx(p);
-	struct ldk_xfer *t = ldk_xfers(p->dut, p->tx, 4);
-	struct ldk_xfer *r = ldk_xfers(p->dut, p->rx, 4);
+	struct ldk_xfer *r;
 	int i;
 
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_set_reuse(tx));
@@ -480,14 +466,14 @@ static void reused(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_attach_metadata(rx, p->got, 16));
 	for (i = 0; i < 3; i++) {
 		p->sent[8]++;
-		ldk_start(&r[i], rx);
-		ldk_run_ok(&t[i], tx);
-		ldk_finish(&r[i]);
+		r = ldk_begin(p->dut, rx);
+		ldk_do(p->dut, tx);
+		ldk_finish(r);
 		expect_got(p, 9, 7);
 	}
-	ldk_start(&r[3], rx);
-	ldk_run(&t[3], prep_tx(p));
-	ldk_finish(&r[3]);
+	r = ldk_begin(p->dut, rx);
+	ldk_do(p->dut, prep_tx(p));
+	ldk_finish(r);
 	expect_got(p, 0, 16);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(tx));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(rx));

@@ -65,7 +65,7 @@ static int nomem_init(struct kunit *test)
 		kunit_skip(test, "this kernel lets no allocation fail");
 	/* What is the same for each channel need not be tried with many. */
 	cfg.channels = 2;
-	ldk_create_fake(test, "nomem", &cfg);
+	ldk_create_fake(test, &cfg);
 	return 0;
 }
 

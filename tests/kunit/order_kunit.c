@@ -1058,7 +1058,6 @@ static void ring_wraps(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *src = ldk_src(dut, 16), *dst = ldk_dst(dut, 16);
 	struct dma_async_tx_descriptor *tx;
-	struct ldk_xfer *x = ldk_xfers(dut, NULL, 1);
 	unsigned int total, i, n, batch;
 	struct dma_chan *chan;
 	u32 before;
@@ -1075,8 +1074,7 @@ static void ring_wraps(struct kunit *test)
 			KUNIT_ASSERT_NOT_NULL(test, tx);
 			dmaengine_submit(tx);
 		}
-		ldk_xfer_init(x, dut, chan);
-		ldk_run_ok(x, ldk_prep_copy(chan, dst, src));
+		ldk_do(dut, ldk_prep_copy(chan, dst, src));
 		dmaengine_synchronize(chan);
 	}
 	KUNIT_EXPECT_EQ(test, total, ldk_descriptors(chan) - before);
@@ -1227,8 +1225,7 @@ static void spurious_interrupt_unused(struct kunit *test)
 	ldk_round_trip(dut);
 	KUNIT_EXPECT_EQ(test, handled, ldk_handled(chan));
 	KUNIT_EXPECT_FALSE(test, ldk_has_ring(chan));
-	KUNIT_ASSERT_PTR_EQ(test, chan, ldk_try_request(dut, DMA_MEMCPY,
-							ldk_index(chan)));
+	ldk_request_again(dut, chan);
 	ldk_copy_ok(dut, chan, LEN);
 	KUNIT_EXPECT_EQ(test, handled + 1, ldk_handled(chan));
 	repairs_equal(test, repairs, ldk_repairs(chan));

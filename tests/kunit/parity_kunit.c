@@ -209,14 +209,12 @@ static void xor_sources(struct kunit *test)
 	unsigned int n, align = BIT(chan->device->xor_align);
 	struct parity *par;
 	struct ldk_buf *dst;
-	struct ldk_xfer *x;
 
 	KUNIT_ASSERT_LE(test, chan->device->max_xor, MAX_SOURCES);
 	for (n = 1; n <= chan->device->max_xor; n++) {
 		par = parity_make(dut, n, some_length(dut, align), align);
 		dst = ldk_dst(dut, par->len);
-		x = ldk_xfers(dut, chan, 1);
-		ldk_run_ok(x, prep_xor(chan, par, dst->dma));
+		ldk_do(dut, prep_xor(chan, par, dst->dma));
 		ldk_expect_data(dut, dst, par->p);
 		parity_expect_sources(par);
 	}
@@ -231,10 +229,9 @@ static void xor_into_source(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = parity_request(dut);
 	struct parity *par = parity_make(dut, 5, LEN, 8);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	unsigned int i;
 
-	ldk_run_ok(x, prep_xor(chan, par, par->addr[0]));
+	ldk_do(dut, prep_xor(chan, par, par->addr[0]));
 	ldk_expect_data(dut, par->src[0], par->p);
 	for (i = 1; i < par->n; i++)
 		ldk_expect_intact(dut, par->src[i]);
@@ -263,14 +260,12 @@ static void pq_sources(struct kunit *test)
 	unsigned int n, align = BIT(chan->device->pq_align);
 	struct ldk_buf *p, *q;
 	struct parity *par;
-	struct ldk_xfer *x;
 
 	for (n = 1; n <= dma_maxpq(chan->device, flags); n++) {
 		par = parity_make(dut, n, some_length(dut, align), align);
 		p = ldk_dst(dut, par->len);
 		q = ldk_dst(dut, par->len);
-		x = ldk_xfers(dut, chan, 1);
-		ldk_run_ok(x, prep_pq(chan, par, p->dma, q->dma, flags));
+		ldk_do(dut, prep_pq(chan, par, p->dma, q->dma, flags));
 		if (flags & NO_P)
 			ldk_expect_untouched(dut, p);
 		else
@@ -295,17 +290,16 @@ static void pq_continued(struct kunit *test)
 	struct parity *par = parity_make(dut, 9, LEN, 1), part = *par;
 	struct ldk_buf *p = parity_buf(dut, par->q, LEN);
 	struct ldk_buf *q = parity_buf(dut, par->p, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
 
 	KUNIT_EXPECT_EQ(test, dma_maxpq(chan->device, 0),
 			dma_maxpq(chan->device, DMA_PREP_CONTINUE));
 	part.n = 4;
-	ldk_run_ok(&x[0], prep_pq(chan, &part, p->dma, q->dma, flags));
+	ldk_do(dut, prep_pq(chan, &part, p->dma, q->dma, flags));
 
 	part.n = 5;
 	memcpy(part.addr, par->addr + 4, 5 * sizeof(*par->addr));
 	memcpy(part.coef, par->coef + 4, 5);
-	ldk_run_ok(&x[1], prep_pq(chan, &part, p->dma, q->dma, flags | DMA_PREP_CONTINUE));
+	ldk_do(dut, prep_pq(chan, &part, p->dma, q->dma, flags | DMA_PREP_CONTINUE));
 	ldk_expect_data(dut, p, flags & NO_P ? par->q : par->p);
 	ldk_expect_data(dut, q, flags & NO_Q ? par->p : par->q);
 }
@@ -316,37 +310,24 @@ static void pq_into_source(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = parity_request(dut);
 	struct parity *par = parity_make(dut, 2, LEN, 1);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_run_ok(x, prep_pq(chan, par, 0, par->addr[0], NO_P));
+	ldk_do(dut, prep_pq(chan, par, 0, par->addr[0], NO_P));
 	ldk_expect_data(dut, par->src[0], par->q);
 	ldk_expect_intact(dut, par->src[1]);
-}
-
-/* A device that needs several descriptors for what is longer than a page. */
-static struct ldk_dut *short_pieces(struct kunit *test)
-{
-	struct loopdma_fake_config cfg = loopdma_fake_default;
-
-	cfg.max_len = SZ_4K;
-	return ldk_create_fake(test, "pieces", &cfg);
 }
 
 /* Rule: a client need not know how much a hardware descriptor can do. */
 static void long_ones(struct kunit *test)
 {
-	struct ldk_dut *dut = short_pieces(test);
+	struct ldk_dut *dut = ldk_fake_pieces(test, SZ_4K);
 	struct dma_chan *chan = parity_request(dut);
 	size_t len = 5 * SZ_4K + 123;
 	struct parity *par = parity_make(dut, 6, len, 1);
 	struct ldk_buf *xor = ldk_dst(dut, len);
 	struct ldk_buf *p = ldk_dst(dut, len), *q = ldk_dst(dut, len);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
 
-	ldk_run(&x[0], prep_xor(chan, par, xor->dma));
-	ldk_run(&x[1], prep_pq(chan, par, p->dma, q->dma, 0));
-	ldk_expect_ok(&x[0]);
-	ldk_expect_ok(&x[1]);
+	ldk_do(dut, prep_xor(chan, par, xor->dma));
+	ldk_do(dut, prep_pq(chan, par, p->dma, q->dma, 0));
 	ldk_expect_data(dut, xor, par->p);
 	ldk_expect_data(dut, p, par->p);
 	ldk_expect_data(dut, q, par->q);
@@ -360,23 +341,22 @@ static void long_ones(struct kunit *test)
  */
 static void xor_checked(struct kunit *test)
 {
-	struct ldk_dut *dut = short_pieces(test);
+	struct ldk_dut *dut = ldk_fake_pieces(test, SZ_4K);
 	size_t len = 3 * SZ_4K, at[] = { 0, SZ_4K - 1, SZ_4K, len - 1 };
 	struct dma_chan *chan = parity_request(dut);
 	struct parity *par = parity_make(dut, 4, len, 1);
 	struct ldk_buf *p = parity_buf(dut, par->p, len);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1 + ARRAY_SIZE(at));
 	enum sum_check_flags result;
 	int i;
 
 	par->addr[par->n++] = p->dma;
 	result = SUM_CHECK_P_RESULT | SUM_CHECK_Q_RESULT;
-	ldk_run_ok(&x[0], prep_xor_val(chan, par, &result));
+	ldk_do(dut, prep_xor_val(chan, par, &result));
 	KUNIT_EXPECT_EQ(test, 0, (int)result);
 
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
 		ldk_buf_flip(p, at[i]);
-		ldk_run_ok(&x[1 + i], prep_xor_val(chan, par, &result));
+		ldk_do(dut, prep_xor_val(chan, par, &result));
 		KUNIT_EXPECT_EQ_MSG(test, (int)SUM_CHECK_P_RESULT, (int)result,
 				    "byte %zu", at[i]);
 		ldk_buf_flip(p, at[i]);
@@ -388,13 +368,12 @@ static void xor_checked(struct kunit *test)
 static void pq_checked(struct kunit *test)
 {
 	unsigned long flags = *(const unsigned long *)test->param_value;
-	struct ldk_dut *dut = short_pieces(test);
+	struct ldk_dut *dut = ldk_fake_pieces(test, SZ_4K);
 	size_t len = 3 * SZ_4K, at[] = { 0, SZ_4K - 1, SZ_4K, len - 1 };
 	struct dma_chan *chan = parity_request(dut);
 	struct parity *par = parity_make(dut, 7, len, 1);
 	struct ldk_buf *p = parity_buf(dut, par->p, len);
 	struct ldk_buf *q = parity_buf(dut, par->q, len);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 4 * ARRAY_SIZE(at));
 	enum sum_check_flags result, want;
 	int i;
 
@@ -409,7 +388,7 @@ static void pq_checked(struct kunit *test)
 			want |= SUM_CHECK_P_RESULT;
 		if ((i & 2) && !(flags & NO_Q))
 			want |= SUM_CHECK_Q_RESULT;
-		ldk_run_ok(&x[i], prep_pq_val(chan, par, p->dma, q->dma, &result, flags));
+		ldk_do(dut, prep_pq_val(chan, par, p->dma, q->dma, &result, flags));
 		KUNIT_EXPECT_EQ_MSG(test, (int)want, (int)result,
 				    "byte %zu, %s%s", at[i / 4],
 				    i & 1 ? "P" : "", i & 2 ? "Q" : "");
@@ -434,21 +413,21 @@ static void check_failed(struct kunit *test)
 	struct parity *par = parity_make(dut, 3, LEN, 1);
 	struct ldk_buf *p = parity_buf(dut, par->p, LEN);
 	struct ldk_buf *q = parity_buf(dut, par->q, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
 	enum sum_check_flags result;
 
 	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 1000);
-	ldk_run_failed(&x[0], prep_pq_val(chan, par, p->dma, q->dma, &result, 0),
-		       DMA_TRANS_READ_FAILED, LEN - 1000);
+	ldk_do_failed(dut, prep_pq_val(chan, par, p->dma, q->dma, &result, 0),
+		      DMA_TRANS_READ_FAILED, LEN - 1000);
 	KUNIT_EXPECT_EQ(test, SUM_CHECK_P_RESULT | SUM_CHECK_Q_RESULT,
 			(int)result);
 
 	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
-	ldk_run(&x[1], prep_pq_val(chan, par, 0, q->dma, &result, NO_P));
+	ldk_do_failed(dut, prep_pq_val(chan, par, 0, q->dma, &result, NO_P),
+		      DMA_TRANS_READ_FAILED, LEN);
 	KUNIT_EXPECT_EQ(test, (int)SUM_CHECK_Q_RESULT, (int)result);
 
 	ldk_fail(chan, 1, DMA_TRANS_ABORTED, 0);
-	ldk_run(&x[2], prep_xor_val(chan, par, &result));
+	ldk_do_failed(dut, prep_xor_val(chan, par, &result), DMA_TRANS_ABORTED, LEN);
 	KUNIT_EXPECT_EQ(test, (int)SUM_CHECK_P_RESULT, (int)result);
 }
 
@@ -488,7 +467,6 @@ static void check_reused(struct kunit *test)
 	struct dma_chan *chan = parity_request(dut);
 	struct parity *par = parity_make(dut, 3, LEN, 1);
 	struct ldk_buf *p = parity_buf(dut, par->p, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
 	struct dma_async_tx_descriptor *tx;
 	enum sum_check_flags result;
 	int i;
@@ -500,7 +478,7 @@ static void check_reused(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		if (i)
 			ldk_buf_flip(p, LEN / 2);
-		ldk_run(&x[i], tx);
+		ldk_do(dut, tx);
 		KUNIT_EXPECT_EQ(test, i == 1 ? (int)SUM_CHECK_P_RESULT : 0,
 				(int)result);
 	}
@@ -541,22 +519,21 @@ static void faults(struct kunit *test)
 	struct dma_chan *chan = parity_request(dut);
 	struct parity *par = parity_make(dut, 4, 512, 1);
 	struct ldk_buf *p = ldk_dst(dut, 512), *q = ldk_dst(dut, 512);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 9);
 	enum sum_check_flags result;
 	unsigned int i;
 
 	for (i = 0; i < par->n; i++) {
 		good = par->addr[i];
 		par->addr[i] = bad;
-		ldk_run_failed(&x[i], prep_xor(chan, par, p->dma), DMA_TRANS_READ_FAILED, 512);
+		ldk_do_failed(dut, prep_xor(chan, par, p->dma), DMA_TRANS_READ_FAILED, 512);
 		par->addr[i] = good;
 	}
-	ldk_run_failed(&x[4], prep_xor(chan, par, bad), DMA_TRANS_WRITE_FAILED, 512);
-	ldk_run_failed(&x[5], prep_pq(chan, par, bad, q->dma, 0), DMA_TRANS_WRITE_FAILED, 512);
-	ldk_run_failed(&x[6], prep_pq(chan, par, p->dma, bad, 0), DMA_TRANS_WRITE_FAILED, 512);
-	ldk_run_failed(&x[7], prep_pq_val(chan, par, p->dma, bad, &result, 0),
-		       DMA_TRANS_READ_FAILED, 512);
-	ldk_run_ok(&x[8], prep_pq(chan, par, 0, q->dma, NO_P));
+	ldk_do_failed(dut, prep_xor(chan, par, bad), DMA_TRANS_WRITE_FAILED, 512);
+	ldk_do_failed(dut, prep_pq(chan, par, bad, q->dma, 0), DMA_TRANS_WRITE_FAILED, 512);
+	ldk_do_failed(dut, prep_pq(chan, par, p->dma, bad, 0), DMA_TRANS_WRITE_FAILED, 512);
+	ldk_do_failed(dut, prep_pq_val(chan, par, p->dma, bad, &result, 0),
+		      DMA_TRANS_READ_FAILED, 512);
+	ldk_do(dut, prep_pq(chan, par, 0, q->dma, NO_P));
 	ldk_expect_untouched(dut, p);
 	ldk_expect_data(dut, q, par->q);
 }
@@ -571,7 +548,6 @@ static void refused(struct kunit *test)
 	struct dma_chan *chan = parity_request(dut);
 	struct parity *par = parity_make(dut, 4, 64, 1);
 	struct ldk_buf *p = ldk_dst(dut, 64), *q = ldk_dst(dut, 64);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	enum sum_check_flags result;
 	unsigned int n = par->n;
 	size_t len = par->len;
@@ -607,7 +583,7 @@ static void refused(struct kunit *test)
 					0));
 	KUNIT_EXPECT_NULL(test, prep_pq(chan, par, ~(dma_addr_t)0, q->dma, 0));
 
-	ldk_run_ok(x, prep_pq(chan, par, p->dma, q->dma, 0));
+	ldk_do(dut, prep_pq(chan, par, p->dma, q->dma, 0));
 	ldk_expect_data(dut, p, par->p);
 	ldk_expect_data(dut, q, par->q);
 }
@@ -620,10 +596,9 @@ static void aligned(struct kunit *test)
 	struct ldk_dut *dut;
 	struct dma_chan *chan;
 	struct parity *par;
-	struct ldk_xfer *x;
 
 	cfg.copy_align = 4;
-	dut = ldk_create_fake(test, "aligned", &cfg);
+	dut = ldk_create_fake(test, &cfg);
 	chan = parity_request(dut);
 	KUNIT_EXPECT_EQ(test, 4, (int)chan->device->xor_align);
 	KUNIT_EXPECT_EQ(test, 4, (int)chan->device->pq_align);
@@ -640,8 +615,7 @@ static void aligned(struct kunit *test)
 	par->len = 56;
 	KUNIT_EXPECT_NULL(test, prep_xor(chan, par, p->dma));
 	par->len = 64;
-	x = ldk_xfers(dut, chan, 1);
-	ldk_run_ok(x, prep_xor(chan, par, p->dma + 16));
+	ldk_do(dut, prep_xor(chan, par, p->dma + 16));
 }
 
 /*

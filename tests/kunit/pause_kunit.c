@@ -47,9 +47,8 @@ static void loop_start(struct ldk_dut *dut, struct loop *l, size_t len,
 /* Send @n more bytes, and wait until they are gone. */
 static void loop_send(struct loop *l, size_t n)
 {
-	struct ldk_xfer *t = ldk_xfers(l->dut, l->tx, 1);
 
-	ldk_run_ok(t, ldk_prep_slave(l->tx, l->src->dma + l->sent, n, DMA_MEM_TO_DEV));
+	ldk_do(l->dut, ldk_prep_slave(l->tx, l->src->dma + l->sent, n, DMA_MEM_TO_DEV));
 	l->sent += n;
 }
 
@@ -89,16 +88,12 @@ static void told(struct kunit *test)
 /* Rule: as above, where the hardware has neither. */
 static void told_without(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct ldk_dut *dut = ldk_fake_without(test, LOOPDMA_CAPS_PAUSE | LOOPDMA_CAPS_PROGRESS);
+	struct ldk_buf *dst = ldk_dst(dut, LEN);
 	struct dma_slave_caps caps = { };
 	struct dma_chan *tx, *rx;
-	struct ldk_buf *dst;
-	struct ldk_dut *dut;
 	struct ldk_xfer *x;
 
-	cfg.caps &= ~(LOOPDMA_CAPS_PAUSE | LOOPDMA_CAPS_PROGRESS);
-	dut = ldk_create_fake(test, "old", &cfg);
-	dst = ldk_dst(dut, LEN);
 	ldk_request_pair(dut, &tx, &rx);
 	KUNIT_ASSERT_EQ(test, 0, dma_get_slave_caps(tx, &caps));
 	KUNIT_EXPECT_FALSE(test, caps.cmd_pause);
@@ -108,8 +103,7 @@ static void told_without(struct kunit *test)
 	KUNIT_EXPECT_GT(test, 0, dmaengine_pause(tx));
 	KUNIT_EXPECT_GT(test, 0, dmaengine_resume(tx));
 	/* What is under way counts as a whole. */
-	x = ldk_xfers(dut, rx, 1);
-	ldk_start(x, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
+	x = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
 	expect_state(x, DMA_IN_PROGRESS, LEN);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(rx));
 	ldk_copy_ok(dut, tx, 100);
@@ -151,12 +145,10 @@ static void residue_of_sender(struct kunit *test)
 	ldk_request_pair(dut, &tx, &rx);
 	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
 	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
-	t = ldk_xfers(dut, tx, 1);
-	r = ldk_xfers(dut, rx, 1);
-	ldk_start(t, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
+	t = ldk_begin(dut, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_residue(t) == LEN));
 	expect_state(t, DMA_IN_PROGRESS, LEN);
-	ldk_start(r, ldk_prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
+	r = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(r));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(t));
 	expect_state(t, DMA_COMPLETE, 0);
@@ -172,8 +164,7 @@ static void residue_never_grows(struct kunit *test)
 	struct loop l;
 
 	loop_start(dut, &l, SZ_64K, 4);
-	t = ldk_xfers(dut, l.tx, 1);
-	ldk_start(t, ldk_prep_slave(l.tx, l.src->dma, SZ_64K, DMA_MEM_TO_DEV));
+	t = ldk_begin(dut, ldk_prep_slave(l.tx, l.src->dma, SZ_64K, DMA_MEM_TO_DEV));
 	while ((now = ldk_residue(l.r))) {
 		if (now > last) {
 			KUNIT_FAIL(test, "%u after %u", now, last);
@@ -368,15 +359,13 @@ static void terminated_while_idle(struct kunit *test)
 static void released(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct dma_chan *chan = ldk_request(dut), *again;
+	struct dma_chan *chan = ldk_request(dut);
 
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
-	ldk_forget(dut, chan);
-	dma_release_channel(chan);
-	again = ldk_try_request(dut, DMA_MEMCPY, ldk_index(chan));
-	KUNIT_ASSERT_PTR_EQ(test, chan, again);
-	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(again));
-	ldk_copy_ok(dut, again, LEN);
+	ldk_drop(dut, chan);
+	ldk_request_again(dut, chan);
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(chan));
+	ldk_copy_ok(dut, chan, LEN);
 }
 
 static void pause_hook(struct ldk_xfer *x)
@@ -411,8 +400,7 @@ static void from_callback(struct kunit *test)
 /* Rule: when the device is gone there is nothing to pause. */
 static void removed(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "removed",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));

@@ -64,19 +64,19 @@ static void periph_set(struct ldk_dut *dut, struct dma_chan *chan, u32 burst,
 static void receive_pattern(struct ldk_dut *dut, struct dma_chan *chan, u8 seed,
 			    u32 pos, size_t len)
 {
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	struct ldk_buf *dst = ldk_dst(dut, len);
 
-	ldk_run_ok(x, ldk_prep_slave(chan, dst->dma, len, DMA_DEV_TO_MEM));
+	ldk_do(dut, ldk_prep_slave(chan, dst->dma, len, DMA_DEV_TO_MEM));
 	ldk_expect_data(dut, dst, pattern_at(dut, seed, pos, len));
 }
 
 static struct ldk_xfer *send(struct ldk_dut *dut, struct dma_chan *chan,
 			     struct ldk_buf *src)
 {
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x;
 
-	ldk_run(x, ldk_prep_slave(chan, src->dma, src->len, DMA_MEM_TO_DEV));
+	x = ldk_begin(dut, ldk_prep_slave(chan, src->dma, src->len, DMA_MEM_TO_DEV));
+	KUNIT_ASSERT_TRUE(dut->test, ldk_wait(x));
 	return x;
 }
 
@@ -178,7 +178,6 @@ static void loopback_again(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *src = ldk_src(dut, 100), *dst = ldk_dst(dut, 100);
 	struct dma_chan *tx, *rx;
-	struct ldk_xfer *x;
 
 	ldk_request_pair(dut, &tx, &rx);
 	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
@@ -188,8 +187,7 @@ static void loopback_again(struct kunit *test)
 	});
 	receive_pattern(dut, rx, 0, 0, 100);
 	periph_set(dut, rx, 1, (struct loopdma_peripheral_config) { });
-	x = ldk_xfers(dut, rx, 1);
-	ldk_run_ok(x, ldk_prep_slave(rx, dst->dma, 100, DMA_DEV_TO_MEM));
+	ldk_do(dut, ldk_prep_slave(rx, dst->dma, 100, DMA_DEV_TO_MEM));
 	ldk_expect_moved(dut, dst, src);
 }
 
@@ -298,12 +296,11 @@ static void paced_loopback(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *src = ldk_src(dut, 5000), *dst = ldk_dst(dut, 5000);
 	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct ldk_xfer *r;
 	ktime_t start;
 	int i;
 
 	ldk_request_pair(dut, &tx, &rx);
-	t = ldk_xfers(dut, tx, 2);
 	r = ldk_xfers(dut, rx, 2);
 	for (i = 0; i < 2; i++) {
 		ldk_buf_poison(dst);
@@ -313,7 +310,7 @@ static void paced_loopback(struct kunit *test)
 			   { } : slow);
 		start = ktime_get();
 		ldk_start(&r[i], ldk_prep_slave(rx, dst->dma, 5000, DMA_DEV_TO_MEM));
-		ldk_run_ok(&t[i], ldk_prep_slave(tx, src->dma, 5000, DMA_MEM_TO_DEV));
+		ldk_do(dut, ldk_prep_slave(tx, src->dma, 5000, DMA_MEM_TO_DEV));
 		ldk_finish(&r[i]);
 		KUNIT_EXPECT_GE(test, ktime_ms_delta(ktime_get(), start), 89);
 		ldk_expect_moved(dut, dst, src);
@@ -323,19 +320,15 @@ static void paced_loopback(struct kunit *test)
 /* Rule: a class needs no peripheral. */
 static void class_of_copies(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct ldk_dut *dut = ldk_fake_without(test, LOOPDMA_CAPS_LOOPBACK | LOOPDMA_CAPS_PERIPH |
+					       LOOPDMA_CAPS_METADATA);
 	struct loopdma_peripheral_config periph = { .priority = 3 };
 	struct dma_slave_config config = {
 		.peripheral_config = &periph,
 		.peripheral_size = sizeof(periph),
 	};
-	struct dma_chan *chan;
-	struct ldk_dut *dut;
+	struct dma_chan *chan = ldk_request(dut);
 
-	cfg.caps &= ~(LOOPDMA_CAPS_LOOPBACK | LOOPDMA_CAPS_PERIPH |
-		      LOOPDMA_CAPS_METADATA);
-	dut = ldk_create_fake(test, "public", &cfg);
-	chan = ldk_request(dut);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_slave_config(chan, &config));
 	ldk_copy_ok(dut, chan, LEN);
 	periph.pattern = true;
@@ -349,13 +342,10 @@ static void class_of_copies(struct kunit *test)
 /* Rule: what the hardware cannot do is refused, what it need not do is not. */
 static void without(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct ldk_dut *dut = ldk_fake_without(test, LOOPDMA_CAPS_PERIPH | LOOPDMA_CAPS_PRIORITY);
 	struct loopdma_peripheral_config periph = { };
 	struct dma_chan *tx, *rx;
-	struct ldk_dut *dut;
 
-	cfg.caps &= ~(LOOPDMA_CAPS_PERIPH | LOOPDMA_CAPS_PRIORITY);
-	dut = ldk_create_fake(test, "old", &cfg);
 	ldk_request_pair(dut, &tx, &rx);
 	KUNIT_EXPECT_EQ(test, 0, periph_try(rx, 1, &periph));
 	periph.pattern = true;

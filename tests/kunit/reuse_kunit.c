@@ -55,11 +55,11 @@ static void reuse_init(struct ldk_dut *dut, struct dma_chan *chan,
 }
 
 /* Use it once, with fresh data. */
-static void reuse_once(struct ldk_dut *dut, struct ldk_xfer *x, struct reuse *r)
+static void reuse_once(struct ldk_dut *dut, struct reuse *r)
 {
 	ldk_buf_fill(dut, r->src);
 	ldk_buf_poison(r->dst);
-	ldk_run_ok(x, r->tx);
+	ldk_do(dut, r->tx);
 	ldk_expect_moved(dut, r->dst, r->src);
 }
 
@@ -173,21 +173,19 @@ static void cleared_for_last_use(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan;
-	struct ldk_xfer *x;
 	struct reuse r = { };
 	unsigned int i, n;
 
 	ldk_set_ring_order(dut, 4);
 	chan = ldk_request(dut);
 	n = 3 * ldk_pool_size(chan);
-	x = ldk_xfers(dut, chan, 2 * n);
 	r.src = ldk_src(dut, LEN);
 	r.dst = ldk_dst(dut, LEN);
 	for (i = 0; i < n; i++) {
 		reuse_prep(dut, chan, &r, DMA_PREP_INTERRUPT);
-		reuse_once(dut, &x[2 * i], &r);
+		reuse_once(dut, &r);
 		dmaengine_desc_clear_reuse(r.tx);
-		reuse_once(dut, &x[2 * i + 1], &r);
+		reuse_once(dut, &r);
 	}
 }
 
@@ -221,7 +219,7 @@ static void after_terminate(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 4);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
 	struct reuse r, s;
 
 	reuse_init(dut, chan, &r);
@@ -235,8 +233,8 @@ static void after_terminate(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
 	KUNIT_EXPECT_EQ(test, 0, x[1].calls);
 
-	reuse_once(dut, &x[2], &r);
-	reuse_once(dut, &x[3], &s);
+	reuse_once(dut, &r);
+	reuse_once(dut, &s);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(s.tx));
 }
@@ -246,13 +244,12 @@ static void after_error(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
 	struct reuse r;
 
 	reuse_init(dut, chan, &r);
 	ldk_fail(chan, 1, DMA_TRANS_WRITE_FAILED, 300);
-	ldk_run_failed(&x[0], r.tx, DMA_TRANS_WRITE_FAILED, LEN - 300);
-	reuse_once(dut, &x[1], &r);
+	ldk_do_failed(dut, r.tx, DMA_TRANS_WRITE_FAILED, LEN - 300);
+	reuse_once(dut, &r);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));
 }
 
@@ -286,17 +283,15 @@ static void released_unfreed(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_async_tx_descriptor *tx;
-	struct dma_chan *chan, *again;
-	struct ldk_xfer *x;
+	struct dma_chan *chan;
 	struct reuse used, unused;
 	unsigned int i;
 
 	ldk_set_ring_order(dut, 4);
 	chan = ldk_request(dut);
-	x = ldk_xfers(dut, chan, 1);
 	reuse_init(dut, chan, &used);
 	reuse_init(dut, chan, &unused);
-	reuse_once(dut, x, &used);
+	reuse_once(dut, &used);
 	tx = prep_long(dut, chan, used.dst);
 	KUNIT_ASSERT_NOT_NULL(test, tx);
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_set_reuse(tx));
@@ -304,8 +299,7 @@ static void released_unfreed(struct kunit *test)
 	ldk_release(dut, chan);
 	KUNIT_EXPECT_FALSE(test, ldk_heap_used(chan));
 
-	again = ldk_try_request(dut, DMA_MEMCPY, ldk_index(chan));
-	KUNIT_ASSERT_PTR_EQ(test, chan, again);
+	ldk_request_again(dut, chan);
 	KUNIT_EXPECT_EQ(test, 0, ldk_pool_used(chan));
 	for (i = 0; i < ldk_pool_size(chan); i++)
 		KUNIT_ASSERT_NOT_NULL(test, ldk_prep_copy(chan, used.dst,
@@ -318,14 +312,12 @@ static void released_unfreed(struct kunit *test)
  */
 static void removed(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "removed",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	struct reuse r;
 
 	reuse_init(dut, chan, &r);
-	reuse_once(dut, x, &r);
+	reuse_once(dut, &r);
 	ldk_remove(dut);
 	KUNIT_EXPECT_EQ(test, -ENODEV, dmaengine_submit(r.tx));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(r.tx));

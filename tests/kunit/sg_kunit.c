@@ -381,14 +381,11 @@ static void more_than_the_pool(struct kunit *test)
  */
 static void entry_above_max_len(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
+	struct ldk_dut *dut = ldk_fake_pieces(test, 1003);
 	struct dma_chan *tx, *rx;
-	struct ldk_dut *dut;
 	struct sg_mem *from;
 	u32 before;
 
-	cfg.max_len = 1003;
-	dut = ldk_create_fake(test, "short", &cfg);
 	/* The case is about entries that are longer than what this promises. */
 	dma_set_max_seg_size(dut->dev, SZ_64K);
 	ldk_request_pair(dut, &tx, &rx);
@@ -1032,15 +1029,14 @@ static void fifo_empty_for_next_client(struct kunit *test)
 	struct sg_mem *stale = sg_mem_even(dut, 600, 1, DMA_TO_DEVICE);
 	struct sg_mem *from = sg_mem_even(dut, 600, 1, DMA_TO_DEVICE);
 	struct sg_mem *to = sg_mem_even(dut, 600, 1, DMA_FROM_DEVICE);
-	struct dma_chan *tx, *rx, *again;
+	struct dma_chan *tx, *rx;
 
 	ldk_request_pair(dut, &tx, &rx);
 	ldk_finish(sg_start(dut, tx, stale));
 	ldk_release(dut, rx);
-	again = ldk_try_request(dut, DMA_SLAVE, ldk_index(rx));
-	KUNIT_ASSERT_PTR_EQ(test, rx, again);
-	ldk_config(dut, again, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
-	sg_loop(dut, tx, again, from, to);
+	ldk_request_again(dut, rx);
+	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
+	sg_loop(dut, tx, rx, from, to);
 }
 
 /* Rule: many transfers may be queued; they flow as one stream. */
@@ -1166,8 +1162,7 @@ static void high_addresses(struct kunit *test)
 	struct ldk_xfer *x, *r;
 
 	ldk_request_pair(dut, &tx, &rx);
-	x = ldk_xfers(dut, tx, 1);
-	ldk_run_ok(x, ldk_prep_copy(tx, dst, src));
+	ldk_do(dut, ldk_prep_copy(tx, dst, src));
 	ldk_expect_moved(dut, dst, src);
 
 	sg_init_table(&high, 1);

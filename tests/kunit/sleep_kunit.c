@@ -74,20 +74,17 @@ static void midway(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct ldk_xfer *r;
 
 	ldk_request_pair(dut, &tx, &rx);
-	t = ldk_xfers(dut, tx, 2);
-	r = ldk_xfers(dut, rx, 1);
-	ldk_start(r, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
-	ldk_run(&t[0], ldk_prep_slave(tx, src->dma, 200, DMA_MEM_TO_DEV));
+	r = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
+	ldk_do(dut, ldk_prep_slave(tx, src->dma, 200, DMA_MEM_TO_DEV));
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(r) == LEN - 200));
 	ldk_suspend(dut);
 	KUNIT_EXPECT_EQ(test, LEN - 200, ldk_residue(r));
 	ldk_resume(dut, power->lost);
 	KUNIT_EXPECT_EQ(test, LEN - 200, ldk_residue(r));
-	ldk_run(&t[1], ldk_prep_slave(tx, src->dma + 200, LEN - 200,
-				      DMA_MEM_TO_DEV));
+	ldk_do(dut, ldk_prep_slave(tx, src->dma + 200, LEN - 200, DMA_MEM_TO_DEV));
 	expect_moved(r, dst, src);
 }
 
@@ -98,24 +95,20 @@ static void midway_round(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *src = ldk_src(dut, 4 * LEN), *dst = ldk_dst(dut, 4 * LEN);
 	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct ldk_xfer *r;
 
 	ldk_request_pair(dut, &tx, &rx);
-	t = ldk_xfers(dut, tx, 2);
-	r = ldk_xfers(dut, rx, 1);
-	ldk_start(r,
-		  dmaengine_prep_dma_cyclic(rx, dst->dma, 4 * LEN, LEN, DMA_DEV_TO_MEM,
-					    DMA_PREP_INTERRUPT));
+	r = ldk_begin(dut,
+		      dmaengine_prep_dma_cyclic(rx, dst->dma, 4 * LEN, LEN, DMA_DEV_TO_MEM,
+						DMA_PREP_INTERRUPT));
 	/* Two periods and a half of four. */
-	ldk_run(&t[0], ldk_prep_slave(tx, src->dma, 5 * LEN / 2,
-				      DMA_MEM_TO_DEV));
+	ldk_do(dut, ldk_prep_slave(tx, src->dma, 5 * LEN / 2, DMA_MEM_TO_DEV));
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(r) == 3 * LEN / 2));
 	KUNIT_ASSERT_TRUE(test, ldk_poll(READ_ONCE(r->calls) == 2));
 	ldk_suspend(dut);
 	ldk_resume(dut, power->lost);
 	KUNIT_EXPECT_EQ(test, 3 * LEN / 2, ldk_residue(r));
-	ldk_run(&t[1], ldk_prep_slave(tx, src->dma + 5 * LEN / 2, 3 * LEN / 2,
-				      DMA_MEM_TO_DEV));
+	ldk_do(dut, ldk_prep_slave(tx, src->dma + 5 * LEN / 2, 3 * LEN / 2, DMA_MEM_TO_DEV));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(r->calls) == 4));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(rx));
 	ldk_expect_moved(dut, dst, src);
@@ -210,8 +203,7 @@ static void released_asleep(struct kunit *test)
 	ldk_suspend(dut);
 	ldk_release(dut, chan);
 	ldk_resume(dut, power->lost);
-	chan = ldk_try_request(dut, DMA_MEMCPY, index);
-	KUNIT_ASSERT_NOT_NULL(test, chan);
+	chan = ldk_request_index(dut, index);
 	ldk_copy_ok(dut, chan, LEN);
 }
 
@@ -275,7 +267,7 @@ static void without_pause(struct kunit *test)
 	unsigned int i;
 
 	cfg.caps &= ~LOOPDMA_CAPS_PAUSE;
-	dut = ldk_create_fake(test, "restless", &cfg);
+	dut = ldk_create_fake(test, &cfg);
 	dut->trouble = true;
 	chan = ldk_request(dut);
 	src = ldk_src(dut, LEN);
@@ -300,8 +292,7 @@ static void without_pause(struct kunit *test)
  */
 static void pause_lost(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "forgetful",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
@@ -319,8 +310,7 @@ static void pause_lost(struct kunit *test)
 /* Rule: a device that is gone when the system wakes up is gone. */
 static void gone_asleep(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "taken along",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);

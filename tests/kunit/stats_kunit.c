@@ -416,8 +416,7 @@ static void device_sums(struct kunit *test)
 /* Rule: removal ends everything, for the counters, too. */
 static void removal_counted(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, "removed",
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_stats s;
 

@@ -89,7 +89,8 @@ static unsigned int copy_until(struct ldk_dut *dut, struct dma_chan *chan,
 	       time_before(jiffies, deadline)) {
 		ldk_xfer_init(x, dut, chan);
 		ldk_buf_poison(dst);
-		ldk_run(x, ldk_prep_copy(chan, dst, src));
+		ldk_start(x, ldk_prep_copy(chan, dst, src));
+		KUNIT_ASSERT_TRUE(dut->test, ldk_wait(x));
 		KUNIT_ASSERT_EQ(dut->test, 1, x->calls);
 		if (x->result.result == DMA_TRANS_NOERROR)
 			ldk_expect_moved(dut, dst, src);
@@ -242,7 +243,6 @@ static void stuck_in_part(struct kunit *test)
 	chan = ldk_request(dut);
 	x = ldk_xfers(dut, chan, 1);
 	x->hook = hook_unhold;
-	next = ldk_xfers(dut, chan, 1);
 	sg_init_table(sg, 8);
 	for (i = 0; i < 8; i++) {
 		sg_dma_address(&sg[i]) = dst->dma + i * LEN;
@@ -252,7 +252,7 @@ static void stuck_in_part(struct kunit *test)
 	tx = chan->device->device_prep_dma_memset_sg(chan, sg, 8, 0x11,
 						     DMA_PREP_INTERRUPT);
 	ldk_start(x, tx);
-	ldk_start(next, ldk_prep_copy(chan, behind, src));
+	next = ldk_begin(dut, ldk_prep_copy(chan, behind, src));
 	ldk_step(chan, 3);
 	ldk_finish_failed(x, DMA_TRANS_ABORTED, 5 * LEN);
 	expect_moved(next, behind, src);
@@ -379,10 +379,9 @@ static void never_given_up(struct kunit *test)
 
 /* --- Devices that do not come back ------------------------------------------------- */
 
-static struct ldk_dut *fake(struct kunit *test, const char *name)
+static struct ldk_dut *fake(struct kunit *test)
 {
-	struct ldk_dut *dut = ldk_create_fake(test, name,
-					      &loopdma_fake_default);
+	struct ldk_dut *dut = ldk_fake(test);
 
 	dut->trouble = true;
 	return dut;
@@ -394,7 +393,7 @@ static struct ldk_dut *fake(struct kunit *test, const char *name)
  */
 static void given_up(struct kunit *test)
 {
-	struct ldk_dut *dut = fake(test, "worn out");
+	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[5];
 	struct ldk_xfer *x;
@@ -422,7 +421,7 @@ static void given_up(struct kunit *test)
  */
 static void released_stuck(struct kunit *test)
 {
-	struct ldk_dut *dut = fake(test, "not let go");
+	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
 	unsigned int index = ldk_index(chan);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
@@ -430,8 +429,7 @@ static void released_stuck(struct kunit *test)
 	loopdma_fake_reset_err(dut->fake, -EAGAIN);
 	start_copies(dut, chan, dst, src, 2);
 	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
-	ldk_forget(dut, chan);
-	dma_release_channel(chan);
+	ldk_drop(dut, chan);
 	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
 	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, index));
 	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
@@ -440,8 +438,7 @@ static void released_stuck(struct kunit *test)
 	loopdma_fake_reset_err(dut->fake, 0);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(!ldk_has_ring(chan)));
 	KUNIT_EXPECT_EQ(test, 1, loopdma_fake_resets(dut->fake));
-	chan = ldk_try_request(dut, DMA_MEMCPY, index);
-	KUNIT_ASSERT_NOT_NULL(test, chan);
+	chan = ldk_request_index(dut, index);
 	ldk_copy_ok(dut, chan, LEN);
 	ldk_copy_ok(dut, other, LEN);
 }
@@ -449,14 +446,13 @@ static void released_stuck(struct kunit *test)
 /* Rule: one that comes to its senses by itself has its ring freed at the next request. */
 static void released_late(struct kunit *test)
 {
-	struct ldk_dut *dut = fake(test, "let go late");
+	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	unsigned int index = ldk_index(chan);
 
 	loopdma_fake_reset_err(dut->fake, -EAGAIN);
 	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
-	ldk_forget(dut, chan);
-	dma_release_channel(chan);
+	ldk_drop(dut, chan);
 	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
 	ldk_stuck(chan, LOOPDMA_STUCK_NOT);
 	/* Which does not wait, and it may take a while to stop. */
@@ -473,13 +469,12 @@ static void released_late(struct kunit *test)
 /* Rule: and so has one whose device goes before that. */
 static void released_and_removed(struct kunit *test)
 {
-	struct ldk_dut *dut = fake(test, "never let go");
+	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
 
 	loopdma_fake_reset_err(dut->fake, -EAGAIN);
 	ldk_stuck(chan, LOOPDMA_STUCK_RESET);
-	ldk_forget(dut, chan);
-	dma_release_channel(chan);
+	ldk_drop(dut, chan);
 	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
 	ldk_remove(dut);
 	/* Who holds another channel has the device's memory stay. */
@@ -490,7 +485,7 @@ static void released_and_removed(struct kunit *test)
 /* Rule: a reset that cannot be done now is done when it can. */
 static void reset_later(struct kunit *test)
 {
-	struct ldk_dut *dut = fake(test, "locked");
+	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct ldk_xfer *x;
@@ -509,7 +504,7 @@ static void reset_later(struct kunit *test)
 /* Rule: where the function cannot be reset, the device's own reset has to do. */
 static void reset_by_register(struct kunit *test)
 {
-	struct ldk_dut *dut = fake(test, "without FLR");
+	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct ldk_xfer *x;
@@ -525,7 +520,7 @@ static void reset_by_register(struct kunit *test)
 /* Rule: a reset that somebody else was quicker with is not done once more. */
 static void reset_by_another(struct kunit *test)
 {
-	struct ldk_dut *dut = fake(test, "reset twice");
+	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct ldk_xfer *x;
@@ -548,7 +543,7 @@ static void reset_by_another(struct kunit *test)
  */
 static void gone(struct kunit *test)
 {
-	struct ldk_dut *dut = fake(test, "taken away");
+	struct ldk_dut *dut = fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN);
 	struct ldk_buf *dst[8][2];
 	struct dma_chan *chan[8];
@@ -583,7 +578,7 @@ static void gone(struct kunit *test)
 /* Rule: the same if the first who notices is a client that terminates. */
 static void gone_unnoticed(struct kunit *test)
 {
-	struct ldk_dut *dut = fake(test, "taken away unseen");
+	struct ldk_dut *dut = fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x;
@@ -604,7 +599,7 @@ static void gone_unnoticed(struct kunit *test)
 /* Rule: and if it is one that requests a channel. */
 static void gone_before_request(struct kunit *test)
 {
-	struct ldk_dut *dut = fake(test, "taken away before");
+	struct ldk_dut *dut = fake(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
 

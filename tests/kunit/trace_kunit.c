@@ -230,12 +230,12 @@ static void copy_traced(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = watched(test);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x = ldk_begin(dut, ldk_prep_copy(chan, dst, src));
 	const struct loopdma_desc *d;
 	const struct seen *s;
 	unsigned int at = 0;
 
-	ldk_run_ok(x, ldk_prep_copy(chan, dst, src));
+	ldk_finish(x);
 
 	s = next(test, &at, PREPARE);
 	d = s->d;
@@ -300,13 +300,13 @@ static void error_traced(struct kunit *test)
 	struct dma_chan *chan = watched(test);
 	dma_addr_t bad = ldk_bad_addr(dut);
 	struct ldk_buf *src = ldk_src(dut, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x;
 	const struct seen *s;
 	unsigned int at = 0;
 
-	ldk_run_failed(x,
-		       dmaengine_prep_dma_memcpy(chan, bad, src->dma, LEN, DMA_PREP_INTERRUPT),
-		       DMA_TRANS_WRITE_FAILED, LEN);
+	x = ldk_begin(dut, dmaengine_prep_dma_memcpy(chan, bad, src->dma, LEN,
+						     DMA_PREP_INTERRUPT));
+	ldk_finish_failed(x, DMA_TRANS_WRITE_FAILED, LEN);
 
 	s = next(test, &at, FAULT);
 	KUNIT_EXPECT_EQ(test, x->cookie, s->cookie);

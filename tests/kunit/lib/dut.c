@@ -16,6 +16,9 @@
 #include "loopdma.h"
 #include "dut.h"
 
+/* Of a simulated device: what they have in common, and a number. */
+#define LDK_NAME_LEN	32
+
 static char *dut_mode = "auto";
 module_param_named(dut, dut_mode, charp, 0444);
 MODULE_PARM_DESC(dut,
@@ -151,18 +154,29 @@ static struct ldk_dut *ldk_open(struct kunit *test, struct loopdma_dev *ld,
 	return dut;
 }
 
+/* A case may have several: each has a name of its own. */
+static struct loopdma_fake *ldk_make_fake(struct kunit *test,
+					  const struct loopdma_fake_config *cfg)
+{
+	static atomic_t made = ATOMIC_INIT(0);
+	char *name = kunit_kzalloc(test, LDK_NAME_LEN, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, name);
+	snprintf(name, LDK_NAME_LEN, "loopdma-fake%d", atomic_inc_return(&made));
+	return loopdma_fake_create(test, name, cfg);
+}
+
 /**
  * ldk_create_fake() - a simulated device, set up and registered
  * @test: case; the device goes with it
- * @name: unique within the case
  * @cfg: what it is
  *
  * Return: the device; the case is aborted if it cannot be set up.
  */
-struct ldk_dut *ldk_create_fake(struct kunit *test, const char *name,
+struct ldk_dut *ldk_create_fake(struct kunit *test,
 				const struct loopdma_fake_config *cfg)
 {
-	struct loopdma_fake *fake = loopdma_fake_create(test, name, cfg);
+	struct loopdma_fake *fake = ldk_make_fake(test, cfg);
 	struct loopdma_dev *ld = ldk_setup_fake(fake);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(ld));
@@ -170,17 +184,56 @@ struct ldk_dut *ldk_create_fake(struct kunit *test, const char *name,
 }
 
 /**
+ * ldk_fake() - a simulated device that is as usual
+ * @test: case; the device goes with it
+ *
+ * Return: the device.
+ */
+struct ldk_dut *ldk_fake(struct kunit *test)
+{
+	return ldk_create_fake(test, &loopdma_fake_default);
+}
+
+/**
+ * ldk_fake_without() - a simulated device that can do less
+ * @test: case; the device goes with it
+ * @caps: LOOPDMA_CAPS_* that it does not have
+ *
+ * Return: the device.
+ */
+struct ldk_dut *ldk_fake_without(struct kunit *test, u32 caps)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+
+	cfg.caps &= ~caps;
+	return ldk_create_fake(test, &cfg);
+}
+
+/**
+ * ldk_fake_pieces() - a simulated device whose descriptors move little
+ * @test: case; the device goes with it
+ * @max_len: bytes that one moves
+ *
+ * Return: the device.
+ */
+struct ldk_dut *ldk_fake_pieces(struct kunit *test, u32 max_len)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+
+	cfg.max_len = max_len;
+	return ldk_create_fake(test, &cfg);
+}
+
+/**
  * ldk_probe_fake() - would the driver accept this device?
  * @test: case
- * @name: unique within the case
  * @cfg: what the device says it is
  *
  * Return: 0 if it would, or its error.
  */
-int ldk_probe_fake(struct kunit *test, const char *name,
-		   const struct loopdma_fake_config *cfg)
+int ldk_probe_fake(struct kunit *test, const struct loopdma_fake_config *cfg)
 {
-	struct loopdma_fake *fake = loopdma_fake_create(test, name, cfg);
+	struct loopdma_fake *fake = ldk_make_fake(test, cfg);
 	struct loopdma_dev *ld = ldk_setup_fake(fake);
 
 	if (IS_ERR(ld))
@@ -207,7 +260,7 @@ int ldk_init(struct kunit *test)
 		return -ENODEV;
 	}
 	if (!ld) {
-		ldk_create_fake(test, "dut", &loopdma_fake_default);
+		ldk_fake(test);
 		return 0;
 	}
 	if (~ld->lim.caps & caps) {
@@ -591,6 +644,32 @@ struct dma_chan *ldk_request(struct ldk_dut *dut)
 }
 
 /**
+ * ldk_request_index() - request this very channel
+ * @dut: device
+ * @index: its number
+ *
+ * Return: the channel; the case is aborted if it cannot be had.
+ */
+struct dma_chan *ldk_request_index(struct ldk_dut *dut, unsigned int index)
+{
+	struct dma_chan *chan = ldk_try_request(dut, DMA_MEMCPY, index);
+
+	KUNIT_ASSERT_NOT_NULL(dut->test, chan);
+	return chan;
+}
+
+/**
+ * ldk_request_again() - request a channel that was released
+ * @dut: device
+ * @chan: channel; the case is aborted if it cannot be had
+ */
+void ldk_request_again(struct ldk_dut *dut, struct dma_chan *chan)
+{
+	KUNIT_ASSERT_PTR_EQ(dut->test, chan,
+			    ldk_request_index(dut, ldk_index(chan)));
+}
+
+/**
  * ldk_request_pair() - request two channels that are each other's peer
  * @dut: device
  * @tx: set to the first
@@ -633,12 +712,7 @@ void ldk_config(struct ldk_dut *dut, struct dma_chan *chan,
 	KUNIT_ASSERT_EQ(dut->test, 0, dmaengine_slave_config(chan, &config));
 }
 
-/**
- * ldk_forget() - the case releases this channel itself
- * @dut: device
- * @chan: channel
- */
-void ldk_forget(struct ldk_dut *dut, struct dma_chan *chan)
+static void ldk_forget(struct ldk_dut *dut, struct dma_chan *chan)
 {
 	unsigned int i = 0;
 
@@ -646,6 +720,17 @@ void ldk_forget(struct ldk_dut *dut, struct dma_chan *chan)
 		i++;
 	if (i < dut->nheld)
 		dut->held[i] = dut->held[--dut->nheld];
+}
+
+/**
+ * ldk_drop() - release a channel as it is
+ * @dut: device
+ * @chan: channel
+ */
+void ldk_drop(struct ldk_dut *dut, struct dma_chan *chan)
+{
+	ldk_forget(dut, chan);
+	dma_release_channel(chan);
 }
 
 /**
@@ -688,8 +773,7 @@ void ldk_release(struct ldk_dut *dut, struct dma_chan *chan)
 		if (ldk_has_faults(dut))
 			ldk_no_faults(to_loopdma_chan(chan));
 	}
-	ldk_forget(dut, chan);
-	dma_release_channel(chan);
+	ldk_drop(dut, chan);
 }
 
 /* --- Controls ----------------------------------------------------------------- */

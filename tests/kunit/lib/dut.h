@@ -148,10 +148,12 @@ int ldk_init(struct kunit *test);
 void ldk_exit(struct kunit *test);
 struct loopdma_dev *ldk_setup_fake(struct loopdma_fake *fake);
 void ldk_teardown_fake(struct loopdma_fake *fake, struct loopdma_dev *ld);
-struct ldk_dut *ldk_create_fake(struct kunit *test, const char *name,
+struct ldk_dut *ldk_create_fake(struct kunit *test,
 				const struct loopdma_fake_config *cfg);
-int ldk_probe_fake(struct kunit *test, const char *name,
-		   const struct loopdma_fake_config *cfg);
+struct ldk_dut *ldk_fake(struct kunit *test);
+struct ldk_dut *ldk_fake_without(struct kunit *test, u32 caps);
+struct ldk_dut *ldk_fake_pieces(struct kunit *test, u32 max_len);
+int ldk_probe_fake(struct kunit *test, const struct loopdma_fake_config *cfg);
 void ldk_remove(struct ldk_dut *dut);
 void ldk_patience(struct ldk_dut *dut, u32 watchdog_ms, u32 stuck_ms);
 int ldk_reset(struct ldk_dut *dut);
@@ -177,11 +179,13 @@ unsigned int ldk_rounds(void);
 struct dma_chan *ldk_try_request(struct ldk_dut *dut,
 				 enum dma_transaction_type cap, int index);
 struct dma_chan *ldk_request(struct ldk_dut *dut);
+struct dma_chan *ldk_request_index(struct ldk_dut *dut, unsigned int index);
+void ldk_request_again(struct ldk_dut *dut, struct dma_chan *chan);
 void ldk_request_pair(struct ldk_dut *dut, struct dma_chan **tx,
 		      struct dma_chan **rx);
 void ldk_config(struct ldk_dut *dut, struct dma_chan *chan,
 		enum dma_slave_buswidth width, u32 burst);
-void ldk_forget(struct ldk_dut *dut, struct dma_chan *chan);
+void ldk_drop(struct ldk_dut *dut, struct dma_chan *chan);
 bool ldk_has_faults(const struct ldk_dut *dut);
 void ldk_release(struct ldk_dut *dut, struct dma_chan *chan);
 unsigned int ldk_index(struct dma_chan *chan);
@@ -262,10 +266,10 @@ struct dma_async_tx_descriptor *
 ldk_prep_slave(struct dma_chan *chan, dma_addr_t addr, size_t len,
 	       enum dma_transfer_direction dir);
 void ldk_start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
-void ldk_run(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
-void ldk_run_ok(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
-void ldk_run_failed(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx,
-		    enum dmaengine_tx_result result, u32 residue);
+struct ldk_xfer *ldk_begin(struct ldk_dut *dut, struct dma_async_tx_descriptor *tx);
+void ldk_do(struct ldk_dut *dut, struct dma_async_tx_descriptor *tx);
+void ldk_do_failed(struct ldk_dut *dut, struct dma_async_tx_descriptor *tx,
+		   enum dmaengine_tx_result result, u32 residue);
 void ldk_finish(struct ldk_xfer *x);
 void ldk_finish_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,
 		       u32 residue);

@@ -160,17 +160,6 @@ void ldk_start(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
 }
 
 /**
- * ldk_run() - run a transaction to its end, whatever that is
- * @x: transaction
- * @tx: its descriptor; the case is aborted if it does not end
- */
-void ldk_run(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
-{
-	ldk_start(x, tx);
-	KUNIT_ASSERT_TRUE(x->dut->test, ldk_wait(x));
-}
-
-/**
  * ldk_finish() - wait for a transaction that is to succeed
  * @x: transaction, issued; the case is aborted if it does not end
  */
@@ -194,28 +183,43 @@ void ldk_finish_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,
 }
 
 /**
- * ldk_run_ok() - run a transaction that is to succeed
- * @x: transaction
- * @tx: its descriptor
+ * ldk_begin() - start a transaction
+ * @dut: device
+ * @tx: descriptor; the case is aborted if it is NULL, or refused
+ *
+ * Return: the transaction, issued; it goes with the case.
  */
-void ldk_run_ok(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx)
+struct ldk_xfer *ldk_begin(struct ldk_dut *dut, struct dma_async_tx_descriptor *tx)
 {
+	struct ldk_xfer *x;
+
+	KUNIT_ASSERT_NOT_NULL(dut->test, tx);
+	x = ldk_xfers(dut, tx->chan, 1);
 	ldk_start(x, tx);
-	ldk_finish(x);
+	return x;
 }
 
 /**
- * ldk_run_failed() - run a transaction that is to fail
- * @x: transaction
- * @tx: its descriptor
+ * ldk_do() - a transaction must be done
+ * @dut: device
+ * @tx: descriptor, or NULL
+ */
+void ldk_do(struct ldk_dut *dut, struct dma_async_tx_descriptor *tx)
+{
+	ldk_finish(ldk_begin(dut, tx));
+}
+
+/**
+ * ldk_do_failed() - a transaction must end with this error
+ * @dut: device
+ * @tx: descriptor
  * @result: the error
  * @residue: bytes not moved
  */
-void ldk_run_failed(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx,
-		    enum dmaengine_tx_result result, u32 residue)
+void ldk_do_failed(struct ldk_dut *dut, struct dma_async_tx_descriptor *tx,
+		   enum dmaengine_tx_result result, u32 residue)
 {
-	ldk_start(x, tx);
-	ldk_finish_failed(x, result, residue);
+	ldk_finish_failed(ldk_begin(dut, tx), result, residue);
 }
 
 /**
@@ -269,9 +273,8 @@ void ldk_expect_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,
 void ldk_copy_ok(struct ldk_dut *dut, struct dma_chan *chan, size_t len)
 {
 	struct ldk_buf *src = ldk_src(dut, len), *dst = ldk_dst(dut, len);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 
-	ldk_run_ok(x, ldk_prep_copy(chan, dst, src));
+	ldk_do(dut, ldk_prep_copy(chan, dst, src));
 	ldk_expect_moved(dut, dst, src);
 }
 
@@ -301,13 +304,11 @@ void ldk_loop_ok(struct ldk_dut *dut)
 {
 	struct ldk_buf *src = ldk_src(dut, SZ_1K), *dst = ldk_dst(dut, SZ_1K);
 	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct ldk_xfer *r;
 
 	ldk_request_pair(dut, &tx, &rx);
-	t = ldk_xfers(dut, tx, 1);
-	r = ldk_xfers(dut, rx, 1);
-	ldk_start(r, ldk_prep_slave(rx, dst->dma, SZ_1K, DMA_DEV_TO_MEM));
-	ldk_run_ok(t, ldk_prep_slave(tx, src->dma, SZ_1K, DMA_MEM_TO_DEV));
+	r = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, SZ_1K, DMA_DEV_TO_MEM));
+	ldk_do(dut, ldk_prep_slave(tx, src->dma, SZ_1K, DMA_MEM_TO_DEV));
 	ldk_finish(r);
 	ldk_expect_moved(dut, dst, src);
 	ldk_release(dut, tx);
