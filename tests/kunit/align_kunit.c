@@ -194,26 +194,23 @@ static void pieces_residue(struct kunit *test)
 {
 	struct ldk_dut *dut = aligned_fake(test, 0, SZ_1K);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
-	struct ldk_buf *src = ldk_src(dut, 3 * SZ_1K + 5);
-	struct ldk_buf *dst = ldk_dst(dut, 3 * SZ_1K + 5);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, 3 * SZ_1K + 5);
 	u32 before = ldk_descriptors(chan), i;
 
 	ldk_hold(chan);
-	ldk_submit_copy(x, dst, src);
-	KUNIT_EXPECT_EQ(test, dst->len, ldk_residue(x));
+	ldk_queue_copy(x);
+	KUNIT_EXPECT_EQ(test, x->dst->len, ldk_residue(x));
 	dma_async_issue_pending(chan);
 	for (i = 1; i <= 3; i++) {
 		ldk_step(chan, 1);
 		KUNIT_ASSERT_TRUE(test,
 				  ldk_poll(ldk_descriptors(chan) - before == i));
-		KUNIT_EXPECT_EQ(test, dst->len - i * SZ_1K, ldk_residue(x));
+		KUNIT_EXPECT_EQ(test, x->dst->len - i * SZ_1K, ldk_residue(x));
 		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
 	}
 	ldk_step(chan, 1);
-	ldk_finish(x);
+	ldk_expect_copied(x, 1);
 	KUNIT_EXPECT_EQ(test, 0, ldk_residue(x));
-	ldk_expect_moved(dut, dst, src);
 }
 
 /*
@@ -241,7 +238,6 @@ static void relative_misalignment(struct kunit *test)
 {
 	struct ldk_dut *dut = aligned_fake(test, 0, SZ_1M);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x;
 	struct ldk_buf *src, *dst;
 	unsigned int i, j;
 
@@ -249,9 +245,7 @@ static void relative_misalignment(struct kunit *test)
 		for (j = 0; j < ARRAY_SIZE(offsets); j++) {
 			src = ldk_buf_at(dut, 333, offsets[i], DMA_TO_DEVICE);
 			dst = ldk_buf_at(dut, 333, offsets[j], DMA_FROM_DEVICE);
-			x = ldk_xfers(dut, chan, 1);
-			ldk_start(x, ldk_prep_copy(chan, dst, src));
-			KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+			ldk_do(dut, ldk_prep_copy(chan, dst, src));
 			ldk_expect_moved(dut, dst, src);
 		}
 	}
@@ -264,16 +258,13 @@ static void crosses_pages(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *src, *dst;
-	struct ldk_xfer *x;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(back); i++) {
 		src = ldk_buf_at(dut, SZ_8K + 64, PAGE_SIZE - back[i],
 				 DMA_TO_DEVICE);
 		dst = ldk_buf_at(dut, SZ_8K + 64, back[i], DMA_FROM_DEVICE);
-		x = ldk_xfers(dut, chan, 1);
-		ldk_start(x, ldk_prep_copy(chan, dst, src));
-		KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+		ldk_do(dut, ldk_prep_copy(chan, dst, src));
 		ldk_expect_moved(dut, dst, src);
 	}
 }

@@ -126,18 +126,17 @@ static void exhaust_all_channels(struct kunit *test)
 static void rerequest_starts_clean(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 2, 64);
 	struct dma_tx_state state;
 
 	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
-	ldk_start(&x[0], ldk_prep_copy(chan, dst, src));
+	ldk_start_copy(&x[0]);
 	ldk_finish_failed(&x[0], DMA_TRANS_READ_FAILED, 64);
 	ldk_release(dut, chan);
 
 	ldk_request_again(dut, chan);
-	ldk_submit_copy(&x[1], dst, src);
+	ldk_queue_copy(&x[1]);
 	/* The same cookie as that which failed. */
 	KUNIT_EXPECT_EQ(test, x[0].cookie, x[1].cookie);
 	dma_async_issue_pending(chan);
@@ -400,24 +399,17 @@ static void dma_device(struct kunit *test)
 static void all_channels_copy(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src[LDK_MAX_HELD], *dst[LDK_MAX_HELD];
 	struct ldk_xfer *x[LDK_MAX_HELD];
 	unsigned int i;
 
 	while (ldk_try_request(dut, DMA_MEMCPY, -1))
 		;
-	for (i = 0; i < dut->nheld; i++) {
-		src[i] = ldk_src(dut, 3000);
-		dst[i] = ldk_dst(dut, 3000);
-		x[i] = ldk_xfers(dut, dut->held[i], 1);
-		ldk_submit_copy(x[i], dst[i], src[i]);
-	}
+	for (i = 0; i < dut->nheld; i++)
+		x[i] = ldk_copies_submitted(dut, dut->held[i], 1, 3000);
 	for (i = 0; i < dut->nheld; i++)
 		dma_async_issue_pending(dut->held[i]);
-	for (i = 0; i < dut->nheld; i++) {
-		ldk_finish(x[i]);
-		ldk_expect_moved(dut, dst[i], src[i]);
-	}
+	for (i = 0; i < dut->nheld; i++)
+		ldk_expect_copied(x[i], 1);
 }
 
 enum stage { PREPARED, SUBMITTED, ISSUED, PARTLY_DONE };
@@ -445,20 +437,17 @@ static void free_with_work(struct kunit *test)
 {
 	enum stage stage = *(const enum stage *)test->param_value;
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, 512), *dst[3];
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 3, 512);
 	unsigned int first = 0;
 	int i;
 
 	ldk_hold(chan);
 	for (i = 0; i < 3; i++) {
-		dst[i] = ldk_dst(dut, 512);
 		if (stage == PREPARED)
-			KUNIT_ASSERT_NOT_NULL(test, ldk_prep_copy(chan, dst[i],
-								  src));
+			KUNIT_ASSERT_NOT_NULL(test, ldk_prep(&x[i], LDK_FLAGS));
 		else
-			ldk_submit_copy(&x[i], dst[i], src);
+			ldk_queue_copy(&x[i]);
 	}
 	if (stage >= ISSUED)
 		dma_async_issue_pending(chan);
@@ -471,10 +460,7 @@ static void free_with_work(struct kunit *test)
 	ldk_drop(dut, chan);
 	ldk_unhold(chan);
 	ldk_round_trip(dut);
-	for (i = first; i < 3; i++) {
-		KUNIT_EXPECT_EQ(test, 0, x[i].calls);
-		ldk_expect_untouched(dut, dst[i]);
-	}
+	ldk_expect_unaffected(&x[first], 3 - first);
 
 	ldk_request_again(dut, chan);
 	ldk_copy_ok(dut, chan, 512);
@@ -487,14 +473,14 @@ static void free_with_work(struct kunit *test)
 static void removed_while_held(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, 64);
 	struct dma_tx_state state;
 
 	ldk_copy_ok(dut, chan, 64);
 	ldk_remove(dut);
 
-	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst, src));
+	KUNIT_EXPECT_NULL(test, ldk_prep(x, LDK_FLAGS));
 	dma_async_issue_pending(chan);
 	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
 			(int)dmaengine_tx_status(chan, DMA_MIN_COOKIE, &state));
@@ -502,7 +488,7 @@ static void removed_while_held(struct kunit *test)
 	dmaengine_synchronize(chan);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, -1));
-	ldk_expect_untouched(dut, dst);
+	ldk_expect_unaffected(x, 1);
 }
 
 /*
@@ -541,21 +527,17 @@ static void removed_before_submit(struct kunit *test)
 static void shut_down(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src, *dst;
 	struct dma_chan *chan;
 	struct ldk_xfer *x;
 
 	ldk_reboot(dut);
-	src = ldk_src(dut, 64);
-	dst = ldk_dst(dut, 64);
 	chan = ldk_request(dut);
 	ldk_hold(chan);
-	x = ldk_begin(dut, ldk_prep_copy(chan, dst, src));
+	x = ldk_copies_issued(dut, chan, 1, 64);
 	KUNIT_EXPECT_FALSE(test, ldk_shutdown(dut));
-	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst, src));
+	KUNIT_EXPECT_NULL(test, ldk_prep(x, LDK_FLAGS));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
-	KUNIT_EXPECT_EQ(test, 0, x->calls);
-	ldk_expect_untouched(dut, dst);
+	ldk_expect_unaffected(x, 1);
 }
 
 /*
@@ -638,15 +620,13 @@ static const char *summary_of(struct ldk_dut *dut, struct dma_chan *chan)
 static void summary_shows_use(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct dma_chan *chan = ldk_request(dut), *idle = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	struct ldk_xfer *x;
 	const char *line;
 	char want[96];
 
 	ldk_hold(chan);
-	ldk_submit_copy(&x[0], dst, src);
-	ldk_start(&x[1], ldk_prep_copy(chan, dst, src));
+	x = ldk_copies_issued(dut, chan, 2, 64);
 	line = summary_of(dut, chan);
 	snprintf(want, sizeof(want),
 		 "| in-use, on, cookie %d, complete %d, ring 2 of %u,",
@@ -685,39 +665,30 @@ static void summary_shows_use(struct kunit *test)
 static void removed_with_work(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, 512), *dst[3];
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 3, 512);
 	int i;
 
 	ldk_hold(chan);
 	for (i = 0; i < 3; i++) {
-		dst[i] = ldk_dst(dut, 512);
-		ldk_submit_copy(&x[i], dst[i], src);
+		ldk_queue_copy(&x[i]);
 		if (i < 2)
 			dma_async_issue_pending(chan);
 	}
 	ldk_remove(dut);
-	for (i = 0; i < 3; i++) {
-		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
-		KUNIT_EXPECT_EQ(test, 1, x[i].calls);
-		KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED,
-				(int)x[i].result.result);
-		KUNIT_EXPECT_EQ(test, 512, x[i].result.residue);
-		ldk_expect_untouched(dut, dst[i]);
-	}
+	ldk_expect_aborted(x, 3);
 }
 
 /* Rule: the last client's release frees the provider, not an earlier one's. */
 static void removed_two_clients(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct dma_chan *a = ldk_request(dut), *b = ldk_request(dut);
+	struct ldk_xfer *x = ldk_copies(dut, b, 1, 64);
 
 	ldk_remove(dut);
 	ldk_release(dut, a);
-	KUNIT_EXPECT_NULL(test, ldk_prep_copy(b, dst, src));
+	KUNIT_EXPECT_NULL(test, ldk_prep(x, LDK_FLAGS));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(b));
 }
 

@@ -282,32 +282,12 @@ static void stops_by_reset(struct kunit *test)
 	ldk_copy_ok(dut, chan, LEN);
 }
 
-/* Transfers that wait, and one more that is not issued. */
+/* Copies that wait. */
 static struct ldk_xfer *start_held(struct ldk_dut *dut, struct dma_chan *chan,
-				   struct ldk_buf **dst, struct ldk_buf *src,
 				   unsigned int n)
 {
-	struct ldk_xfer *x = ldk_xfers(dut, chan, n);
-	unsigned int i;
-
 	ldk_hold(chan);
-	for (i = 0; i < n; i++) {
-		dst[i] = ldk_dst(dut, LEN);
-		ldk_submit_copy(&x[i], dst[i], src);
-	}
-	dma_async_issue_pending(chan);
-	return x;
-}
-
-static void expect_aborted(struct ldk_xfer *x, struct ldk_buf *dst)
-{
-	struct kunit *test = x->dut->test;
-
-	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
-	KUNIT_EXPECT_EQ(test, 1, x->calls);
-	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED, (int)x->result.result);
-	KUNIT_EXPECT_EQ(test, LEN, x->result.residue);
-	ldk_expect_untouched(x->dut, dst);
+	return ldk_copies_issued(dut, chan, n, LEN);
 }
 
 /*
@@ -317,36 +297,31 @@ static void expect_aborted(struct ldk_xfer *x, struct ldk_buf *dst)
 static void pauses_slowly(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
+	struct ldk_xfer *x = start_held(dut, chan, 1);
 
 	loopdma_fake_pause_polls(dut->fake, 10);
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
 	ldk_unhold(chan);
 	ldk_round_trip(dut);
-	KUNIT_EXPECT_EQ(test, 0, x->calls);
-	ldk_expect_untouched(dut, dst);
+	ldk_expect_unaffected(x, 1);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
-	ldk_finish(x);
-	ldk_expect_moved(dut, dst, src);
+	ldk_expect_copied(x, 1);
 }
 
 /* Rule: what does not pause is not said to be paused, and goes on. */
 static void never_pauses(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
+	struct ldk_xfer *x = start_held(dut, chan, 1);
 
 	loopdma_fake_pause_polls(dut->fake, LOOPDMA_FAKE_NEVER);
 	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, dmaengine_pause(chan));
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
 	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(chan));
 	ldk_unhold(chan);
-	ldk_finish(x);
-	ldk_expect_moved(dut, dst, src);
+	ldk_expect_copied(x, 1);
 	loopdma_fake_pause_polls(dut->fake, 0);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
@@ -380,17 +355,15 @@ static const struct loopdma_fake_lies error_told = {
 static void pauses_in_secret(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
+	struct ldk_xfer *x = start_held(dut, chan, 1);
 
 	loopdma_fake_lie(dut->fake, &error_told, NULL);
 	KUNIT_EXPECT_EQ(test, -EIO, dmaengine_pause(chan));
 	loopdma_fake_lie(dut->fake, NULL, NULL);
 	KUNIT_EXPECT_EQ(test, -EINVAL, dmaengine_resume(chan));
 	ldk_unhold(chan);
-	ldk_finish(x);
-	ldk_expect_moved(dut, dst, src);
+	ldk_expect_copied(x, 1);
 }
 
 struct thaw {
@@ -412,9 +385,8 @@ static void thaw(struct work_struct *work)
 static void aborts_slowly(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = start_held(dut, chan, &dst, src, 1);
+	struct ldk_xfer *x = start_held(dut, chan, 1);
 	struct thaw t = { .fake = dut->fake };
 
 	INIT_DELAYED_WORK_ONSTACK(&t.work, thaw);
@@ -425,8 +397,7 @@ static void aborts_slowly(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, to_loopdma_chan(chan)->aborting);
 	flush_delayed_work(&t.work);
 	destroy_delayed_work_on_stack(&t.work);
-	KUNIT_EXPECT_EQ(test, 0, x->calls);
-	ldk_expect_untouched(dut, dst);
+	ldk_expect_unaffected(x, 1);
 	ldk_unhold(chan);
 	ldk_copy_ok(dut, chan, LEN);
 }
@@ -444,17 +415,12 @@ static void hook_next_is_done(struct ldk_xfer *x)
 static void ended_before_armed(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = start_held(dut, chan, dst, src, 2);
-	int i;
+	struct ldk_xfer *x = start_held(dut, chan, 2);
 
 	x[0].hook = hook_next_is_done;
 	ldk_step(chan, 1);
-	for (i = 0; i < 2; i++) {
-		ldk_finish(&x[i]);
-		ldk_expect_moved(dut, dst[i], src);
-	}
+	ldk_expect_copied(x, 2);
 	KUNIT_EXPECT_EQ(test, 0, (int)ldk_rescued(chan));
 }
 
@@ -465,19 +431,16 @@ static void ended_before_armed(struct kunit *test)
 static void fetch_error(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	struct ldk_xfer *x = start_held(dut, chan, dst, src, 3);
-	unsigned int i;
+	struct ldk_xfer *x = start_held(dut, chan, 3);
 
 	dut->trouble = true;
 	loopdma_fake_bad_range(dut->fake, lc->ring.dma + LOOPDMA_DESC_SIZE,
 			       LOOPDMA_DESC_SIZE);
 	ldk_unhold(chan);
-	ldk_finish(&x[0]);
-	for (i = 1; i < 3; i++)
-		expect_aborted(&x[i], dst[i]);
+	ldk_expect_copied(x, 1);
+	ldk_expect_aborted(&x[1], 2);
 	KUNIT_EXPECT_EQ(test, 1, (int)ldk_recoveries(chan));
 	loopdma_fake_bad_range(dut->fake, 0, 0);
 	ldk_copy_ok(dut, chan, LEN);
@@ -490,17 +453,15 @@ static void fetch_error(struct kunit *test)
 static void writeback_error(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	struct ldk_xfer *x = start_held(dut, chan, dst, src, 2);
+	struct ldk_xfer *x = start_held(dut, chan, 2);
 
 	dut->trouble = true;
 	loopdma_fake_bad_range(dut->fake, lc->comp_dma, LOOPDMA_COMP_SIZE);
 	ldk_unhold(chan);
-	ldk_finish(&x[0]);
-	ldk_expect_moved(dut, dst[0], src);
-	expect_aborted(&x[1], dst[1]);
+	ldk_expect_copied(x, 1);
+	ldk_expect_aborted(&x[1], 1);
 	KUNIT_EXPECT_EQ(test, 1, (int)ldk_recoveries(chan));
 	loopdma_fake_bad_range(dut->fake, 0, 0);
 	ldk_copy_ok(dut, chan, LEN);
@@ -558,12 +519,11 @@ static void removal_work(struct work_struct *work)
 static void terminate_during_removal(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 	struct removal removal = { .ld = dut->ld };
 
-	start_held(dut, chan, dst, src, 2);
+	start_held(dut, chan, 2);
 	loopdma_fake_stop_polls(dut->fake, 50);
 	INIT_WORK_ONSTACK(&removal.work, removal_work);
 	schedule_work(&removal.work);
@@ -621,11 +581,11 @@ static void garbled_outcome(struct kunit *test)
 {
 	const struct garbage *g = test->param_value;
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
 
 	loopdma_fake_garble(dut->fake, ldk_index(chan), g->status, g->residue);
-	ldk_do_failed(dut, ldk_prep_copy(chan, dst, src), g->result, g->want);
+	ldk_do_failed(dut, ldk_prep(x, LDK_FLAGS), g->result, g->want);
 	ldk_copy_ok(dut, chan, LEN);
 }
 
@@ -633,24 +593,22 @@ static void garbled_outcome(struct kunit *test)
 static void garbled_success(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
 
 	loopdma_fake_garble(dut->fake, ldk_index(chan), LOOPDMA_ST_OK, 17);
-	ldk_do(dut, ldk_prep_copy(chan, dst, src));
+	ldk_copy_ok(dut, chan, LEN);
 }
 
 /* Rule: retired without an outcome is not retired; the channel is restarted. */
 static void retired_without_outcome(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
 
 	dut->trouble = true;
 	loopdma_fake_garble(dut->fake, ldk_index(chan), LOOPDMA_ST_PENDING, 0);
-	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	ldk_start_copy(x);
 	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
 	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED, (int)x->result.result);
 	KUNIT_EXPECT_EQ(test, 1, (int)ldk_recoveries(chan));
@@ -704,7 +662,7 @@ static void counts_wrap(struct kunit *test)
 	/* Around the wrap also for an abort. */
 	ldk_hold(chan);
 	for (i = 0; i < 40; i++)
-		ldk_xfer_init(&x[i], dut, chan);
+		ldk_xfer_again(&x[i]);
 	for (i = 0; i < 40; i++)
 		ldk_submit_copy(&x[i], dst, src);
 	dma_async_issue_pending(chan);
@@ -724,18 +682,16 @@ static void counts_wrap(struct kunit *test)
 static void unplugged(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = start_held(dut, chan, dst, src, 2);
+	struct ldk_xfer *x = start_held(dut, chan, 2);
 
 	dut->trouble = true;
 	loopdma_fake_unplug(dut->fake);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
-	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
+	ldk_expect_unaffected(x, 2);
 	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, -1));
 	ldk_remove(dut);
-	KUNIT_EXPECT_EQ(test, 0, x[1].calls);
-	ldk_expect_untouched(dut, dst[0]);
+	ldk_expect_unaffected(x, 2);
 }
 
 /*
@@ -745,20 +701,17 @@ static void unplugged(struct kunit *test)
 static void dead_channel(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
 	struct ldk_xfer *x;
-	unsigned int i;
 
 	dut->trouble = true;
-	x = start_held(dut, chan, dst, src, 3);
+	x = start_held(dut, chan, 3);
 	loopdma_fake_refuse_enable(dut->fake, ldk_index(chan), true);
 	ldk_lie(chan, 1000);
 	ldk_step(chan, 1);
-	ldk_finish(&x[0]);
-	for (i = 1; i < 3; i++)
-		expect_aborted(&x[i], dst[i]);
-	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep_copy(chan, dst[1], src)));
+	ldk_expect_copied(x, 1);
+	ldk_expect_aborted(&x[1], 2);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep(x, LDK_FLAGS)));
 	KUNIT_EXPECT_EQ(test, -EIO, dmaengine_pause(chan));
 	KUNIT_EXPECT_EQ(test, -EIO, dmaengine_resume(chan));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));

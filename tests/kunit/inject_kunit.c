@@ -45,46 +45,6 @@ static struct loopdma_stats stats_of(struct dma_chan *chan)
 	return stats;
 }
 
-/* Copies with buffers of their own, so that each can be told from the others. */
-struct copy {
-	struct ldk_buf *src;
-	struct ldk_buf *dst;
-	struct ldk_xfer *x;
-};
-
-static struct copy *submit(struct ldk_dut *dut, struct dma_chan *chan,
-			   unsigned int n, size_t len)
-{
-	struct ldk_xfer *x = ldk_xfers(dut, chan, n);
-	struct copy *c;
-	unsigned int i;
-
-	c = kunit_kcalloc(dut->test, n, sizeof(*c), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(dut->test, c);
-	for (i = 0; i < n; i++) {
-		c[i].src = ldk_src(dut, len);
-		c[i].dst = ldk_dst(dut, len);
-		c[i].x = &x[i];
-		ldk_submit_copy(c[i].x, c[i].dst, c[i].src);
-	}
-	return c;
-}
-
-static struct copy *issue(struct ldk_dut *dut, struct dma_chan *chan,
-			  unsigned int n, size_t len)
-{
-	struct copy *c = submit(dut, chan, n, len);
-
-	dma_async_issue_pending(chan);
-	return c;
-}
-
-static void expect_copied(struct ldk_dut *dut, struct copy *c)
-{
-	ldk_finish(c->x);
-	ldk_expect_moved(dut, c->dst, c->src);
-}
-
 /* --- Errors, and whose they are ---------------------------------------------- */
 
 struct kind {
@@ -133,35 +93,34 @@ static void error_told_to_its_client(struct kunit *test)
 	const struct kind *kind = test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
-	struct copy *c = submit(dut, chan, 5, LEN);
-	struct copy *o = submit(dut, other, 2, LEN);
+	struct ldk_xfer *c = ldk_copies_submitted(dut, chan, 5, LEN);
+	struct ldk_xfer *o = ldk_copies_submitted(dut, other, 2, LEN);
 	unsigned int i;
 
 	fail(chan, 3, kind->status, PART);
 	dma_async_issue_pending(other);
 	dma_async_issue_pending(chan);
 	for (i = 0; i < 5; i++)
-		KUNIT_ASSERT_TRUE(test, ldk_wait(c[i].x));
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&c[i]));
 	for (i = 0; i < 5; i++) {
 		if (i == 2) {
-			ldk_expect_failed(c[i].x, kind->result, LEN - PART);
+			ldk_expect_failed(&c[i], kind->result, LEN - PART);
 			ldk_expect_moved_part(dut, c[i].dst, c[i].src, PART);
 			KUNIT_EXPECT_EQ(test, (int)DMA_ERROR,
-					(int)ldk_status(c[i].x));
+					(int)ldk_status(&c[i]));
 		} else {
-			expect_copied(dut, &c[i]);
+			ldk_expect_copied(&c[i], 1);
 			KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
-					(int)ldk_status(c[i].x));
+					(int)ldk_status(&c[i]));
 		}
 		if (i)
-			KUNIT_EXPECT_GT(test, c[i].x->stamp, c[i - 1].x->stamp);
+			KUNIT_EXPECT_GT(test, c[i].stamp, c[i - 1].stamp);
 	}
-	for (i = 0; i < 2; i++)
-		expect_copied(dut, &o[i]);
+	ldk_expect_copied(o, 2);
 }
 
 /* A copy of three chunks, each of which has a descriptor of its own. */
-static void submit_chunks(struct kunit *test, struct copy *c)
+static void submit_chunks(struct kunit *test, struct ldk_xfer *c)
 {
 	struct dma_interleaved_template *xt;
 	struct dma_async_tx_descriptor *tx;
@@ -176,8 +135,8 @@ static void submit_chunks(struct kunit *test, struct copy *c)
 	xt->numf = 3;
 	xt->frame_size = 1;
 	xt->sgl[0].size = c->src->len / 3;
-	tx = dmaengine_prep_interleaved_dma(c->x->chan, xt, DMA_PREP_INTERRUPT);
-	ldk_queue(c->x, tx);
+	tx = dmaengine_prep_interleaved_dma(c->chan, xt, DMA_PREP_INTERRUPT);
+	ldk_queue(c, tx);
 }
 
 /*
@@ -190,21 +149,17 @@ static void error_ends_its_chain(struct kunit *test)
 	const struct kind *kind = test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct copy c[2];
+	struct ldk_xfer *c = ldk_copies(dut, chan, 2, 3 * LEN);
 	unsigned int i;
 
-	for (i = 0; i < 2; i++) {
-		c[i].src = ldk_src(dut, 3 * LEN);
-		c[i].dst = ldk_dst(dut, 3 * LEN);
-		c[i].x = ldk_xfers(dut, chan, 1);
+	for (i = 0; i < 2; i++)
 		submit_chunks(test, &c[i]);
-	}
 	/* The second of three. */
 	fail(chan, 2, kind->status, PART);
 	dma_async_issue_pending(chan);
-	ldk_finish_failed(c[0].x, kind->result, 2 * LEN - PART);
+	ldk_finish_failed(&c[0], kind->result, 2 * LEN - PART);
 	ldk_expect_moved_part(dut, c[0].dst, c[0].src, LEN + PART);
-	expect_copied(dut, &c[1]);
+	ldk_expect_copied(&c[1], 1);
 }
 
 /*
@@ -215,22 +170,22 @@ static void failure_comes_once(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct copy *c;
+	struct ldk_xfer *c;
 	u32 left;
 
 	fail(chan, 3, LOOPDMA_ST_READ, 0);
 	for (left = 2; left; left--) {
-		c = issue(dut, chan, 1, LEN);
-		expect_copied(dut, c);
+		c = ldk_copies_issued(dut, chan, 1, LEN);
+		ldk_expect_copied(c, 1);
 		KUNIT_EXPECT_EQ(test, left,
 				FIELD_GET(LOOPDMA_CH_TC_FAIL_AFTER,
 					  setting(chan, LOOPDMA_CH_TC_FAIL)));
 	}
-	c = issue(dut, chan, 2, LEN);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(c[1].x));
-	ldk_expect_failed(c[0].x, DMA_TRANS_READ_FAILED, LEN);
+	c = ldk_copies_issued(dut, chan, 2, LEN);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&c[1]));
+	ldk_expect_failed(&c[0], DMA_TRANS_READ_FAILED, LEN);
 	ldk_expect_untouched(dut, c[0].dst);
-	expect_copied(dut, &c[1]);
+	ldk_expect_copied(&c[1], 1);
 	KUNIT_EXPECT_EQ(test, 0U,
 			FIELD_GET(LOOPDMA_CH_TC_FAIL_AFTER,
 				  setting(chan, LOOPDMA_CH_TC_FAIL)));
@@ -266,21 +221,21 @@ static void held_goes_step_by_step(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct copy *c;
+	struct ldk_xfer *c;
 	unsigned int i, j;
 
 	ldk_hold(chan);
-	c = issue(dut, chan, 3, LEN);
+	c = ldk_copies_issued(dut, chan, 3, LEN);
 	for (i = 0; i < 3; i++) {
 		ldk_round_trip(dut);
 		for (j = 0; j < 3; j++)
-			KUNIT_EXPECT_EQ(test, j < i ? 1 : 0, c[j].x->calls);
+			KUNIT_EXPECT_EQ(test, j < i ? 1 : 0, c[j].calls);
 		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
-				(int)ldk_status(c[i].x));
-		KUNIT_EXPECT_EQ(test, (u32)LEN, ldk_residue(c[i].x));
+				(int)ldk_status(&c[i]));
+		KUNIT_EXPECT_EQ(test, (u32)LEN, ldk_residue(&c[i]));
 		ldk_expect_untouched(dut, c[i].dst);
 		ldk_step(chan, 1);
-		expect_copied(dut, &c[i]);
+		ldk_expect_copied(&c[i], 1);
 	}
 	ldk_unhold(chan);
 	ldk_copy_ok(dut, chan, LEN);
@@ -318,7 +273,7 @@ static void lie_restarts_the_channel(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct loopdma_stats before, after;
 	struct dma_chan *chan;
-	struct copy *c;
+	struct ldk_xfer *c;
 	unsigned int i;
 
 	dut->trouble = true;
@@ -327,20 +282,16 @@ static void lie_restarts_the_channel(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 4U, ldk_ring_size(chan));
 	before = stats_of(chan);
 	ldk_hold(chan);
-	c = issue(dut, chan, 6, LEN);
+	c = ldk_copies_issued(dut, chan, 6, LEN);
 	ldk_lie(chan, SZ_1G);
 	ldk_step(chan, 1);
 	for (i = 0; i < 4; i++)
-		KUNIT_ASSERT_TRUE(test, ldk_wait(c[i].x));
-	expect_copied(dut, &c[0]);
-	for (i = 1; i < 4; i++) {
-		ldk_expect_failed(c[i].x, DMA_TRANS_ABORTED, LEN);
-		ldk_expect_untouched(dut, c[i].dst);
-	}
-	KUNIT_EXPECT_EQ(test, 0, c[4].x->calls);
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&c[i]));
+	ldk_expect_copied(c, 1);
+	ldk_expect_aborted(&c[1], 3);
+	KUNIT_EXPECT_EQ(test, 0, c[4].calls);
 	ldk_unhold(chan);
-	expect_copied(dut, &c[4]);
-	expect_copied(dut, &c[5]);
+	ldk_expect_copied(&c[4], 2);
 
 	after = stats_of(chan);
 	KUNIT_EXPECT_EQ(test, 1ULL, after.recoveries - before.recoveries);
@@ -354,12 +305,12 @@ static void missing_status_restarts_the_channel(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	u64 recoveries = ldk_recoveries(chan);
-	struct copy *c;
+	struct ldk_xfer *c;
 
 	dut->trouble = true;
 	fail(chan, 1, LOOPDMA_ST_PENDING, 0);
-	c = issue(dut, chan, 1, LEN);
-	ldk_finish_failed(c->x, DMA_TRANS_ABORTED, LEN);
+	c = ldk_copies_issued(dut, chan, 1, LEN);
+	ldk_finish_failed(c, DMA_TRANS_ABORTED, LEN);
 	KUNIT_EXPECT_EQ(test, recoveries + 1, ldk_recoveries(chan));
 	ldk_copy_ok(dut, chan, LEN);
 }
@@ -375,14 +326,14 @@ static void early_is_believed(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = request_with_faults(dut);
 	u32 bytes = ldk_bytes(chan);
-	struct copy *c;
+	struct ldk_xfer *c;
 
 	control(chan, LOOPDMA_CH_TC_EARLY, 2);
-	c = issue(dut, chan, 3, LEN);
-	ldk_finish(c[2].x);
-	ldk_expect_ok(c[0].x);
+	c = ldk_copies_issued(dut, chan, 3, LEN);
+	ldk_finish(&c[2]);
+	ldk_expect_ok(&c[0]);
 	ldk_expect_untouched(dut, c[0].dst);
-	ldk_expect_ok(c[1].x);
+	ldk_expect_ok(&c[1]);
 	ldk_expect_untouched(dut, c[1].dst);
 	ldk_expect_moved(dut, c[2].dst, c[2].src);
 	KUNIT_EXPECT_EQ(test, (u32)LEN, ldk_bytes(chan) - bytes);
@@ -399,18 +350,18 @@ static void spurious_does_nothing(struct kunit *test)
 	struct dma_chan *chan = request_with_faults(dut);
 	u64 handled = stats_of(chan).interrupts;
 	u32 sent = ldk_interrupts(chan);
-	struct copy *c;
+	struct ldk_xfer *c;
 	u32 i;
 
 	control(chan, LOOPDMA_CH_TC_SPURIOUS, 2);
 	for (i = 1; i <= 2; i++) {
-		c = issue(dut, chan, 1, LEN);
-		expect_copied(dut, c);
+		c = ldk_copies_issued(dut, chan, 1, LEN);
+		ldk_expect_copied(c, 1);
 		/* Its own, and the one for nothing. */
 		KUNIT_EXPECT_TRUE(test,
 				  ldk_poll(ldk_interrupts(chan) - sent ==
 					   2 * i));
-		KUNIT_EXPECT_EQ(test, 1, c->x->calls);
+		KUNIT_EXPECT_EQ(test, 1, c->calls);
 	}
 	KUNIT_EXPECT_EQ(test, 0U, setting(chan, LOOPDMA_CH_TC_SPURIOUS));
 	control(chan, LOOPDMA_CH_TC_SPURIOUS, LOOPDMA_CH_TC_SPURIOUS_NOW);
@@ -451,7 +402,7 @@ static void reordered_completes_in_order(struct kunit *test)
 
 	control(chan, LOOPDMA_CH_TC_REORDER, 0);
 	for (i = 0; i < 4; i++) {
-		ldk_xfer_init(&x[i], dut, chan);
+		ldk_xfer_again(&x[i]);
 		ldk_submit_copy(&x[i], dst, src[i]);
 	}
 	dma_async_issue_pending(chan);
@@ -466,7 +417,7 @@ static void late_is_in_progress(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = request_with_faults(dut);
-	struct copy *c = submit(dut, chan, 1, LEN);
+	struct ldk_xfer *c = ldk_copies_submitted(dut, chan, 1, LEN);
 	enum dma_status status;
 	ktime_t start;
 	u32 residue;
@@ -474,22 +425,22 @@ static void late_is_in_progress(struct kunit *test)
 	control(chan, LOOPDMA_CH_TC_DELAY, DELAY_MS * USEC_PER_MSEC);
 	start = ktime_get();
 	dma_async_issue_pending(chan);
-	expect_copied(dut, c);
+	ldk_expect_copied(c, 1);
 	KUNIT_EXPECT_GE(test, ktime_ms_delta(ktime_get(), start),
 			(s64)DELAY_MS - 1);
 
 	control(chan, LOOPDMA_CH_TC_DELAY, LOOPDMA_CH_TC_DELAY_MAX);
 	start = ktime_get();
-	c = issue(dut, chan, 1, LEN);
+	c = ldk_copies_issued(dut, chan, 1, LEN);
 	ldk_round_trip(dut);
-	status = ldk_status(c->x);
-	residue = ldk_residue(c->x);
+	status = ldk_status(c);
+	residue = ldk_residue(c);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	/* On a host that has lost seconds meanwhile it may have had its turn. */
 	if (ktime_us_delta(ktime_get(), start) < LOOPDMA_CH_TC_DELAY_MAX) {
 		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)status);
 		KUNIT_EXPECT_EQ(test, (u32)LEN, residue);
-		KUNIT_EXPECT_EQ(test, 0, c->x->calls);
+		KUNIT_EXPECT_EQ(test, 0, c->calls);
 		ldk_expect_untouched(dut, c->dst);
 	}
 	control(chan, LOOPDMA_CH_TC_DELAY, 0);
@@ -502,7 +453,7 @@ static void out_of_reach_is_an_error(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = request_with_faults(dut);
 	struct loopdma_stats before = stats_of(chan), after;
-	struct copy *c = submit(dut, chan, 1, LEN);
+	struct ldk_xfer *c = ldk_copies_submitted(dut, chan, 1, LEN);
 	struct ldk_buf *filled = ldk_dst(dut, LEN);
 	dma_addr_t lowest = min(c->src->dma, filled->dma);
 
@@ -510,7 +461,7 @@ static void out_of_reach_is_an_error(struct kunit *test)
 	KUNIT_ASSERT_NE(test, (dma_addr_t)0, lowest);
 	control(chan, LOOPDMA_CH_TC_ADDR_BITS, fls64(lowest) - 1);
 	dma_async_issue_pending(chan);
-	ldk_finish_failed(c->x, DMA_TRANS_READ_FAILED, LEN);
+	ldk_finish_failed(c, DMA_TRANS_READ_FAILED, LEN);
 	ldk_expect_untouched(dut, c->dst);
 
 	ldk_do_failed(dut,
@@ -530,18 +481,17 @@ static void stuck_goes_on(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct copy *c;
+	struct ldk_xfer *c;
 
 	if (!(dut->ld->lim.caps & LOOPDMA_CAPS_FAULTS))
 		kunit_skip(test, "the device has no CAPS_FAULTS");
 	control(chan, LOOPDMA_CH_TC_STUCK, LOOPDMA_STUCK_WORK);
-	c = issue(dut, chan, 2, LEN);
+	c = ldk_copies_issued(dut, chan, 2, LEN);
 	ldk_round_trip(dut);
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(c[0].x));
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&c[0]));
 	ldk_expect_untouched(dut, c[0].dst);
 	control(chan, LOOPDMA_CH_TC_STUCK, LOOPDMA_STUCK_NOT);
-	expect_copied(dut, &c[0]);
-	expect_copied(dut, &c[1]);
+	ldk_expect_copied(c, 2);
 }
 
 /* --- Faults of the driver ------------------------------------------------------ */

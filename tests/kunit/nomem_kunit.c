@@ -363,13 +363,12 @@ static void trouble(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 2, LEN);
 	int paused, resumed;
 
 	dut->trouble = true;
 	ldk_hold(chan);
-	ldk_submit_copy(&x[0], dst, src);
+	ldk_queue_copy(&x[0]);
 	fail_nth(1);
 	dma_async_issue_pending(chan);
 	paused = dmaengine_pause(chan);
@@ -378,20 +377,19 @@ static void trouble(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, none_failed());
 	KUNIT_EXPECT_EQ(test, 0, paused);
 	KUNIT_EXPECT_EQ(test, 0, resumed);
-	ldk_finish_failed(&x[0], DMA_TRANS_ABORTED, LEN);
+	ldk_expect_aborted(&x[0], 1);
 	/* The recovery ends with the channel at work again. */
 	ldk_unhold(chan);
 	ldk_copy_ok(dut, chan, LEN);
 
 	ldk_hold(chan);
-	ldk_submit_copy(&x[1], dst, src);
+	ldk_queue_copy(&x[1]);
 	fail_nth(1);
 	dma_async_issue_pending(chan);
 	loopdma_shutdown(dut->ld);
 	KUNIT_EXPECT_TRUE(test, none_failed());
 	ldk_remove(dut);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
-	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED, (int)x[1].result.result);
+	ldk_expect_aborted(&x[1], 1);
 }
 
 static struct kunit_case nomem_cases[] = {

@@ -21,82 +21,6 @@
 
 #define LEN 256
 
-/**
- * struct batch - copies that are alike
- * @dut: device
- * @chan: channel
- * @n: how many
- * @src: source of all of them
- * @dst: destination of each
- * @x: the transactions
- */
-struct batch {
-	struct ldk_dut *dut;
-	struct dma_chan *chan;
-	unsigned int n;
-	struct ldk_buf *src;
-	struct ldk_buf **dst;
-	struct ldk_xfer *x;
-};
-
-static struct batch *batch_alloc(struct ldk_dut *dut, struct dma_chan *chan,
-				 unsigned int n)
-{
-	struct kunit *test = dut->test;
-	struct batch *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
-	unsigned int i;
-
-	KUNIT_ASSERT_NOT_NULL(test, b);
-	b->dut = dut;
-	b->chan = chan;
-	b->n = n;
-	b->src = ldk_src(dut, LEN);
-	b->dst = kunit_kcalloc(test, n, sizeof(*b->dst), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, b->dst);
-	b->x = ldk_xfers(dut, chan, n);
-	for (i = 0; i < n; i++)
-		b->dst[i] = ldk_dst(dut, LEN);
-	return b;
-}
-
-/* Submits the i-th; the caller issues. */
-static void batch_submit(struct batch *b, unsigned int i)
-{
-	ldk_submit_copy(&b->x[i], b->dst[i], b->src);
-}
-
-static struct batch *batch_submitted(struct ldk_dut *dut, struct dma_chan *chan,
-				     unsigned int n)
-{
-	struct batch *b = batch_alloc(dut, chan, n);
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		batch_submit(b, i);
-	return b;
-}
-
-static void batch_expect_ok(struct batch *b, unsigned int from, unsigned int to)
-{
-	unsigned int i;
-
-	for (i = from; i < to; i++) {
-		ldk_finish(&b->x[i]);
-		ldk_expect_moved(b->dut, b->dst[i], b->src);
-	}
-}
-
-/* Those from @from on must not have happened, nor be told of. */
-static void batch_expect_nothing(struct batch *b, unsigned int from)
-{
-	unsigned int i;
-
-	for (i = from; i < b->n; i++) {
-		KUNIT_EXPECT_EQ(b->dut->test, 0, b->x[i].calls);
-		ldk_expect_untouched(b->dut, b->dst[i]);
-	}
-}
-
 /* --- What is in order --------------------------------------------------------- */
 
 /* Rule: a later transfer of a channel sees what an earlier one has written. */
@@ -122,16 +46,15 @@ static void channels_independent(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *a = ldk_request(dut), *other = ldk_request(dut);
-	struct batch *held = batch_submitted(dut, a, 4), *b;
+	struct ldk_xfer *held = ldk_copies_submitted(dut, a, 4, LEN), *x;
 
 	ldk_hold(a);
 	dma_async_issue_pending(a);
-	b = batch_submitted(dut, other, 16);
-	dma_async_issue_pending(other);
-	batch_expect_ok(b, 0, b->n);
-	batch_expect_nothing(held, 0);
+	x = ldk_copies_issued(dut, other, 16, LEN);
+	ldk_expect_copied(x, 16);
+	ldk_expect_unaffected(held, 4);
 	ldk_unhold(a);
-	batch_expect_ok(held, 0, held->n);
+	ldk_expect_copied(held, 4);
 }
 
 /* Rule: cookies wrap at INT_MAX to positive ones, in the middle of work. */
@@ -140,26 +63,26 @@ static void cookies_wrap(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct dma_tx_state state;
-	struct batch *b;
+	struct ldk_xfer *x;
 	unsigned int i;
 
 	chan->cookie = INT_MAX - 4;
 	chan->completed_cookie = INT_MAX - 4;
-	b = batch_submitted(dut, chan, 10);
-	for (i = 0; i < b->n; i++) {
-		KUNIT_EXPECT_GT(test, b->x[i].cookie, 0);
+	x = ldk_copies_submitted(dut, chan, 10, LEN);
+	for (i = 0; i < 10; i++) {
+		KUNIT_EXPECT_GT(test, x[i].cookie, 0);
 		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
-				(int)ldk_status(&b->x[i]));
+				(int)ldk_status(&x[i]));
 	}
-	KUNIT_EXPECT_EQ(test, INT_MAX, b->x[3].cookie);
-	KUNIT_EXPECT_EQ(test, DMA_MIN_COOKIE, b->x[4].cookie);
+	KUNIT_EXPECT_EQ(test, INT_MAX, x[3].cookie);
+	KUNIT_EXPECT_EQ(test, DMA_MIN_COOKIE, x[4].cookie);
 	dma_async_issue_pending(chan);
-	batch_expect_ok(b, 0, b->n);
-	for (i = 0; i < b->n; i++)
+	ldk_expect_copied(x, 10);
+	for (i = 0; i < 10; i++)
 		KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
-				(int)dmaengine_tx_status(chan, b->x[i].cookie,
+				(int)dmaengine_tx_status(chan, x[i].cookie,
 							 &state));
-	KUNIT_EXPECT_EQ(test, b->x[9].cookie, state.last);
+	KUNIT_EXPECT_EQ(test, x[9].cookie, state.last);
 }
 
 /* --- Callbacks ------------------------------------------------------------------ */
@@ -169,20 +92,20 @@ static void callback_once(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_submitted(dut, chan, 16);
+	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 16, LEN);
 	unsigned int i;
 
 	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[15]));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[15]));
 	for (i = 0; i < 5; i++) {
 		ldk_raise(chan);
 		dma_async_issue_pending(chan);
-		ldk_status(&b->x[i]);
+		ldk_status(&x[i]);
 	}
 	ldk_round_trip(dut);
 	dmaengine_synchronize(chan);
-	for (i = 0; i < b->n; i++)
-		KUNIT_EXPECT_EQ(test, 1, b->x[i].calls);
+	for (i = 0; i < 16; i++)
+		KUNIT_EXPECT_EQ(test, 1, x[i].calls);
 }
 
 /* Rule: no lock is held across a callback (client.rst). */
@@ -190,48 +113,28 @@ static void callback_unlocked(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_submitted(dut, chan, 8);
+	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 8, LEN);
 	unsigned int i;
 
 	if (!IS_ENABLED(CONFIG_SMP) && !IS_ENABLED(CONFIG_DEBUG_SPINLOCK))
 		kunit_skip(test, "needs CONFIG_DEBUG_SPINLOCK on one CPU");
 	dma_async_issue_pending(chan);
-	batch_expect_ok(b, 0, b->n);
-	for (i = 0; i < b->n; i++)
-		KUNIT_EXPECT_FALSE(test, b->x[i].locked);
-}
-
-static void hook_submit_next(struct ldk_xfer *x)
-{
-	struct batch *b = x->priv;
-	unsigned int i = x - b->x + 1;
-	struct dma_async_tx_descriptor *tx;
-
-	if (i == b->n)
-		return;
-	tx = ldk_prep_copy(b->chan, b->dst[i], b->src);
-	if (tx && ldk_submit(&b->x[i], tx))
-		dma_async_issue_pending(b->chan);
+	ldk_expect_copied(x, 8);
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_FALSE(test, x[i].locked);
 }
 
 /* How many copies are called back together, each of which issues another. */
 #define CALLERS		3
 
-/**
- * struct callers - callbacks that issue, without asking for anything else
- * @b: what they issue
- * @next: number in @b of the next
- */
-struct callers {
-	struct batch *b;
-	unsigned int next;
-};
-
+/* Issues the next of the copies, without asking for anything else. */
 static void issue_another(void *param)
 {
-	struct callers *c = param;
+	struct ldk_xfer **next = param, *x = (*next)++;
+	struct dma_async_tx_descriptor *tx = ldk_prep(x, LDK_FLAGS);
 
-	hook_submit_next(&c->b->x[c->next++ - 1]);
+	if (tx && ldk_submit(x, tx))
+		dma_async_issue_pending(x->chan);
 }
 
 /*
@@ -242,26 +145,23 @@ static void callbacks_ring(struct kunit *test, unsigned int left)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *first = batch_alloc(dut, chan, CALLERS);
-	struct batch *held = batch_alloc(dut, chan, left);
-	struct callers c = { .b = batch_alloc(dut, chan, CALLERS + 1), .next = 1 };
+	struct ldk_xfer *first = ldk_copies(dut, chan, CALLERS, LEN);
+	struct ldk_xfer *held = ldk_copies(dut, chan, left, LEN);
+	struct ldk_xfer *more = ldk_copies(dut, chan, CALLERS, LEN), *next = more;
 	u32 before = ldk_descriptors(chan), doorbells;
 	struct dma_async_tx_descriptor *tx;
 	unsigned int i;
 
-	/* Of each, x[i].priv is what hook_submit_next() submits the next of. */
-	for (i = 0; i < c.b->n; i++)
-		c.b->x[i].priv = c.b;
 	ldk_hold(chan);
 	for (i = 0; i < CALLERS; i++) {
-		tx = ldk_prep_copy(chan, first->dst[i], first->src);
+		tx = ldk_prep(&first[i], LDK_FLAGS);
 		KUNIT_ASSERT_NOT_NULL(test, tx);
 		tx->callback = issue_another;
-		tx->callback_param = &c;
+		tx->callback_param = &next;
 		dmaengine_submit(tx);
 	}
 	for (i = 0; i < left; i++)
-		batch_submit(held, i);
+		ldk_queue_copy(&held[i]);
 	/* Without their interrupt, so that it is we who find them, together. */
 	dut->trouble = true;
 	ldk_drop_irq(chan, 1);
@@ -274,12 +174,12 @@ static void callbacks_ring(struct kunit *test, unsigned int left)
 	dma_async_is_tx_complete(chan, chan->cookie, NULL, NULL);
 	/* Calls back: a tasklet runs on the CPU that has scheduled it. */
 	local_bh_enable();
-	KUNIT_ASSERT_EQ(test, CALLERS + 1, READ_ONCE(c.next));
+	KUNIT_ASSERT_PTR_EQ(test, more + CALLERS, READ_ONCE(next));
 	KUNIT_EXPECT_EQ(test, left ? 1 : 2, ldk_doorbells(chan) - doorbells);
 
 	ldk_unhold(chan);
-	batch_expect_ok(held, 0, left);
-	batch_expect_ok(c.b, 1, c.b->n);
+	ldk_expect_copied(held, left);
+	ldk_expect_copied(more, CALLERS);
 }
 
 static void callbacks_ring_once(struct kunit *test)
@@ -297,12 +197,12 @@ static void callbacks_ring_at_once(struct kunit *test)
 
 /**
  * struct generations - copies of which each begins the next, and sees its end
- * @b: memory
+ * @x: the copies
  * @executed: descriptors that the device has executed before the first
  * @called: how many are called back
  */
 struct generations {
-	struct batch *b;
+	struct ldk_xfer *x;
 	u32 executed;
 	unsigned int called;
 };
@@ -310,22 +210,22 @@ struct generations {
 static void begin_next(void *param)
 {
 	struct generations *g = param;
-	struct batch *b = g->b;
+	struct dma_chan *chan = g->x->chan;
 	struct dma_async_tx_descriptor *tx;
 	unsigned int i;
 
 	WRITE_ONCE(g->called, g->called + 1);
-	if (g->called == b->n)
+	if (g->called == GENERATIONS)
 		return;
-	tx = ldk_prep_copy(b->chan, b->dst[g->called], b->src);
+	tx = ldk_prep(&g->x[g->called], LDK_FLAGS);
 	if (!tx)
 		return;
 	tx->callback = begin_next;
 	tx->callback_param = g;
 	dmaengine_submit(tx);
-	dma_async_issue_pending(b->chan);
+	dma_async_issue_pending(chan);
 	for (i = 0; i < USEC_PER_SEC; i++) {
-		if (ldk_descriptors(b->chan) - g->executed > g->called)
+		if (ldk_descriptors(chan) - g->executed > g->called)
 			break;
 		udelay(1);
 	}
@@ -340,7 +240,7 @@ static void tasklet_comes_back(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct generations g = {
-		.b = batch_alloc(dut, chan, GENERATIONS),
+		.x = ldk_copies(dut, chan, GENERATIONS, LEN),
 		.executed = ldk_descriptors(chan),
 	};
 	struct dma_async_tx_descriptor *tx;
@@ -349,7 +249,7 @@ static void tasklet_comes_back(struct kunit *test)
 	if (dut->fake)
 		kunit_skip(test, "the callback waits for the device, which may need its CPU");
 
-	tx = ldk_prep_copy(chan, g.b->dst[0], g.b->src);
+	tx = ldk_prep(g.x, LDK_FLAGS);
 	KUNIT_ASSERT_NOT_NULL(test, tx);
 	tx->callback = begin_next;
 	tx->callback_param = &g;
@@ -358,7 +258,7 @@ static void tasklet_comes_back(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(g.called) == GENERATIONS));
 	dmaengine_synchronize(chan);
 	for (i = 0; i < GENERATIONS; i++)
-		ldk_expect_moved(dut, g.b->dst[i], g.b->src);
+		ldk_expect_moved(dut, g.x[i].dst, g.x[i].src);
 }
 
 static void hook_terminate(struct ldk_xfer *x)
@@ -374,19 +274,28 @@ static void terminate_from_callback(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_submitted(dut, chan, 4);
+	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 4, LEN);
 
-	b->x[0].hook = hook_terminate;
+	x[0].hook = hook_terminate;
 	ldk_hold(chan);
 	dma_async_issue_pending(chan);
 	ldk_step(chan, 1);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[0]));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
 	dmaengine_synchronize(chan);
 	ldk_unhold(chan);
 	ldk_round_trip(dut);
-	KUNIT_EXPECT_EQ(test, 1, b->x[0].calls);
-	batch_expect_nothing(b, 1);
+	KUNIT_EXPECT_EQ(test, 1, x[0].calls);
+	ldk_expect_unaffected(&x[1], 3);
 	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* For a client that does not want to be told. */
+static void submit_polled(struct ldk_xfer *x)
+{
+	struct dma_async_tx_descriptor *tx = ldk_prep(x, DMA_CTRL_ACK);
+
+	KUNIT_ASSERT_NOT_NULL(x->dut->test, tx);
+	x->cookie = dmaengine_submit(tx);
 }
 
 /*
@@ -397,25 +306,16 @@ static void polled(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 8);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 8, LEN);
 	u32 before = ldk_interrupts(chan);
-	struct dma_async_tx_descriptor *tx;
-	dma_cookie_t cookie[8];
 	unsigned int i;
 
-	for (i = 0; i < b->n; i++) {
-		tx = dmaengine_prep_dma_memcpy(chan, b->dst[i]->dma,
-					       b->src->dma, LEN, DMA_CTRL_ACK);
-		KUNIT_ASSERT_NOT_NULL(test, tx);
-		cookie[i] = dmaengine_submit(tx);
-	}
+	for (i = 0; i < 8; i++)
+		submit_polled(&x[i]);
 	dma_async_issue_pending(chan);
-	for (i = 0; i < b->n; i++) {
-		KUNIT_ASSERT_TRUE(test,
-				  ldk_poll(dmaengine_tx_status(chan, cookie[i],
-							       NULL) ==
-					   DMA_COMPLETE));
-		ldk_expect_moved(dut, b->dst[i], b->src);
+	for (i = 0; i < 8; i++) {
+		KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_status(&x[i]) == DMA_COMPLETE));
+		ldk_expect_moved(dut, x[i].dst, x[i].src);
 	}
 	KUNIT_EXPECT_EQ(test, before, ldk_interrupts(chan));
 }
@@ -447,23 +347,22 @@ static void status_never_calls_back(struct kunit *test)
 	u32 before = ldk_descriptors(chan);
 	unsigned int calls = U32_MAX;
 	enum dma_status status;
-	struct batch *b;
+	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_drop_irq(chan, 1);
-	b = batch_submitted(dut, chan, 1);
-	dma_async_issue_pending(chan);
+	x = ldk_copies_issued(dut, chan, 1, LEN);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == 1));
 
 	/* A tasklet that is scheduled in here cannot run in here. */
 	local_bh_disable();
-	status = status_after_count(b->x);
-	calls = b->x->calls;
+	status = status_after_count(x);
+	calls = x->calls;
 	local_bh_enable();
 
 	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)status);
 	KUNIT_EXPECT_EQ(test, 0, calls);
-	batch_expect_ok(b, 0, 1);
+	ldk_expect_copied(x, 1);
 }
 
 /*
@@ -474,7 +373,7 @@ static void any_context(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 2);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 2, LEN);
 	struct dma_async_tx_descriptor *tx[2];
 	bool still[6], ok = false;
 	unsigned long flags;
@@ -483,23 +382,23 @@ static void any_context(struct kunit *test)
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "with PREEMPT_RT no lock can be taken so");
 	local_irq_save(flags);
-	tx[0] = ldk_prep_copy(chan, b->dst[0], b->src);
+	tx[0] = ldk_prep(x, LDK_FLAGS);
 	tx[1] = chan->device->device_prep_dma_interrupt(chan, DMA_CTRL_ACK);
 	still[0] = irqs_disabled();
 	if (tx[0] && tx[1])
-		ok = ldk_submit(&b->x[0], tx[0]) && ldk_submit(&b->x[1], tx[1]);
+		ok = ldk_submit(&x[0], tx[0]) && ldk_submit(&x[1], tx[1]);
 	still[1] = irqs_disabled();
 	dma_async_issue_pending(chan);
 	still[2] = irqs_disabled();
-	ldk_status(&b->x[0]);
+	ldk_status(&x[0]);
 	still[3] = irqs_disabled();
-	ldk_residue(&b->x[1]);
+	ldk_residue(&x[1]);
 	still[4] = irqs_disabled();
 	local_irq_restore(flags);
 
 	KUNIT_ASSERT_TRUE(test, ok);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[1]));
-	batch_expect_ok(b, 0, 1);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
+	ldk_expect_copied(x, 1);
 
 	local_irq_save(flags);
 	dmaengine_terminate_async(chan);
@@ -510,19 +409,17 @@ static void any_context(struct kunit *test)
 		KUNIT_EXPECT_TRUE_MSG(test, still[i], "call %d", i);
 }
 
-/* Submits the i-th with its mappings, and those of a source of its own. */
-static struct dmaengine_unmap_data *batch_submit_mapped(struct batch *b,
-							unsigned int i,
-							struct ldk_buf *src)
+/* Submits a copy with its mappings. */
+static struct dmaengine_unmap_data *submit_mapped(struct ldk_xfer *x)
 {
-	struct dma_async_tx_descriptor *tx = ldk_prep_copy(b->chan, b->dst[i], src);
-	struct kunit *test = b->dut->test;
+	struct dma_async_tx_descriptor *tx = ldk_prep(x, LDK_FLAGS);
+	struct kunit *test = x->dut->test;
 	struct dmaengine_unmap_data *unmap;
 
 	KUNIT_ASSERT_NOT_NULL(test, tx);
-	unmap = ldk_give_mappings(b->dut, b->dst[i], src);
+	unmap = ldk_give_mappings(x->dut, x->dst, x->src);
 	dma_set_unmap(tx, unmap);
-	KUNIT_EXPECT_TRUE(test, ldk_submit(&b->x[i], tx));
+	KUNIT_EXPECT_TRUE(test, ldk_submit(x, tx));
 	KUNIT_EXPECT_EQ(test, 2, kref_read(&unmap->kref));
 	return unmap;
 }
@@ -536,8 +433,7 @@ static void unmaps_when_polled(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 1);
-	struct ldk_buf *src = ldk_src(dut, LEN);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
 	struct dmaengine_unmap_data *unmap;
 	u32 before = ldk_descriptors(chan);
 	enum dma_status status;
@@ -546,7 +442,7 @@ static void unmaps_when_polled(struct kunit *test)
 	dut->trouble = true;
 	ldk_drop_irq(chan, 1);
 	ldk_hold(chan);
-	unmap = batch_submit_mapped(b, 0, src);
+	unmap = submit_mapped(x);
 	dma_async_issue_pending(chan);
 	ldk_round_trip(dut);
 	KUNIT_EXPECT_EQ(test, 2, kref_read(&unmap->kref));
@@ -555,15 +451,15 @@ static void unmaps_when_polled(struct kunit *test)
 
 	/* A tasklet that is scheduled in here cannot run in here. */
 	local_bh_disable();
-	status = status_after_count(b->x);
+	status = status_after_count(x);
 	refs = kref_read(&unmap->kref);
 	local_bh_enable();
 
 	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)status);
 	KUNIT_EXPECT_EQ(test, 1, refs);
-	KUNIT_EXPECT_TRUE(test, ldk_wait(b->x));
+	KUNIT_EXPECT_TRUE(test, ldk_wait(x));
 	dmaengine_unmap_put(unmap);
-	ldk_expect_moved(dut, b->dst[0], src);
+	ldk_expect_moved(dut, x->dst, x->src);
 }
 
 /* Rule: as above, for what is terminated. */
@@ -571,13 +467,13 @@ static void unmaps_on_terminate(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 2);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 2, LEN);
 	struct dmaengine_unmap_data *unmap[2];
 	int i;
 
 	ldk_hold(chan);
 	for (i = 0; i < 2; i++) {
-		unmap[i] = batch_submit_mapped(b, i, ldk_src(dut, LEN));
+		unmap[i] = submit_mapped(&x[i]);
 		if (!i)
 			dma_async_issue_pending(chan);
 	}
@@ -586,7 +482,7 @@ static void unmaps_on_terminate(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 1, kref_read(&unmap[i]->kref));
 		dmaengine_unmap_put(unmap[i]);
 	}
-	batch_expect_nothing(b, 0);
+	ldk_expect_unaffected(x, 2);
 }
 
 /* --- Terminate and synchronize ----------------------------------------------------- */
@@ -609,22 +505,22 @@ static void terminate_sync(struct kunit *test)
 	unsigned int n = *(const unsigned int *)test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_submitted(dut, chan, 6);
+	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 6, LEN);
 
 	ldk_hold(chan);
 	dma_async_issue_pending(chan);
 	if (n) {
 		ldk_step(chan, n);
-		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[n - 1]));
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[n - 1]));
 	}
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	ldk_unhold(chan);
 	ldk_round_trip(dut);
-	batch_expect_nothing(b, n);
+	ldk_expect_unaffected(&x[n], 6 - n);
 	if (n)
-		KUNIT_EXPECT_EQ(test, 1, b->x[n - 1].calls);
+		KUNIT_EXPECT_EQ(test, 1, x[n - 1].calls);
 	ldk_copy_ok(dut, chan, LEN);
-	batch_expect_nothing(b, n);
+	ldk_expect_unaffected(&x[n], 6 - n);
 }
 
 /*
@@ -636,28 +532,26 @@ static void terminated_cookies(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 4);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 5, LEN);
 	unsigned int i;
 
 	ldk_hold(chan);
-	batch_submit(b, 0);
-	batch_submit(b, 1);
-	dma_async_issue_pending(chan);
-	batch_submit(b, 2);
-	batch_submit(b, 3);
+	for (i = 0; i < 4; i++) {
+		ldk_queue_copy(&x[i]);
+		if (i == 1)
+			dma_async_issue_pending(chan);
+	}
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
-	for (i = 0; i < b->n; i++) {
-		KUNIT_EXPECT_NE(test, (int)DMA_IN_PROGRESS,
-				(int)ldk_status(&b->x[i]));
-		KUNIT_EXPECT_EQ(test, 0, ldk_residue(&b->x[i]));
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_NE(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[i]));
+		KUNIT_EXPECT_EQ(test, 0, ldk_residue(&x[i]));
 	}
 	ldk_unhold(chan);
-	ldk_submit_copy(x, b->dst[0], b->src);
-	KUNIT_EXPECT_GT(test, x->cookie, b->x[3].cookie);
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
+	ldk_queue_copy(&x[4]);
+	KUNIT_EXPECT_GT(test, x[4].cookie, x[3].cookie);
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[4]));
 	dma_async_issue_pending(chan);
-	ldk_finish(x);
+	ldk_finish(&x[4]);
 }
 
 /* Rule: work may be terminated twice, before the first time has ended (client.rst). */
@@ -665,7 +559,7 @@ static void terminate_twice(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_submitted(dut, chan, 4);
+	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 4, LEN);
 
 	ldk_hold(chan);
 	dma_async_issue_pending(chan);
@@ -674,7 +568,7 @@ static void terminate_twice(struct kunit *test)
 	dmaengine_synchronize(chan);
 	ldk_unhold(chan);
 	ldk_copy_ok(dut, chan, LEN);
-	batch_expect_nothing(b, 0);
+	ldk_expect_unaffected(x, 4);
 }
 
 /*
@@ -685,16 +579,16 @@ static void terminate_spares_prepared(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 2);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 2, LEN);
 	struct dma_async_tx_descriptor *tx;
 
-	tx = ldk_prep_copy(chan, b->dst[0], b->src);
+	tx = ldk_prep(x, LDK_FLAGS);
 	KUNIT_ASSERT_NOT_NULL(test, tx);
-	batch_submit(b, 1);
+	ldk_queue_copy(&x[1]);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
-	ldk_start(&b->x[0], tx);
-	batch_expect_ok(b, 0, 1);
-	batch_expect_nothing(b, 1);
+	ldk_start(&x[0], tx);
+	ldk_expect_copied(x, 1);
+	ldk_expect_unaffected(&x[1], 1);
 }
 
 /*
@@ -705,17 +599,16 @@ static void submit_after_terminate_async(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *old = batch_submitted(dut, chan, 6), *b;
+	struct ldk_xfer *old = ldk_copies_submitted(dut, chan, 6, LEN), *x;
 
 	ldk_hold(chan);
 	dma_async_issue_pending(chan);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
-	b = batch_submitted(dut, chan, 6);
-	dma_async_issue_pending(chan);
+	x = ldk_copies_issued(dut, chan, 6, LEN);
 	ldk_unhold(chan);
-	batch_expect_ok(b, 0, b->n);
+	ldk_expect_copied(x, 6);
 	dmaengine_synchronize(chan);
-	batch_expect_nothing(old, 0);
+	ldk_expect_unaffected(old, 6);
 }
 
 /*
@@ -729,21 +622,21 @@ static void terminate_races(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 8);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 8, LEN);
 	struct rnd_state rnd;
 	unsigned int round, i, calls, later;
 
 	prandom_seed_state(&rnd, dut->seed);
 	for (round = 0; round < 60; round++) {
-		for (i = 0; i < b->n; i++) {
-			ldk_xfer_init(&b->x[i], dut, chan);
-			batch_submit(b, i);
+		for (i = 0; i < 8; i++) {
+			ldk_xfer_again(&x[i]);
+			ldk_queue_copy(&x[i]);
 		}
 		if (round % 2)
 			ldk_hold(chan);
 		dma_async_issue_pending(chan);
 		if (round % 2)
-			ldk_step(chan, prandom_u32_state(&rnd) % b->n);
+			ldk_step(chan, prandom_u32_state(&rnd) % 8);
 		/* Not to wait for anything: to be early, or late. */
 		if (prandom_u32_state(&rnd) % 2)
 			usleep_range(1, 1 + prandom_u32_state(&rnd) % 100);
@@ -751,14 +644,14 @@ static void terminate_races(struct kunit *test)
 		if (round % 2)
 			ldk_unhold(chan);
 
-		for (i = 0, calls = 0; i < b->n; i++) {
-			calls += b->x[i].calls;
-			ldk_buf_poison(b->dst[i]);
+		for (i = 0, calls = 0; i < 8; i++) {
+			calls += x[i].calls;
+			ldk_buf_poison(x[i].dst);
 		}
 		ldk_round_trip(dut);
-		for (i = 0, later = 0; i < b->n; i++) {
-			later += b->x[i].calls;
-			ldk_expect_untouched(dut, b->dst[i]);
+		for (i = 0, later = 0; i < 8; i++) {
+			later += x[i].calls;
+			ldk_expect_untouched(dut, x[i].dst);
 		}
 		KUNIT_EXPECT_EQ(test, calls, later);
 	}
@@ -813,17 +706,17 @@ static void synchronize_waits(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 1);
-	struct waiter w = { .x = b->x };
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
+	struct waiter w = { .x = x };
 	struct task_struct *task;
 
 	dut->trouble = true;
 	/* The status notices, so that the callback is still to come. */
 	ldk_drop_irq(chan, 1);
-	batch_submit(b, 0);
+	ldk_queue_copy(x);
 	ldk_keep_tasklet(chan, true);
 	dma_async_issue_pending(chan);
-	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_status(b->x) == DMA_COMPLETE));
+	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_status(x) == DMA_COMPLETE));
 	task = kthread_run(waiter_thread, &w, "loopdma_waiter");
 	if (!IS_ERR(task)) {
 		/* It sleeps: in there, or behind. */
@@ -835,7 +728,7 @@ static void synchronize_waits(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	kthread_stop(task);
 	KUNIT_EXPECT_EQ(test, 1, w.calls);
-	batch_expect_ok(b, 0, 1);
+	ldk_expect_copied(x, 1);
 }
 
 /* Runs until it is waited for, but not for ever; and then for a while. */
@@ -860,7 +753,7 @@ static void synchronize_waits_for_running(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 4);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 4, LEN);
 	struct waiter *w;
 	unsigned int i;
 
@@ -869,14 +762,13 @@ static void synchronize_waits_for_running(struct kunit *test)
 	w = kunit_kcalloc(test, 4, sizeof(*w), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, w);
 	for (i = 0; i < 4; i++) {
-		w[i].x = &b->x[i];
-		b->x[i].hook = hook_waited_for;
-		b->x[i].priv = &w[i];
-		batch_submit(b, i);
-		dma_async_issue_pending(chan);
-		KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(b->x[i].calls)));
+		w[i].x = &x[i];
+		x[i].hook = hook_waited_for;
+		x[i].priv = &w[i];
+		ldk_start_copy(&x[i]);
+		KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(x[i].calls)));
 		synchronize(&w[i]);
-		batch_expect_ok(b, i, i + 1);
+		ldk_expect_copied(&x[i], 1);
 		KUNIT_EXPECT_FALSE(test, w[i].early);
 		if (w[i].met)
 			return;
@@ -898,44 +790,36 @@ static void ring_full(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan;
-	struct batch *b;
-	unsigned int i;
+	struct ldk_xfer *x;
+	unsigned int i, n;
 
 	ldk_set_ring_order(dut, 2);
 	chan = ldk_request(dut);
-	b = batch_submitted(dut, chan, min(60U, ldk_pool_size(chan)));
-	KUNIT_EXPECT_GT(test, b->n, ldk_ring_size(chan));
-	dma_async_issue_pending(chan);
-	batch_expect_ok(b, 0, b->n);
-	for (i = 0; i < b->n; i++)
-		KUNIT_EXPECT_EQ(test, i + 1, b->x[i].stamp);
+	n = min(60U, ldk_pool_size(chan));
+	KUNIT_EXPECT_GT(test, n, ldk_ring_size(chan));
+	x = ldk_copies_issued(dut, chan, n, LEN);
+	ldk_expect_copied(x, n);
+	for (i = 0; i < n; i++)
+		KUNIT_EXPECT_EQ(test, i + 1, x[i].stamp);
 }
 
 /* Rule: as above, without a client that wants interrupts to move things on. */
 static void ring_full_polled(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct dma_async_tx_descriptor *tx = NULL;
 	struct dma_chan *chan;
-	dma_cookie_t cookie = 0;
-	struct batch *b;
+	struct ldk_xfer *x;
 	unsigned int i;
 
 	ldk_set_ring_order(dut, 2);
 	chan = ldk_request(dut);
-	b = batch_alloc(dut, chan, 40);
-	for (i = 0; i < b->n; i++) {
-		tx = dmaengine_prep_dma_memcpy(chan, b->dst[i]->dma,
-					       b->src->dma, LEN, DMA_CTRL_ACK);
-		KUNIT_ASSERT_NOT_NULL(test, tx);
-		cookie = dmaengine_submit(tx);
-	}
+	x = ldk_copies(dut, chan, 40, LEN);
+	for (i = 0; i < 40; i++)
+		submit_polled(&x[i]);
 	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_poll(dmaengine_tx_status(chan, cookie,
-							     NULL) ==
-					 DMA_COMPLETE));
-	for (i = 0; i < b->n; i++)
-		ldk_expect_moved(dut, b->dst[i], b->src);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_status(&x[39]) == DMA_COMPLETE));
+	for (i = 0; i < 40; i++)
+		ldk_expect_moved(dut, x[i].dst, x[i].src);
 }
 
 /*
@@ -945,20 +829,20 @@ static void ring_full_polled(struct kunit *test)
 static void polled_needs_no_tasklet(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_async_tx_descriptor *tx;
 	struct dma_chan *chan;
+	struct ldk_xfer *x;
 	enum dma_status status;
 	unsigned int i, n;
 	u32 before;
 
 	ldk_set_ring_order(dut, 6);
 	chan = ldk_request(dut);
+	x = ldk_copies(dut, chan, 1, LEN);
 	n = ldk_pool_size(chan);
 	before = ldk_descriptors(chan);
 	for (i = 0; i < n; i++) {
-		tx = dmaengine_prep_dma_memcpy(chan, dst->dma, src->dma, LEN,
-					       DMA_CTRL_ACK);
+		tx = ldk_prep(x, DMA_CTRL_ACK);
 		KUNIT_ASSERT_NOT_NULL(test, tx);
 		/* One that is not submitted: a full ring would interrupt. */
 		if (i)
@@ -970,12 +854,12 @@ static void polled_needs_no_tasklet(struct kunit *test)
 	/* A tasklet that is scheduled in here cannot run in here. */
 	local_bh_disable();
 	status = dma_async_is_tx_complete(chan, chan->cookie, NULL, NULL);
-	tx = dmaengine_prep_dma_memcpy(chan, dst->dma, src->dma, LEN, DMA_CTRL_ACK);
+	tx = ldk_prep(x, DMA_CTRL_ACK);
 	local_bh_enable();
 
 	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)status);
 	KUNIT_EXPECT_NOT_NULL(test, tx);
-	ldk_expect_moved(dut, dst, src);
+	ldk_expect_moved(dut, x->dst, x->src);
 }
 
 /*
@@ -1056,29 +940,25 @@ static void ring_wraps(struct kunit *test)
 {
 	unsigned int order = *(const unsigned int *)test->param_value;
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, 16), *dst = ldk_dst(dut, 16);
-	struct dma_async_tx_descriptor *tx;
 	unsigned int total, i, n, batch;
 	struct dma_chan *chan;
+	struct ldk_xfer *x;
 	u32 before;
 
 	ldk_set_ring_order(dut, order);
 	chan = ldk_request(dut);
+	x = ldk_copies(dut, chan, 1, 16);
 	total = max(3 * ldk_ring_size(chan) / 2 + 1, 100U);
 	batch = min(ldk_pool_size(chan) / 2, 1000U);
 	before = ldk_descriptors(chan);
 	for (i = 0; i < total; i += n) {
-		for (n = 1; n < min(batch, total - i); n++) {
-			tx = dmaengine_prep_dma_memcpy(chan, dst->dma, src->dma,
-						       16, DMA_CTRL_ACK);
-			KUNIT_ASSERT_NOT_NULL(test, tx);
-			dmaengine_submit(tx);
-		}
-		ldk_do(dut, ldk_prep_copy(chan, dst, src));
+		for (n = 1; n < min(batch, total - i); n++)
+			submit_polled(x);
+		ldk_do(dut, ldk_prep(x, LDK_FLAGS));
 		dmaengine_synchronize(chan);
 	}
 	KUNIT_EXPECT_EQ(test, total, ldk_descriptors(chan) - before);
-	ldk_expect_moved(dut, dst, src);
+	ldk_expect_moved(dut, x->dst, x->src);
 }
 
 /* --- Doorbells, register reads, interrupts --------------------------------------------- */
@@ -1089,10 +969,10 @@ static void one_doorbell_per_issue(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	u32 before = ldk_doorbells(chan);
-	struct batch *b = batch_submitted(dut, chan, 20);
+	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 20, LEN);
 
 	dma_async_issue_pending(chan);
-	batch_expect_ok(b, 0, b->n);
+	ldk_expect_copied(x, 20);
 	KUNIT_EXPECT_EQ(test, 1, ldk_doorbells(chan) - before);
 }
 
@@ -1102,11 +982,11 @@ static void no_doorbell_without_work(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	u32 before = ldk_doorbells(chan);
-	struct batch *b = batch_submitted(dut, chan, 1);
+	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 1, LEN);
 
 	dma_async_issue_pending(chan);
 	dma_async_issue_pending(chan);
-	batch_expect_ok(b, 0, 1);
+	ldk_expect_copied(x, 1);
 	dma_async_issue_pending(chan);
 	KUNIT_EXPECT_EQ(test, 1, ldk_doorbells(chan) - before);
 }
@@ -1119,18 +999,17 @@ static void no_register_reads(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 20);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 20, LEN);
 	u32 before = ldk_reg_reads(dut);
 	unsigned int i;
 
 	if (ldk_asks_who(dut))
 		kunit_skip(test, "INTx takes a read to know what it is about");
-	for (i = 0; i < b->n; i++) {
-		batch_submit(b, i);
-		dma_async_issue_pending(chan);
-		ldk_status(&b->x[i]);
+	for (i = 0; i < 20; i++) {
+		ldk_start_copy(&x[i]);
+		ldk_status(&x[i]);
 	}
-	batch_expect_ok(b, 0, b->n);
+	ldk_expect_copied(x, 20);
 	dmaengine_terminate_sync(chan);
 	KUNIT_EXPECT_EQ(test, before, ldk_reg_reads(dut));
 }
@@ -1140,19 +1019,14 @@ static void interrupt_where_asked(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 30);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 30, LEN);
 	u32 before = ldk_interrupts(chan);
-	struct dma_async_tx_descriptor *tx;
 	unsigned int i;
 
-	for (i = 0; i < b->n - 1; i++) {
-		tx = dmaengine_prep_dma_memcpy(chan, b->dst[i]->dma,
-					       b->src->dma, LEN, DMA_CTRL_ACK);
-		ldk_queue(&b->x[i], tx);
-	}
-	batch_submit(b, i);
-	dma_async_issue_pending(chan);
-	batch_expect_ok(b, 0, b->n);
+	for (i = 0; i < 30 - 1; i++)
+		ldk_queue(&x[i], ldk_prep(&x[i], DMA_CTRL_ACK));
+	ldk_start_copy(&x[i]);
+	ldk_expect_copied(x, 30);
 	KUNIT_EXPECT_EQ(test, 1, ldk_interrupts(chan) - before);
 }
 
@@ -1164,23 +1038,14 @@ static void interrupts_suppressed(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_submitted(dut, chan, 60);
+	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 60, LEN);
 	u32 before = ldk_interrupts(chan);
 
 	ldk_hold(chan);
 	dma_async_issue_pending(chan);
 	ldk_unhold(chan);
-	batch_expect_ok(b, 0, b->n);
-	KUNIT_EXPECT_LE(test, ldk_interrupts(chan) - before, b->n / 2);
-}
-
-static void repairs_equal(struct kunit *test, struct ldk_repairs a,
-			  struct ldk_repairs b)
-{
-	KUNIT_EXPECT_EQ(test, a.stalls, b.stalls);
-	KUNIT_EXPECT_EQ(test, a.recoveries, b.recoveries);
-	KUNIT_EXPECT_EQ(test, a.channel_resets, b.channel_resets);
-	KUNIT_EXPECT_EQ(test, a.device_resets, b.device_resets);
+	ldk_expect_copied(x, 60);
+	KUNIT_EXPECT_LE(test, ldk_interrupts(chan) - before, 60 / 2);
 }
 
 /* Rule: an interrupt without a reason is no completion (Documentation/driver.rst). */
@@ -1188,20 +1053,19 @@ static void spurious_interrupt(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut), *idle = ldk_request(dut);
-	struct batch *b;
+	struct ldk_xfer *x;
 	int i;
 
 	ldk_hold(chan);
-	b = batch_submitted(dut, chan, 4);
-	dma_async_issue_pending(chan);
+	x = ldk_copies_issued(dut, chan, 4, LEN);
 	for (i = 0; i < 10; i++) {
 		ldk_raise(chan);
 		ldk_raise(idle);
 		ldk_round_trip(dut);
 	}
-	batch_expect_nothing(b, 0);
+	ldk_expect_unaffected(x, 4);
 	ldk_unhold(chan);
-	batch_expect_ok(b, 0, b->n);
+	ldk_expect_copied(x, 4);
 }
 
 /*
@@ -1228,7 +1092,7 @@ static void spurious_interrupt_unused(struct kunit *test)
 	ldk_request_again(dut, chan);
 	ldk_copy_ok(dut, chan, LEN);
 	KUNIT_EXPECT_EQ(test, handled + 1, ldk_handled(chan));
-	repairs_equal(test, repairs, ldk_repairs(chan));
+	ldk_expect_repairs(dut, chan, repairs, (struct ldk_repairs) { });
 }
 
 /*
@@ -1240,13 +1104,12 @@ static void lost_interrupt(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	u64 before = ldk_rescued(chan);
-	struct batch *b;
+	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_drop_irq(chan, 1);
-	b = batch_submitted(dut, chan, 3);
-	dma_async_issue_pending(chan);
-	batch_expect_ok(b, 0, b->n);
+	x = ldk_copies_issued(dut, chan, 3, LEN);
+	ldk_expect_copied(x, 3);
 	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_rescued(chan) - before));
 	/* The next one comes as if nothing had happened. */
 	ldk_copy_ok(dut, chan, LEN);
@@ -1263,19 +1126,17 @@ static void lost_interrupt(struct kunit *test)
 static void late_tasklet(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
 	u64 before = ldk_rescued(chan);
 
 	ldk_patience(dut, PERIOD_MS, 0);
 	ldk_keep_tasklet(chan, true);
-	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	ldk_start_copy(x);
 	KUNIT_EXPECT_TRUE(test, ldk_watchdog_looks(chan, 4));
 	KUNIT_EXPECT_EQ(test, 0, x->calls);
 	ldk_keep_tasklet(chan, false);
-	ldk_finish(x);
-	ldk_expect_moved(dut, dst, src);
+	ldk_expect_copied(x, 1);
 	KUNIT_EXPECT_EQ(test, 0, (int)(ldk_rescued(chan) - before));
 }
 
@@ -1309,19 +1170,18 @@ static void error_result(struct kunit *test)
 	const struct failure *f = test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b;
+	struct ldk_xfer *x;
 	unsigned int i;
 
 	ldk_fail(chan, 3, f->result, f->bytes);
-	b = batch_submitted(dut, chan, 6);
-	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[5]));
-	batch_expect_ok(b, 0, 2);
-	ldk_expect_failed(&b->x[2], f->result, LEN - f->bytes);
-	ldk_expect_moved_part(dut, b->dst[2], b->src, f->bytes);
-	batch_expect_ok(b, 3, 6);
-	for (i = 0; i < b->n; i++)
-		KUNIT_EXPECT_EQ(test, i + 1, b->x[i].stamp);
+	x = ldk_copies_issued(dut, chan, 6, LEN);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[5]));
+	ldk_expect_copied(x, 2);
+	ldk_expect_failed(&x[2], f->result, LEN - f->bytes);
+	ldk_expect_moved_part(dut, x[2].dst, x[2].src, f->bytes);
+	ldk_expect_copied(&x[3], 3);
+	for (i = 0; i < 6; i++)
+		KUNIT_EXPECT_EQ(test, i + 1, x[i].stamp);
 }
 
 /* Rule: every transfer has its own result, also when all fail in a row. */
@@ -1329,17 +1189,15 @@ static void errors_in_a_row(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 3);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 3, LEN);
+	enum dmaengine_tx_result result;
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		ldk_fail(chan, 1, i & 1 ? DMA_TRANS_WRITE_FAILED :
-					  DMA_TRANS_READ_FAILED, i);
-		batch_submit(b, i);
-		dma_async_issue_pending(chan);
-		ldk_finish_failed(&b->x[i],
-				  i & 1 ? DMA_TRANS_WRITE_FAILED : DMA_TRANS_READ_FAILED,
-				  LEN - i);
+		result = i & 1 ? DMA_TRANS_WRITE_FAILED : DMA_TRANS_READ_FAILED;
+		ldk_fail(chan, 1, result, i);
+		ldk_start_copy(&x[i]);
+		ldk_finish_failed(&x[i], result, LEN - i);
 	}
 	ldk_copy_ok(dut, chan, LEN);
 }
@@ -1353,20 +1211,15 @@ static void inaccessible_memory(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	struct ldk_xfer *r, *w;
 	dma_addr_t bad = ldk_bad_addr(dut);
-	struct dma_async_tx_descriptor *tx;
 
-	tx = dmaengine_prep_dma_memcpy(chan, dst->dma, bad, LEN,
-				       DMA_PREP_INTERRUPT);
-	ldk_queue(&x[0], tx);
-	tx = dmaengine_prep_dma_memcpy(chan, bad, src->dma, LEN,
-				       DMA_PREP_INTERRUPT);
-	ldk_start(&x[1], tx);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
-	ldk_expect_failed(&x[0], DMA_TRANS_READ_FAILED, LEN);
-	ldk_expect_failed(&x[1], DMA_TRANS_WRITE_FAILED, LEN);
+	ldk_hold(chan);
+	r = ldk_begin(dut, dmaengine_prep_dma_memcpy(chan, dst->dma, bad, LEN, LDK_FLAGS));
+	w = ldk_begin(dut, dmaengine_prep_dma_memcpy(chan, bad, src->dma, LEN, LDK_FLAGS));
+	ldk_unhold(chan);
+	ldk_finish_failed(r, DMA_TRANS_READ_FAILED, LEN);
+	ldk_finish_failed(w, DMA_TRANS_WRITE_FAILED, LEN);
 	ldk_expect_untouched(dut, dst);
 	ldk_copy_ok(dut, chan, LEN);
 }
@@ -1392,26 +1245,16 @@ static void lying_count(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	u64 before = ldk_recoveries(chan);
-	struct batch *b;
-	unsigned int i;
+	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_hold(chan);
-	b = batch_submitted(dut, chan, 4);
-	dma_async_issue_pending(chan);
+	x = ldk_copies_issued(dut, chan, 4, LEN);
 	ldk_lie(chan, lie);
 	ldk_step(chan, 1);
-	for (i = 0; i < b->n; i++)
-		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
 	/* The first is done, and its outcome says so. */
-	batch_expect_ok(b, 0, 1);
-	for (i = 1; i < b->n; i++) {
-		KUNIT_EXPECT_EQ(test, 1, b->x[i].calls);
-		KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED,
-				(int)b->x[i].result.result);
-		KUNIT_EXPECT_EQ(test, LEN, b->x[i].result.residue);
-		ldk_expect_untouched(dut, b->dst[i]);
-	}
+	ldk_expect_copied(x, 1);
+	ldk_expect_aborted(&x[1], 3);
 	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(chan) - before));
 	ldk_unhold(chan);
 	ldk_copy_ok(dut, chan, LEN);
@@ -1423,20 +1266,17 @@ static void count_backwards(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	u64 before = ldk_recoveries(chan);
-	struct batch *b;
+	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_copy_ok(dut, chan, LEN);
 	ldk_copy_ok(dut, chan, LEN);
 	ldk_hold(chan);
-	b = batch_submitted(dut, chan, 2);
-	dma_async_issue_pending(chan);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
 	ldk_lie(chan, -2);
 	ldk_step(chan, 1);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[1]));
-	batch_expect_ok(b, 0, 1);
-	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED,
-			(int)b->x[1].result.result);
+	ldk_expect_copied(x, 1);
+	ldk_expect_aborted(&x[1], 1);
 	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(chan) - before));
 	ldk_unhold(chan);
 	ldk_copy_ok(dut, chan, LEN);
@@ -1451,20 +1291,13 @@ static void stopped_by_itself(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	u64 before = ldk_recoveries(chan);
-	struct batch *b;
-	unsigned int i;
+	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_hold(chan);
-	b = batch_submitted(dut, chan, 2);
-	dma_async_issue_pending(chan);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
 	ldk_break(chan);
-	for (i = 0; i < b->n; i++) {
-		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
-		KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_ABORTED,
-				(int)b->x[i].result.result);
-		ldk_expect_untouched(dut, b->dst[i]);
-	}
+	ldk_expect_aborted(x, 2);
 	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(chan) - before));
 	ldk_unhold(chan);
 	ldk_copy_ok(dut, chan, LEN);
@@ -1476,19 +1309,18 @@ static void count_late(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	u32 before = ldk_descriptors(chan);
-	struct batch *b;
+	struct ldk_xfer *x;
 
 	ldk_hold(chan);
-	b = batch_submitted(dut, chan, 2);
-	dma_async_issue_pending(chan);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
 	ldk_lie(chan, -1);
 	ldk_step(chan, 1);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == 1));
 	ldk_round_trip(dut);
-	KUNIT_EXPECT_EQ(test, 0, b->x[0].calls);
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&b->x[0]));
+	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
+	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[0]));
 	ldk_step(chan, 1);
-	batch_expect_ok(b, 0, 2);
+	ldk_expect_copied(x, 2);
 }
 
 /*
@@ -1500,17 +1332,17 @@ static void terminate_after_late_count(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	u32 before = ldk_descriptors(chan);
-	struct batch *b;
+	struct ldk_xfer *x;
 
 	dut->trouble = true;
-	b = batch_submitted(dut, chan, 1);
+	x = ldk_copies_submitted(dut, chan, 1, LEN);
 	ldk_lie(chan, -1);
 	dma_async_issue_pending(chan);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == 1));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
-	KUNIT_EXPECT_EQ(test, 0, b->x[0].calls);
+	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
 	ldk_copy_ok(dut, chan, LEN);
-	KUNIT_EXPECT_EQ(test, 0, b->x[0].calls);
+	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
 }
 
 /* Rule: the trouble of one channel is not that of another (hardware.rst). */
@@ -1518,27 +1350,25 @@ static void recovery_is_local(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *bad = ldk_request(dut), *good = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, good, 40);
+	struct ldk_xfer *x = ldk_copies(dut, good, 40, LEN);
 	struct ldk_repairs left_alone = ldk_repairs(good);
 	u64 before = ldk_recoveries(bad);
-	struct batch *victim;
+	struct ldk_xfer *victim;
 	unsigned int i;
 
 	dut->trouble = true;
 	ldk_hold(bad);
-	victim = batch_submitted(dut, bad, 2);
-	dma_async_issue_pending(bad);
+	victim = ldk_copies_issued(dut, bad, 2, LEN);
 	ldk_lie(bad, 100);
-	for (i = 0; i < b->n; i++) {
-		batch_submit(b, i);
-		dma_async_issue_pending(good);
-		if (i == b->n / 2)
+	for (i = 0; i < 40; i++) {
+		ldk_start_copy(&x[i]);
+		if (i == 40 / 2)
 			ldk_step(bad, 1);
 	}
-	batch_expect_ok(b, 0, b->n);
-	KUNIT_EXPECT_TRUE(test, ldk_wait(&victim->x[1]));
+	ldk_expect_copied(x, 40);
+	KUNIT_EXPECT_TRUE(test, ldk_wait(&victim[1]));
 	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(bad) - before));
-	repairs_equal(test, left_alone, ldk_repairs(good));
+	ldk_expect_repairs(dut, good, left_alone, (struct ldk_repairs) { });
 }
 
 /*
@@ -1549,14 +1379,14 @@ static void submit_during_recovery(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct batch *b = batch_alloc(dut, chan, 12);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 12, LEN);
 	u64 before = ldk_recoveries(chan);
 	unsigned int i;
 
 	dut->trouble = true;
 	ldk_hold(chan);
 	for (i = 0; i < 4; i++)
-		batch_submit(b, i);
+		ldk_queue_copy(&x[i]);
 	dma_async_issue_pending(chan);
 	ldk_lie(chan, 100);
 	if (dut->fake)
@@ -1565,24 +1395,22 @@ static void submit_during_recovery(struct kunit *test)
 	/* A device that is let go would say what is true before it is heard. */
 	KUNIT_EXPECT_TRUE(test, ldk_poll(dut->fake ? ldk_recovering(chan) :
 					 ldk_recoveries(chan) > before));
-	for (i = 4; i < b->n; i++) {
-		batch_submit(b, i);
-		dma_async_issue_pending(chan);
-	}
+	for (i = 4; i < 12; i++)
+		ldk_start_copy(&x[i]);
 	ldk_unhold(chan);
 	/* What was in flight has ended, somehow. */
 	for (i = 0; i < 4; i++) {
-		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
-		KUNIT_EXPECT_EQ(test, 1, b->x[i].calls);
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
+		KUNIT_EXPECT_EQ(test, 1, x[i].calls);
 	}
 	if (dut->fake) {
 		loopdma_fake_stop_polls(dut->fake, 1);
-		batch_expect_ok(b, 4, b->n);
+		ldk_expect_copied(&x[4], 8);
 	}
-	for (i = 0; i < b->n; i++) {
-		KUNIT_ASSERT_TRUE(test, ldk_wait(&b->x[i]));
-		if (b->x[i].result.result == DMA_TRANS_NOERROR)
-			ldk_expect_moved(dut, b->dst[i], b->src);
+	for (i = 0; i < 12; i++) {
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
+		if (x[i].result.result == DMA_TRANS_NOERROR)
+			ldk_expect_moved(dut, x[i].dst, x[i].src);
 	}
 	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(chan) - before));
 	ldk_copy_ok(dut, chan, LEN);
@@ -1595,7 +1423,7 @@ static void random_load(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan[4];
-	struct batch *b[4];
+	struct ldk_xfer *x[4];
 	struct rnd_state rnd;
 	unsigned int i, round, next[4];
 
@@ -1603,7 +1431,7 @@ static void random_load(struct kunit *test)
 	ldk_set_ring_order(dut, 3);
 	for (i = 0; i < 4; i++) {
 		chan[i] = ldk_request(dut);
-		b[i] = batch_alloc(dut, chan[i], 60);
+		x[i] = ldk_copies(dut, chan[i], 60, LEN);
 	}
 	for (round = 0; round < 3; round++) {
 		for (i = 0; i < 4; i++)
@@ -1612,14 +1440,14 @@ static void random_load(struct kunit *test)
 		       4 * 20 * (round + 1)) {
 			i = prandom_u32_state(&rnd) % 4;
 			if (next[i] < 20 * (round + 1))
-				batch_submit(b[i], next[i]++);
+				ldk_queue_copy(&x[i][next[i]++]);
 			if (prandom_u32_state(&rnd) % 3 == 0)
 				dma_async_issue_pending(chan[i]);
 		}
 		for (i = 0; i < 4; i++)
 			dma_async_issue_pending(chan[i]);
 		for (i = 0; i < 4; i++)
-			batch_expect_ok(b[i], 20 * round, 20 * (round + 1));
+			ldk_expect_copied(&x[i][20 * round], 20);
 	}
 }
 

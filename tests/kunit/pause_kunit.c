@@ -243,15 +243,13 @@ static void paused_midway(struct kunit *test)
 static void paused_while_idle(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 3, LEN);
 	int i;
 
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
 	for (i = 0; i < 3; i++) {
-		dst[i] = ldk_dst(dut, LEN);
-		ldk_submit_copy(&x[i], dst[i], src);
+		ldk_queue_copy(&x[i]);
 		if (i < 2)
 			dma_async_issue_pending(chan);
 	}
@@ -259,18 +257,13 @@ static void paused_while_idle(struct kunit *test)
 	expect_state(&x[0], DMA_PAUSED, LEN);
 	expect_state(&x[1], DMA_IN_PROGRESS, LEN);
 	expect_state(&x[2], DMA_IN_PROGRESS, LEN);
-	for (i = 0; i < 3; i++)
-		ldk_expect_untouched(dut, dst[i]);
+	ldk_expect_unaffected(x, 3);
 
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
 	expect_state(&x[2], DMA_IN_PROGRESS, LEN);
 	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[2]));
-	for (i = 0; i < 3; i++) {
-		ldk_expect_ok(&x[i]);
-		ldk_expect_moved(dut, dst[i], src);
-	}
+	ldk_expect_copied(x, 3);
 }
 
 /* Rule: pausing in the middle of many loses none and does none twice. */
@@ -278,17 +271,11 @@ static void paused_under_load(struct kunit *test)
 {
 	enum { N = 40, SIZE = SZ_32K };
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, SIZE), *dst[N];
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, N);
 	u32 bytes = ldk_bytes(chan);
-	unsigned int i, done;
+	struct ldk_xfer *x = ldk_copies_issued(dut, chan, N, SIZE);
+	u32 done;
 
-	for (i = 0; i < N; i++) {
-		dst[i] = ldk_dst(dut, SIZE);
-		ldk_submit_copy(&x[i], dst[i], src);
-	}
-	dma_async_issue_pending(chan);
 	while (!completion_done(&x[N - 1].done)) {
 		KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
 		done = ldk_bytes(chan);
@@ -297,11 +284,7 @@ static void paused_under_load(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, dmaengine_resume(chan));
 		usleep_range(50, 100);
 	}
-	for (i = 0; i < N; i++) {
-		KUNIT_EXPECT_EQ(test, 1, x[i].calls);
-		ldk_expect_ok(&x[i]);
-		ldk_expect_moved(dut, dst[i], src);
-	}
+	ldk_expect_copied(x, N);
 	KUNIT_EXPECT_EQ(test, N * SIZE, ldk_bytes(chan) - bytes);
 }
 
@@ -377,16 +360,15 @@ static void pause_hook(struct ldk_xfer *x)
 static void from_callback(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 2, LEN);
 	int err = 1;
 
 	x[0].hook = pause_hook;
 	x[0].priv = &err;
 	ldk_hold(chan);
-	ldk_submit_copy(&x[0], dst, src);
-	ldk_start(&x[1], ldk_prep_copy(chan, dst, src));
+	ldk_queue_copy(&x[0]);
+	ldk_start_copy(&x[1]);
 	ldk_step(chan, 1);
 	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]));
 	KUNIT_EXPECT_EQ(test, 0, err);
@@ -394,7 +376,7 @@ static void from_callback(struct kunit *test)
 	ldk_round_trip(dut);
 	expect_state(&x[1], DMA_PAUSED, LEN);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
-	ldk_finish(&x[1]);
+	ldk_expect_copied(&x[1], 1);
 }
 
 /* Rule: when the device is gone there is nothing to pause. */
@@ -414,15 +396,14 @@ static void removed(struct kunit *test)
 static void recovered(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x;
 	u64 before = ldk_recoveries(chan);
 
 	dut->trouble = true;
 	ldk_hold(chan);
 	ldk_lie(chan, 5);
-	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	x = ldk_copies_issued(dut, chan, 1, LEN);
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_resume(chan));
 	ldk_unhold(chan);
@@ -440,15 +421,14 @@ static void errors_remembered(struct kunit *test)
 {
 	enum { N = 40 };
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, N);
+	struct ldk_xfer *x = ldk_copies(dut, chan, N, 64);
 	int i;
 
 	for (i = 0; i < N; i++) {
 		if (i % 2)
 			ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
-		ldk_start(&x[i], ldk_prep_copy(chan, dst, src));
+		ldk_start_copy(&x[i]);
 		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
 	}
 	for (i = 0; i < N; i++)

@@ -28,40 +28,29 @@ static const struct power powers[] = {
 
 KUNIT_ARRAY_PARAM_DESC(powers, powers, name);
 
-static void expect_moved(struct ldk_xfer *x, struct ldk_buf *dst,
-			 struct ldk_buf *src)
-{
-	ldk_finish(x);
-	ldk_expect_moved(x->dut, dst, src);
-}
-
 /* Rule: what is in the ring, and what is submitted meanwhile, is done. */
 static void in_flight(struct kunit *test)
 {
 	const struct power *power = test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut), *idle = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[4];
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 4);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 4, LEN);
 	unsigned int i;
 
 	ldk_hold(chan);
-	for (i = 0; i < 4; i++)
-		dst[i] = ldk_dst(dut, LEN);
 	for (i = 0; i < 3; i++)
-		ldk_start(&x[i], ldk_prep_copy(chan, dst[i], src));
+		ldk_start_copy(&x[i]);
 	ldk_suspend(dut);
 	ldk_unhold(chan);
-	ldk_start(&x[3], ldk_prep_copy(chan, dst[3], src));
+	ldk_start_copy(&x[3]);
 	for (i = 0; i < 4; i++) {
 		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
 				(int)ldk_status(&x[i]));
 		KUNIT_EXPECT_EQ(test, LEN, ldk_residue(&x[i]));
-		ldk_expect_untouched(dut, dst[i]);
 	}
+	ldk_expect_unaffected(x, 4);
 	ldk_resume(dut, power->lost);
-	for (i = 0; i < 4; i++)
-		expect_moved(&x[i], dst[i], src);
+	ldk_expect_copied(x, 4);
 	KUNIT_EXPECT_TRUE(test, x[0].stamp < x[1].stamp &&
 			  x[1].stamp < x[2].stamp && x[2].stamp < x[3].stamp);
 	ldk_copy_ok(dut, idle, LEN);
@@ -85,7 +74,8 @@ static void midway(struct kunit *test)
 	ldk_resume(dut, power->lost);
 	KUNIT_EXPECT_EQ(test, LEN - 200, ldk_residue(r));
 	ldk_do(dut, ldk_prep_slave(tx, src->dma + 200, LEN - 200, DMA_MEM_TO_DEV));
-	expect_moved(r, dst, src);
+	ldk_finish(r);
+	ldk_expect_moved(dut, dst, src);
 }
 
 /* Rule: so does one that goes round, in the period where it was. */
@@ -120,23 +110,19 @@ static void paused(struct kunit *test)
 	const struct power *power = test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 2, LEN);
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
-	for (i = 0; i < 2; i++) {
-		dst[i] = ldk_dst(dut, LEN);
-		ldk_start(&x[i], ldk_prep_copy(chan, dst[i], src));
-	}
+	for (i = 0; i < 2; i++)
+		ldk_start_copy(&x[i]);
 	ldk_suspend(dut);
 	ldk_resume(dut, power->lost);
 	ldk_round_trip(dut);
 	KUNIT_EXPECT_EQ(test, (int)DMA_PAUSED, (int)ldk_status(&x[0]));
-	ldk_expect_untouched(dut, dst[0]);
+	ldk_expect_unaffected(x, 2);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
-	for (i = 0; i < 2; i++)
-		expect_moved(&x[i], dst[i], src);
+	ldk_expect_copied(x, 2);
 }
 
 /* Rule: pause and resume of a device that sleeps are in force when it wakes up. */
@@ -145,24 +131,21 @@ static void paused_asleep(struct kunit *test)
 	const struct power *power = test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
-	struct ldk_xfer *y = ldk_xfers(dut, other, 1);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
+	struct ldk_xfer *y = ldk_copies(dut, other, 1, LEN);
 
-	dst[0] = ldk_dst(dut, LEN);
-	dst[1] = ldk_dst(dut, LEN);
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(other));
 	ldk_suspend(dut);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(other));
-	ldk_start(x, ldk_prep_copy(chan, dst[0], src));
-	ldk_start(y, ldk_prep_copy(other, dst[1], src));
+	ldk_start_copy(x);
+	ldk_start_copy(y);
 	ldk_resume(dut, power->lost);
-	expect_moved(y, dst[1], src);
+	ldk_expect_copied(y, 1);
 	KUNIT_EXPECT_EQ(test, (int)DMA_PAUSED, (int)ldk_status(x));
-	ldk_expect_untouched(dut, dst[0]);
+	ldk_expect_unaffected(x, 1);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
-	expect_moved(x, dst[0], src);
+	ldk_expect_copied(x, 1);
 }
 
 /* Rule: what is terminated while the device sleeps is not moved when it wakes up. */
@@ -171,25 +154,19 @@ static void terminated_asleep(struct kunit *test)
 	const struct power *power = test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 3, LEN);
 	unsigned int i;
 
 	ldk_hold(chan);
-	for (i = 0; i < 3; i++)
-		dst[i] = ldk_dst(dut, LEN);
 	for (i = 0; i < 2; i++)
-		ldk_start(&x[i], ldk_prep_copy(chan, dst[i], src));
+		ldk_start_copy(&x[i]);
 	ldk_suspend(dut);
 	ldk_unhold(chan);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
-	ldk_start(&x[2], ldk_prep_copy(chan, dst[2], src));
+	ldk_start_copy(&x[2]);
 	ldk_resume(dut, power->lost);
-	expect_moved(&x[2], dst[2], src);
-	for (i = 0; i < 2; i++) {
-		KUNIT_EXPECT_EQ(test, 0, x[i].calls);
-		ldk_expect_untouched(dut, dst[i]);
-	}
+	ldk_expect_copied(&x[2], 1);
+	ldk_expect_unaffected(x, 2);
 }
 
 /* Rule: a channel that is released while the device sleeps can be requested again. */
@@ -233,8 +210,8 @@ static void under_load(struct kunit *test)
 			want[i] = a->data[i] ^ b->data[i];
 		/* Three times is once. */
 		for (j = 0; j < 3; j++) {
-			ldk_xfer_init(&x[j], dut, chan);
-			ldk_xfer_init(&y[j], dut, copier);
+			ldk_xfer_again(&x[j]);
+			ldk_xfer_again(&y[j]);
 			tx = chan->device->device_prep_dma_xor(chan, a->dma,
 							       sources, 2, LONG,
 							       DMA_PREP_INTERRUPT);
@@ -259,31 +236,19 @@ static void under_load(struct kunit *test)
  */
 static void without_pause(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
-	struct ldk_buf *src, *dst[3];
-	struct dma_chan *chan;
-	struct ldk_dut *dut;
+	struct ldk_dut *dut = ldk_fake_without(test, LOOPDMA_CAPS_PAUSE);
+	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x;
-	unsigned int i;
 
-	cfg.caps &= ~LOOPDMA_CAPS_PAUSE;
-	dut = ldk_create_fake(test, &cfg);
 	dut->trouble = true;
-	chan = ldk_request(dut);
-	src = ldk_src(dut, LEN);
-	x = ldk_xfers(dut, chan, 3);
 	ldk_hold(chan);
-	for (i = 0; i < 3; i++) {
-		dst[i] = ldk_dst(dut, LEN);
-		ldk_start(&x[i], ldk_prep_copy(chan, dst[i], src));
-	}
+	x = ldk_copies_issued(dut, chan, 3, LEN);
 	ldk_suspend(dut);
 	KUNIT_EXPECT_EQ(test, LOOPDMA_STATE_DISABLED,
 			loopdma_fake_state(dut->fake, ldk_index(chan)));
 	ldk_resume(dut, true);
-	ldk_finish_failed(&x[0], DMA_TRANS_ABORTED, LEN);
-	for (i = 1; i < 3; i++)
-		expect_moved(&x[i], dst[i], src);
+	ldk_expect_aborted(x, 1);
+	ldk_expect_copied(&x[1], 2);
 }
 
 /*
@@ -293,17 +258,16 @@ static void without_pause(struct kunit *test)
 static void pause_lost(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
-	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	x = ldk_copies_issued(dut, chan, 1, LEN);
 	ldk_suspend(dut);
 	loopdma_fake_pause_polls(dut->fake, LOOPDMA_FAKE_NEVER);
 	ldk_resume(dut, true);
-	expect_moved(x, dst, src);
+	ldk_expect_copied(x, 1);
 	KUNIT_EXPECT_EQ(test, 1, ldk_repairs(chan).recoveries);
 }
 
@@ -311,18 +275,17 @@ static void pause_lost(struct kunit *test)
 static void gone_asleep(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_hold(chan);
-	ldk_start(x, ldk_prep_copy(chan, dst, src));
+	x = ldk_copies_issued(dut, chan, 1, LEN);
 	ldk_suspend(dut);
 	loopdma_fake_unplug(dut->fake);
 	ldk_resume(dut, false);
-	ldk_finish_failed(x, DMA_TRANS_ABORTED, LEN);
-	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst, src));
+	ldk_expect_aborted(x, 1);
+	KUNIT_EXPECT_NULL(test, ldk_prep(x, LDK_FLAGS));
 }
 
 static struct kunit_case sleep_cases[] = {

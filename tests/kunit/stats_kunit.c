@@ -49,45 +49,10 @@ static u64 errors(const struct loopdma_stats *s)
 	       s->errors_aborted + s->errors_other;
 }
 
-struct copies {
-	struct ldk_buf *src;
-	struct ldk_buf *dst;
-	struct ldk_xfer *x;
-	unsigned int n;
-};
-
-/* Submit copies, without issuing them. */
-static struct copies submit(struct ldk_dut *dut, struct dma_chan *chan,
-			    unsigned int n)
+static void finish(struct ldk_xfer *x, unsigned int n)
 {
-	struct copies c = {
-		.src = ldk_src(dut, LEN),
-		.dst = ldk_dst(dut, LEN),
-		.x = ldk_xfers(dut, chan, n),
-		.n = n,
-	};
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		ldk_submit_copy(&c.x[i], c.dst, c.src);
-	return c;
-}
-
-static struct copies issue(struct ldk_dut *dut, struct dma_chan *chan,
-			   unsigned int n)
-{
-	struct copies c = submit(dut, chan, n);
-
-	dma_async_issue_pending(chan);
-	return c;
-}
-
-static void finish(struct copies *c)
-{
-	unsigned int i;
-
-	for (i = 0; i < c->n; i++)
-		ldk_finish(&c->x[i]);
+	while (n--)
+		ldk_finish(x++);
 }
 
 /* Rule: transfers, bytes, doorbells and interrupts are counted, one by one. */
@@ -97,9 +62,9 @@ static void copies_counted(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_stats before = stats_of(chan), s;
 	u32 interrupts = ldk_interrupts(chan), told = ldk_doorbells(chan);
-	struct copies c = issue(dut, chan, 3);
+	struct ldk_xfer *c = ldk_copies_issued(dut, chan, 3, LEN);
 
-	finish(&c);
+	finish(c, 3);
 	s = since(chan, before);
 	KUNIT_EXPECT_EQ(test, 3ULL, s.transfers);
 	KUNIT_EXPECT_EQ(test, 3ULL * LEN, s.bytes);
@@ -117,8 +82,8 @@ static void copies_counted(struct kunit *test)
 	KUNIT_EXPECT_GE(test, since(chan, before).interrupts, 1ULL);
 
 	before = stats_of(chan);
-	c = issue(dut, chan, 1);
-	finish(&c);
+	c = ldk_copies_issued(dut, chan, 1, LEN);
+	finish(c, 1);
 	KUNIT_EXPECT_EQ(test, 1ULL, since(chan, before).transfers);
 	KUNIT_EXPECT_EQ(test, 1ULL, since(chan, before).doorbells);
 }
@@ -160,16 +125,16 @@ static void error_counted_by_kind(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_stats before = stats_of(chan), s;
-	struct copies c;
+	struct ldk_xfer *c;
 	unsigned int i;
 
 	/* 16 bytes of the second. */
 	loopdma_chan_write(to_loopdma_chan(chan), LOOPDMA_CH_TC_FAIL_BYTES, 16);
 	loopdma_chan_write(to_loopdma_chan(chan), LOOPDMA_CH_TC_FAIL,
 			   2 | kind->status << 16);
-	c = issue(dut, chan, 3);
+	c = ldk_copies_issued(dut, chan, 3, LEN);
 	for (i = 0; i < 3; i++)
-		KUNIT_ASSERT_TRUE(test, ldk_wait(&c.x[i]));
+		KUNIT_ASSERT_TRUE(test, ldk_wait(&c[i]));
 	s = since(chan, before);
 	KUNIT_EXPECT_EQ(test, 2ULL, s.transfers);
 	KUNIT_EXPECT_EQ(test, 1ULL, errors(&s));
@@ -190,8 +155,8 @@ static void terminated_counted(struct kunit *test)
 	struct loopdma_stats before = stats_of(chan), s;
 
 	ldk_hold(chan);
-	issue(dut, chan, 2);
-	submit(dut, chan, 3);
+	ldk_copies_issued(dut, chan, 2, LEN);
+	ldk_copies_submitted(dut, chan, 3, LEN);
 	KUNIT_EXPECT_EQ(test, 2ULL, stats_of(chan).depth);
 	dmaengine_terminate_sync(chan);
 	s = since(chan, before);
@@ -218,13 +183,13 @@ static void recovery_counted(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_stats before = stats_of(chan), s;
-	struct copies c;
+	struct ldk_xfer *c;
 
 	dut->trouble = true;
 	ldk_hold(chan);
-	c = issue(dut, chan, 2);
+	c = ldk_copies_issued(dut, chan, 2, LEN);
 	ldk_break(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_wait(&c.x[1]));
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&c[1]));
 	s = since(chan, before);
 	KUNIT_EXPECT_EQ(test, 1ULL, s.recoveries);
 	KUNIT_EXPECT_EQ(test, 2ULL, s.errors_aborted);
@@ -246,12 +211,12 @@ static void rescue_counted(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_stats before = stats_of(chan), s;
-	struct copies c;
+	struct ldk_xfer *c;
 
 	dut->trouble = true;
 	ldk_drop_irq(chan, 1);
-	c = issue(dut, chan, 1);
-	finish(&c);
+	c = ldk_copies_issued(dut, chan, 1, LEN);
+	finish(c, 1);
 	s = since(chan, before);
 	KUNIT_EXPECT_EQ(test, 1ULL, s.rescued);
 	KUNIT_EXPECT_EQ(test, 1ULL, s.transfers);
@@ -277,14 +242,14 @@ static void time_accrues(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_stats s = while_waiting(test, chan);
-	struct copies one, two;
+	struct ldk_xfer *one, *two;
 
 	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
 	KUNIT_EXPECT_EQ(test, 0ULL, s.depth_ns);
 	KUNIT_EXPECT_EQ(test, 0ULL, s.busy_ns);
 
 	ldk_hold(chan);
-	one = submit(dut, chan, 1);
+	one = ldk_copies_submitted(dut, chan, 1, LEN);
 	s = while_waiting(test, chan);
 	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
 	KUNIT_EXPECT_EQ(test, 0ULL, s.busy_ns);
@@ -295,20 +260,20 @@ static void time_accrues(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.clock_ns, s.depth_ns);
 	KUNIT_EXPECT_EQ(test, s.clock_ns, s.busy_ns);
 
-	two = issue(dut, chan, 2);
+	two = ldk_copies_issued(dut, chan, 2, LEN);
 	s = while_waiting(test, chan);
 	KUNIT_EXPECT_EQ(test, 3ULL, s.depth);
 	KUNIT_EXPECT_EQ(test, 3 * s.clock_ns, s.depth_ns);
 	KUNIT_EXPECT_EQ(test, s.clock_ns, s.busy_ns);
 
 	ldk_step(chan, 1);
-	finish(&one);
+	finish(one, 1);
 	s = while_waiting(test, chan);
 	KUNIT_EXPECT_EQ(test, 2ULL, s.depth);
 	KUNIT_EXPECT_EQ(test, 2 * s.clock_ns, s.depth_ns);
 
 	ldk_unhold(chan);
-	finish(&two);
+	finish(two, 2);
 	s = while_waiting(test, chan);
 	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
 	KUNIT_EXPECT_EQ(test, 0ULL, s.depth_ns);
@@ -336,11 +301,11 @@ static void changes_timed(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct loopdma_stats before, s;
-	struct copies c;
+	struct ldk_xfer *c;
 	u64 until;
 
 	ldk_hold(chan);
-	c = submit(dut, chan, 2);
+	c = ldk_copies_submitted(dut, chan, 2, LEN);
 	before = stats_of(chan);
 	until = pass_time();
 	dma_async_issue_pending(chan);
@@ -351,7 +316,7 @@ static void changes_timed(struct kunit *test)
 	before = stats_of(chan);
 	until = pass_time();
 	ldk_unhold(chan);
-	finish(&c);
+	finish(c, 2);
 	s = since(chan, before);
 	KUNIT_EXPECT_GE(test, s.busy_ns, until - before.clock_ns);
 	KUNIT_EXPECT_LE(test, s.busy_ns, s.clock_ns);
@@ -368,7 +333,8 @@ static void full_ring_counted(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct loopdma_stats before, s;
 	struct dma_chan *chan;
-	struct copies c;
+	struct ldk_xfer *c;
+	unsigned int n;
 	u32 told;
 
 	ldk_set_ring_order(dut, 1);
@@ -376,12 +342,13 @@ static void full_ring_counted(struct kunit *test)
 	before = stats_of(chan);
 	told = ldk_doorbells(chan);
 	ldk_hold(chan);
-	c = issue(dut, chan, ldk_ring_size(chan) + 3);
-	KUNIT_EXPECT_EQ(test, (u64)c.n, stats_of(chan).depth);
+	n = ldk_ring_size(chan) + 3;
+	c = ldk_copies_issued(dut, chan, n, LEN);
+	KUNIT_EXPECT_EQ(test, (u64)n, stats_of(chan).depth);
 	ldk_unhold(chan);
-	finish(&c);
+	finish(c, n);
 	s = since(chan, before);
-	KUNIT_EXPECT_EQ(test, (u64)c.n, s.transfers);
+	KUNIT_EXPECT_EQ(test, (u64)n, s.transfers);
 	KUNIT_EXPECT_GT(test, s.doorbells, 1ULL);
 	KUNIT_EXPECT_EQ(test, ldk_doorbells(chan) - told, (u32)s.doorbells);
 	KUNIT_EXPECT_EQ(test, 0ULL, s.depth);
@@ -393,13 +360,13 @@ static void device_sums(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *a = ldk_request(dut), *b = ldk_request(dut);
 	struct loopdma_stats before, after;
-	struct copies c, d;
+	struct ldk_xfer *c, *d;
 
 	loopdma_stats_sum(dut->ld, &before);
 	ldk_hold(b);
-	c = issue(dut, a, 1);
-	d = issue(dut, b, 2);
-	finish(&c);
+	c = ldk_copies_issued(dut, a, 1, LEN);
+	d = ldk_copies_issued(dut, b, 2, LEN);
+	finish(c, 1);
 	loopdma_stats_sum(dut->ld, &after);
 	KUNIT_EXPECT_EQ(test, 1ULL, after.transfers - before.transfers);
 	KUNIT_EXPECT_EQ(test, (u64)LEN, after.bytes - before.bytes);
@@ -407,7 +374,7 @@ static void device_sums(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2ULL, after.doorbells - before.doorbells);
 	KUNIT_EXPECT_GE(test, after.clock_ns, before.clock_ns);
 	ldk_unhold(b);
-	finish(&d);
+	finish(d, 2);
 	loopdma_stats_sum(dut->ld, &after);
 	KUNIT_EXPECT_EQ(test, 3ULL, after.transfers - before.transfers);
 	KUNIT_EXPECT_EQ(test, before.depth, after.depth);
@@ -421,8 +388,8 @@ static void removal_counted(struct kunit *test)
 	struct loopdma_stats s;
 
 	ldk_hold(chan);
-	issue(dut, chan, 2);
-	submit(dut, chan, 1);
+	ldk_copies_issued(dut, chan, 2, LEN);
+	ldk_copies_submitted(dut, chan, 1, LEN);
 	ldk_remove(dut);
 	s = stats_of(chan);
 	KUNIT_EXPECT_EQ(test, 3ULL, s.errors_aborted);

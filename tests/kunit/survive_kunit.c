@@ -30,34 +30,6 @@ static int survive_init(struct kunit *test)
 	return err;
 }
 
-static struct ldk_xfer *start_copies(struct ldk_dut *dut, struct dma_chan *chan,
-				     struct ldk_buf **dst, struct ldk_buf *src,
-				     unsigned int n)
-{
-	struct ldk_xfer *x = ldk_xfers(dut, chan, n);
-	unsigned int i;
-
-	for (i = 0; i < n; i++) {
-		dst[i] = ldk_dst(dut, LEN);
-		ldk_submit_copy(&x[i], dst[i], src);
-	}
-	dma_async_issue_pending(chan);
-	return x;
-}
-
-static void expect_aborted(struct ldk_xfer *x, struct ldk_buf *dst)
-{
-	ldk_finish_failed(x, DMA_TRANS_ABORTED, LEN);
-	ldk_expect_untouched(x->dut, dst);
-}
-
-static void expect_moved(struct ldk_xfer *x, struct ldk_buf *dst,
-			 struct ldk_buf *src)
-{
-	ldk_finish(x);
-	ldk_expect_moved(x->dut, dst, src);
-}
-
 /* --- Stuck ------------------------------------------------------------------------ */
 
 struct level {
@@ -81,19 +53,18 @@ static unsigned int copy_until(struct ldk_dut *dut, struct dma_chan *chan,
 			       struct ldk_xfer *end, unsigned int *failed)
 {
 	unsigned long deadline = jiffies + ldk_timeout();
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
 	unsigned int n = 0;
 
 	while (!completion_done(&end->done) &&
 	       time_before(jiffies, deadline)) {
-		ldk_xfer_init(x, dut, chan);
-		ldk_buf_poison(dst);
-		ldk_start(x, ldk_prep_copy(chan, dst, src));
+		ldk_xfer_again(x);
+		ldk_buf_poison(x->dst);
+		ldk_start_copy(x);
 		KUNIT_ASSERT_TRUE(dut->test, ldk_wait(x));
 		KUNIT_ASSERT_EQ(dut->test, 1, x->calls);
 		if (x->result.result == DMA_TRANS_NOERROR)
-			ldk_expect_moved(dut, dst, src);
+			ldk_expect_moved(dut, x->dst, x->src);
 		else
 			(*failed)++;
 		n++;
@@ -113,30 +84,20 @@ static void stuck(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
 	struct ldk_repairs before = ldk_repairs(chan), after;
 	struct ldk_repairs apart = ldk_repairs(other);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
-	unsigned int failed = 0, i;
+	unsigned int failed = 0;
 	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_stuck(chan, level->stuck);
-	x = start_copies(dut, chan, dst, src, 3);
+	x = ldk_copies_issued(dut, chan, 3, LEN);
 	/* It is not the only thing to do while the other has to wait. */
 	KUNIT_EXPECT_GT(test, copy_until(dut, other, &x[0], &failed), 1);
 	/* A reset of the device is felt by others, but once. */
 	KUNIT_EXPECT_LE(test, failed, level->repairs.device_resets);
-	expect_aborted(&x[0], dst[0]);
-	for (i = 1; i < 3; i++)
-		expect_moved(&x[i], dst[i], src);
+	ldk_expect_aborted(x, 1);
+	ldk_expect_copied(&x[1], 2);
 
-	after = ldk_repairs(chan);
-	KUNIT_EXPECT_EQ(test, level->repairs.stalls,
-			after.stalls - before.stalls);
-	KUNIT_EXPECT_EQ(test, level->repairs.recoveries,
-			after.recoveries - before.recoveries);
-	KUNIT_EXPECT_EQ(test, level->repairs.channel_resets,
-			after.channel_resets - before.channel_resets);
-	KUNIT_EXPECT_EQ(test, level->repairs.device_resets,
-			after.device_resets - before.device_resets);
+	ldk_expect_repairs(dut, chan, before, level->repairs);
 	after = ldk_repairs(other);
 	KUNIT_EXPECT_EQ(test, 0, after.stalls - apart.stalls);
 	KUNIT_EXPECT_EQ(test, level->repairs.device_resets,
@@ -158,26 +119,17 @@ static void stuck_until_aborted(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_repairs before = ldk_repairs(chan), after;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct ldk_repairs before = ldk_repairs(chan);
 	struct ldk_xfer *x;
-	unsigned int i;
 
 	dut->trouble = true;
 	ldk_hold(chan);
-	x = ldk_xfers(dut, chan, 3);
+	x = ldk_copies_submitted(dut, chan, 3, LEN);
 	x[0].hook = hook_unhold;
-	for (i = 0; i < 3; i++) {
-		dst[i] = ldk_dst(dut, LEN);
-		ldk_submit_copy(&x[i], dst[i], src);
-	}
 	dma_async_issue_pending(chan);
-	expect_aborted(&x[0], dst[0]);
-	for (i = 1; i < 3; i++)
-		expect_moved(&x[i], dst[i], src);
-	after = ldk_repairs(chan);
-	KUNIT_EXPECT_EQ(test, 1, after.stalls - before.stalls);
-	KUNIT_EXPECT_EQ(test, 0, after.recoveries - before.recoveries);
+	ldk_expect_aborted(x, 1);
+	ldk_expect_copied(&x[1], 2);
+	ldk_expect_repairs(dut, chan, before, (struct ldk_repairs) { 1, 0, 0, 0 });
 }
 
 /*
@@ -188,21 +140,15 @@ static void stuck_again(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_repairs before = ldk_repairs(chan), after;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct ldk_repairs before = ldk_repairs(chan);
 	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_hold(chan);
-	x = start_copies(dut, chan, dst, src, 3);
-	expect_aborted(&x[0], dst[0]);
-	expect_aborted(&x[1], dst[1]);
-	expect_moved(&x[2], dst[2], src);
-	after = ldk_repairs(chan);
-	KUNIT_EXPECT_EQ(test, 2, after.stalls - before.stalls);
-	KUNIT_EXPECT_EQ(test, 1, after.recoveries - before.recoveries);
-	KUNIT_EXPECT_EQ(test, 1, after.channel_resets - before.channel_resets);
-	KUNIT_EXPECT_EQ(test, 0, after.device_resets - before.device_resets);
+	x = ldk_copies_issued(dut, chan, 3, LEN);
+	ldk_expect_aborted(x, 2);
+	ldk_expect_copied(&x[2], 1);
+	ldk_expect_repairs(dut, chan, before, (struct ldk_repairs) { 2, 1, 1, 0 });
 }
 
 /* Rule: the same if it is the watchdog that notices what was acknowledged. */
@@ -210,28 +156,23 @@ static void stuck_again_unheard(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_repairs before = ldk_repairs(chan), after;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct ldk_repairs before = ldk_repairs(chan);
 	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_hold(chan);
 	ldk_drop_irq(chan, 1);
-	x = start_copies(dut, chan, dst, src, 3);
-	expect_aborted(&x[0], dst[0]);
-	expect_aborted(&x[1], dst[1]);
-	expect_moved(&x[2], dst[2], src);
-	after = ldk_repairs(chan);
-	KUNIT_EXPECT_EQ(test, 2, after.stalls - before.stalls);
-	KUNIT_EXPECT_EQ(test, 1, after.channel_resets - before.channel_resets);
+	x = ldk_copies_issued(dut, chan, 3, LEN);
+	ldk_expect_aborted(x, 2);
+	ldk_expect_copied(&x[2], 1);
+	ldk_expect_repairs(dut, chan, before, (struct ldk_repairs) { 2, 1, 1, 0 });
 }
 
 /* Rule: the same for a transaction of which the ring holds only a part. */
 static void stuck_in_part(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *dst = ldk_dst(dut, 8 * LEN), *behind = ldk_dst(dut, LEN);
-	struct ldk_buf *src = ldk_src(dut, LEN);
+	struct ldk_buf *dst = ldk_dst(dut, 8 * LEN);
 	struct ldk_xfer *x, *next;
 	struct dma_async_tx_descriptor *tx;
 	struct scatterlist sg[8];
@@ -252,10 +193,10 @@ static void stuck_in_part(struct kunit *test)
 	tx = chan->device->device_prep_dma_memset_sg(chan, sg, 8, 0x11,
 						     DMA_PREP_INTERRUPT);
 	ldk_start(x, tx);
-	next = ldk_begin(dut, ldk_prep_copy(chan, behind, src));
+	next = ldk_copies_issued(dut, chan, 1, LEN);
 	ldk_step(chan, 3);
 	ldk_finish_failed(x, DMA_TRANS_ABORTED, 5 * LEN);
-	expect_moved(next, behind, src);
+	ldk_expect_copied(next, 1);
 }
 
 /* Rule: a client that has terminated gets no error, but the channel works again. */
@@ -264,19 +205,15 @@ static void stuck_and_terminated(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_repairs before = ldk_repairs(chan), after;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2], *more;
-	struct ldk_xfer *x, *y = ldk_xfers(dut, chan, 1);
+	struct ldk_xfer *x, *y;
 
 	dut->trouble = true;
 	ldk_stuck(chan, LOOPDMA_STUCK_WORK);
-	x = start_copies(dut, chan, dst, src, 2);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
-	more = ldk_dst(dut, LEN);
-	ldk_start(y, ldk_prep_copy(chan, more, src));
-	expect_moved(y, more, src);
-	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
-	KUNIT_EXPECT_EQ(test, 0, x[1].calls);
-	ldk_expect_untouched(dut, dst[0]);
+	y = ldk_copies_issued(dut, chan, 1, LEN);
+	ldk_expect_copied(y, 1);
+	ldk_expect_unaffected(x, 2);
 	after = ldk_repairs(chan);
 	KUNIT_EXPECT_EQ(test, 1, after.recoveries - before.recoveries);
 }
@@ -285,15 +222,14 @@ static void stuck_and_terminated(struct kunit *test)
 static void until_patience_ends(struct ldk_dut *dut)
 {
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst;
 	struct ldk_xfer *x;
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
 		/* If aborting takes long the channel is reset, and held no more. */
 		ldk_hold(chan);
-		x = start_copies(dut, chan, &dst, src, 1);
-		expect_aborted(x, dst);
+		x = ldk_copies_issued(dut, chan, 1, LEN);
+		ldk_expect_aborted(x, 1);
 	}
 	ldk_release(dut, chan);
 }
@@ -314,23 +250,18 @@ static void waits_for_peer(struct kunit *test)
 	dut->trouble = true;
 	ldk_request_pair(dut, &tx, &rx);
 	before = ldk_recoveries(tx) + ldk_recoveries(rx);
-	t = ldk_xfers(dut, tx, 1);
-	ldk_start(t, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
+	t = ldk_begin(dut, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
 	until_patience_ends(dut);
 	KUNIT_EXPECT_EQ(test, 0, t->calls);
-	r = ldk_xfers(dut, rx, 1);
-	ldk_start(r, ldk_prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
+	ldk_do(dut, ldk_prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
 	ldk_finish(t);
-	ldk_finish(r);
 	ldk_expect_moved(dut, dst, src);
 
 	ldk_buf_poison(dst);
-	ldk_xfer_init(r, dut, rx);
-	ldk_xfer_init(t, dut, tx);
-	ldk_start(r, ldk_prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
+	r = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
 	until_patience_ends(dut);
 	KUNIT_EXPECT_EQ(test, 0, r->calls);
-	ldk_start(t, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
+	ldk_do(dut, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
 	ldk_finish(r);
 	ldk_expect_moved(dut, dst, src);
 	KUNIT_EXPECT_EQ(test, before, ldk_recoveries(tx) + ldk_recoveries(rx));
@@ -341,16 +272,15 @@ static void waits_for_client(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *paused = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst;
 	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(paused));
-	x = start_copies(dut, paused, &dst, src, 1);
+	x = ldk_copies_issued(dut, paused, 1, LEN);
 	until_patience_ends(dut);
 	KUNIT_EXPECT_EQ(test, 0, x->calls);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(paused));
-	expect_moved(x, dst, src);
+	ldk_expect_copied(x, 1);
 }
 
 /* Rule: stuck_ms=0 leaves everything alone. */
@@ -358,23 +288,22 @@ static void never_given_up(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut), *lost = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst, *again;
 	struct ldk_xfer *x, *y;
 	unsigned int i;
 
 	dut->trouble = true;
 	ldk_patience(dut, LOOK_MS, 0);
 	ldk_hold(chan);
-	x = start_copies(dut, chan, &dst, src, 1);
+	x = ldk_copies_issued(dut, chan, 1, LEN);
 	/* Each takes the watchdog two looks. */
 	for (i = 0; i < LOOKS; i++) {
 		ldk_drop_irq(lost, 1);
-		y = start_copies(dut, lost, &again, src, 1);
-		expect_moved(y, again, src);
+		y = ldk_copies_issued(dut, lost, 1, LEN);
+		ldk_expect_copied(y, 1);
 	}
 	KUNIT_EXPECT_EQ(test, 0, x->calls);
 	ldk_unhold(chan);
-	expect_moved(x, dst, src);
+	ldk_expect_copied(x, 1);
 }
 
 /* --- Devices that do not come back ------------------------------------------------- */
@@ -395,15 +324,12 @@ static void given_up(struct kunit *test)
 {
 	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[5];
 	struct ldk_xfer *x;
-	unsigned int i;
 
 	loopdma_fake_wear_out(dut->fake, ldk_index(chan), true);
-	x = start_copies(dut, chan, dst, src, 5);
-	for (i = 0; i < 5; i++)
-		expect_aborted(&x[i], dst[i]);
-	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep_copy(chan, dst[0], src)));
+	x = ldk_copies_issued(dut, chan, 5, LEN);
+	ldk_expect_aborted(x, 5);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep(&x[0], LDK_FLAGS)));
 	KUNIT_EXPECT_EQ(test, 1, loopdma_fake_resets(dut->fake));
 	KUNIT_EXPECT_EQ(test, 1, ldk_repairs(chan).device_resets);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
@@ -424,10 +350,9 @@ static void released_stuck(struct kunit *test)
 	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
 	unsigned int index = ldk_index(chan);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 
 	loopdma_fake_reset_err(dut->fake, -EAGAIN);
-	start_copies(dut, chan, dst, src, 2);
+	ldk_copies_issued(dut, chan, 2, LEN);
 	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
 	ldk_drop(dut, chan);
 	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
@@ -487,17 +412,16 @@ static void reset_later(struct kunit *test)
 {
 	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct ldk_xfer *x;
 
 	loopdma_fake_reset_err(dut->fake, -EAGAIN);
 	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
-	x = start_copies(dut, chan, dst, src, 2);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(loopdma_fake_refused(dut->fake) > 1));
 	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
 	loopdma_fake_reset_err(dut->fake, 0);
-	expect_aborted(&x[0], dst[0]);
-	expect_moved(&x[1], dst[1], src);
+	ldk_expect_aborted(x, 1);
+	ldk_expect_copied(&x[1], 1);
 	KUNIT_EXPECT_EQ(test, 1, loopdma_fake_resets(dut->fake));
 }
 
@@ -506,14 +430,13 @@ static void reset_by_register(struct kunit *test)
 {
 	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct ldk_xfer *x;
 
 	loopdma_fake_reset_err(dut->fake, -ENOTTY);
 	ldk_stuck(chan, LOOPDMA_STUCK_RESET);
-	x = start_copies(dut, chan, dst, src, 2);
-	expect_aborted(&x[0], dst[0]);
-	expect_moved(&x[1], dst[1], src);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
+	ldk_expect_aborted(x, 1);
+	ldk_expect_copied(&x[1], 1);
 	KUNIT_EXPECT_EQ(test, 0, loopdma_fake_resets(dut->fake));
 }
 
@@ -522,18 +445,17 @@ static void reset_by_another(struct kunit *test)
 {
 	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct ldk_xfer *x;
 
 	loopdma_fake_reset_err(dut->fake, -EAGAIN);
 	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
-	x = start_copies(dut, chan, dst, src, 2);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(loopdma_fake_refused(dut->fake)));
 	KUNIT_EXPECT_EQ(test, 0, ldk_reset(dut));
 	loopdma_fake_reset_err(dut->fake, 0);
 	ldk_settle(dut);
-	expect_aborted(&x[0], dst[0]);
-	expect_moved(&x[1], dst[1], src);
+	ldk_expect_aborted(x, 1);
+	ldk_expect_copied(&x[1], 1);
 	KUNIT_EXPECT_EQ(test, 1, loopdma_fake_resets(dut->fake));
 }
 
@@ -544,8 +466,6 @@ static void reset_by_another(struct kunit *test)
 static void gone(struct kunit *test)
 {
 	struct ldk_dut *dut = fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN);
-	struct ldk_buf *dst[8][2];
 	struct dma_chan *chan[8];
 	struct ldk_xfer *x[8];
 	unsigned int i, index;
@@ -554,16 +474,13 @@ static void gone(struct kunit *test)
 	for (i = 0; i < 8; i++) {
 		chan[i] = ldk_request(dut);
 		ldk_hold(chan[i]);
-		x[i] = start_copies(dut, chan[i], dst[i], src, 2);
+		x[i] = ldk_copies_issued(dut, chan[i], 2, LEN);
 	}
 	loopdma_fake_unplug(dut->fake);
 	reads = loopdma_fake_reads(dut->fake);
 	for (i = 0; i < 8; i++) {
-		expect_aborted(&x[i][0], dst[i][0]);
-		expect_aborted(&x[i][1], dst[i][1]);
-		KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep_copy(chan[i],
-								dst[i][0],
-								src)));
+		ldk_expect_aborted(x[i], 2);
+		KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep(x[i], LDK_FLAGS)));
 		KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan[i]));
 		index = ldk_index(chan[i]);
 		ldk_release(dut, chan[i]);
@@ -579,35 +496,33 @@ static void gone(struct kunit *test)
 static void gone_unnoticed(struct kunit *test)
 {
 	struct ldk_dut *dut = fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x;
 	u64 start;
 
 	ldk_patience(dut, 10000, 0);
 	ldk_hold(chan);
-	x = start_copies(dut, chan, dst, src, 2);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
 	loopdma_fake_unplug(dut->fake);
 	start = ktime_get_ns();
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	KUNIT_EXPECT_LT(test, ktime_get_ns() - start, NSEC_PER_SEC);
-	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
-	KUNIT_EXPECT_NULL(test, ldk_prep_copy(chan, dst[0], src));
-	ldk_expect_untouched(dut, dst[0]);
+	KUNIT_EXPECT_NULL(test, ldk_prep(x, LDK_FLAGS));
+	ldk_expect_unaffected(x, 2);
 }
 
 /* Rule: and if it is one that requests a channel. */
 static void gone_before_request(struct kunit *test)
 {
 	struct ldk_dut *dut = fake(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
 
 	loopdma_fake_unplug(dut->fake);
 	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY,
 						ldk_index(chan) ^ 1));
 	/* The driver has learnt from it. */
-	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep_copy(chan, dst, src)));
+	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep(x, LDK_FLAGS)));
 }
 
 /* --- Reset by somebody else --------------------------------------------------------- */
@@ -621,17 +536,14 @@ static void reset_under_way(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut), *idle = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
 	struct ldk_xfer *x;
-	unsigned int i;
 
 	dut->trouble = true;
 	ldk_hold(chan);
-	x = start_copies(dut, chan, dst, src, 3);
+	x = ldk_copies_issued(dut, chan, 3, LEN);
 	KUNIT_ASSERT_EQ(test, 0, ldk_reset(dut));
-	expect_aborted(&x[0], dst[0]);
-	for (i = 1; i < 3; i++)
-		expect_moved(&x[i], dst[i], src);
+	ldk_expect_aborted(x, 1);
+	ldk_expect_copied(&x[1], 2);
 	ldk_copy_ok(dut, idle, LEN);
 	ldk_copy_ok(dut, chan, LEN);
 	/* And channels that nobody had. */
@@ -647,29 +559,23 @@ static void reset_untold(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_repairs before = ldk_repairs(chan), after;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3];
+	struct ldk_repairs before = ldk_repairs(chan);
 	struct ldk_xfer *x;
-	unsigned int i;
 
 	dut->trouble = true;
 	ldk_hold(chan);
-	x = start_copies(dut, chan, dst, src, 3);
+	x = ldk_copies_issued(dut, chan, 3, LEN);
 	ldk_reset_channel(chan);
-	for (i = 0; i < 3; i++)
-		expect_aborted(&x[i], dst[i]);
+	ldk_expect_aborted(x, 3);
 	ldk_copy_ok(dut, chan, LEN);
-	after = ldk_repairs(chan);
-	KUNIT_EXPECT_EQ(test, 1, after.recoveries - before.recoveries);
 	/* Sooner than the driver would lose its patience. */
-	KUNIT_EXPECT_EQ(test, 0, after.stalls - before.stalls);
+	ldk_expect_repairs(dut, chan, before, (struct ldk_repairs) { 0, 1, 0, 0 });
 }
 
 /* Rule: a channel that is requested before the end of the reset works after it. */
 static void requested_during_reset(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst;
 	struct dma_chan *chan;
 	struct ldk_xfer *x;
 	u32 doorbells;
@@ -678,12 +584,12 @@ static void requested_during_reset(struct kunit *test)
 	ldk_halt(dut);
 	chan = ldk_request(dut);
 	doorbells = ldk_doorbells(chan);
-	x = start_copies(dut, chan, &dst, src, 1);
+	x = ldk_copies_issued(dut, chan, 1, LEN);
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
 	/* The device, which is being reset, is left alone. */
 	KUNIT_EXPECT_EQ(test, doorbells, ldk_doorbells(chan));
 	ldk_unhalt(dut);
-	expect_moved(x, dst, src);
+	ldk_expect_copied(x, 1);
 }
 
 /*
@@ -694,20 +600,16 @@ static void requested_after_reset(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_repairs before = ldk_repairs(chan), after;
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
+	struct ldk_repairs before = ldk_repairs(chan);
 	struct ldk_xfer *x;
 
 	ldk_hold(chan);
-	x = start_copies(dut, chan, dst, src, 2);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
 	/* As it looks for that channel; there was no reset. */
 	ldk_unhalt(dut);
 	ldk_unhold(chan);
-	expect_moved(&x[0], dst[0], src);
-	expect_moved(&x[1], dst[1], src);
-	after = ldk_repairs(chan);
-	KUNIT_EXPECT_EQ(test, before.stalls, after.stalls);
-	KUNIT_EXPECT_EQ(test, before.recoveries, after.recoveries);
+	ldk_expect_copied(x, 2);
+	ldk_expect_repairs(dut, chan, before, (struct ldk_repairs) { 0, 0, 0, 0 });
 }
 
 struct end_of_reset {
@@ -747,22 +649,19 @@ static void terminated_during_reset(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[2];
 	struct end_of_reset end = { .dut = dut };
 	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_hold(chan);
-	x = start_copies(dut, chan, dst, src, 2);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
 	reset_for_a_while(&end);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(end.over));
 	reset_is_over(&end);
 	ldk_unhold(chan);
 	ldk_copy_ok(dut, chan, LEN);
-	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
-	KUNIT_EXPECT_EQ(test, 0, x[1].calls);
-	ldk_expect_untouched(dut, dst[0]);
+	ldk_expect_unaffected(x, 2);
 }
 
 /*
@@ -807,7 +706,6 @@ static void reset_under_load(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	unsigned int i, j, round, failed = 0, n = 24;
 	struct dma_chan *chan[3];
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst[3][24];
 	struct ldk_xfer *x[3];
 	struct rnd_state rnd;
 
@@ -816,16 +714,14 @@ static void reset_under_load(struct kunit *test)
 	ldk_set_ring_order(dut, 3);
 	for (i = 0; i < 3; i++) {
 		chan[i] = ldk_request(dut);
-		x[i] = ldk_xfers(dut, chan[i], n);
-		for (j = 0; j < n; j++)
-			dst[i][j] = ldk_dst(dut, LEN);
+		x[i] = ldk_copies(dut, chan[i], n, LEN);
 	}
 	for (round = 0; round < ldk_rounds(); round++) {
 		for (j = 0; j < n; j++) {
 			for (i = 0; i < 3; i++) {
-				ldk_xfer_init(&x[i][j], dut, chan[i]);
-				ldk_buf_poison(dst[i][j]);
-				ldk_start(&x[i][j], ldk_prep_copy(chan[i], dst[i][j], src));
+				ldk_xfer_again(&x[i][j]);
+				ldk_buf_poison(x[i][j].dst);
+				ldk_start_copy(&x[i][j]);
 			}
 			if (j == n / 2 && prandom_u32_state(&rnd) % 2)
 				ldk_hold(chan[round % 3]);
@@ -838,7 +734,7 @@ static void reset_under_load(struct kunit *test)
 				KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i][j]));
 				KUNIT_ASSERT_EQ(test, 1, x[i][j].calls);
 				if (x[i][j].result.result == DMA_TRANS_NOERROR)
-					ldk_expect_moved(dut, dst[i][j], src);
+					ldk_expect_moved(dut, x[i][j].dst, x[i][j].src);
 				else
 					failed++;
 			}

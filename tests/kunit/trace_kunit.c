@@ -269,18 +269,13 @@ static void batch_traced(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = watched(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	struct ldk_xfer *x = ldk_copies_issued(dut, chan, 3, LEN);
 	unsigned int i, at = 0;
 	const struct seen *s;
 
-	for (i = 0; i < 3; i++)
-		ldk_submit_copy(&x[i], dst, src);
-	dma_async_issue_pending(chan);
 	/* There is nothing left to issue. */
 	dma_async_issue_pending(chan);
-	for (i = 0; i < 3; i++)
-		ldk_finish(&x[i]);
+	ldk_expect_copied(x, 3);
 
 	s = next(test, &at, ISSUE);
 	KUNIT_EXPECT_EQ(test, 3, s->count);
@@ -325,15 +320,14 @@ static void terminate_traced(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = watched(test);
-	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 3, LEN);
 	const struct seen *s;
 	unsigned int at = 0;
 
 	ldk_hold(chan);
-	ldk_start(&x[0], ldk_prep_copy(chan, dst, src));
-	ldk_start(&x[1], ldk_prep_copy(chan, dst, src));
-	ldk_submit_copy(&x[2], dst, src);
+	ldk_start_copy(&x[0]);
+	ldk_start_copy(&x[1]);
+	ldk_queue_copy(&x[2]);
 	dmaengine_terminate_sync(chan);
 
 	s = next(test, &at, TERMINATE);

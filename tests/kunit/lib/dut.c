@@ -1074,6 +1074,27 @@ struct ldk_repairs ldk_repairs(struct dma_chan *chan)
 }
 
 /**
+ * ldk_expect_repairs() - the driver must have done this much for a channel
+ * @dut: device
+ * @chan: channel
+ * @before: what it had done before
+ * @more: what has come to that
+ */
+void ldk_expect_repairs(struct ldk_dut *dut, struct dma_chan *chan,
+			struct ldk_repairs before, struct ldk_repairs more)
+{
+	struct ldk_repairs now = ldk_repairs(chan);
+
+	KUNIT_EXPECT_EQ(dut->test, more.stalls, now.stalls - before.stalls);
+	KUNIT_EXPECT_EQ(dut->test, more.recoveries,
+			now.recoveries - before.recoveries);
+	KUNIT_EXPECT_EQ(dut->test, more.channel_resets,
+			now.channel_resets - before.channel_resets);
+	KUNIT_EXPECT_EQ(dut->test, more.device_resets,
+			now.device_resets - before.device_resets);
+}
+
+/**
  * ldk_recovering() - is the channel going to be restarted?
  * @chan: channel
  *

@@ -97,10 +97,15 @@ struct ldk_buf {
 	bool given;
 };
 
+/* What clients ask for that wait for a callback. */
+#define LDK_FLAGS	(DMA_PREP_INTERRUPT | DMA_CTRL_ACK)
+
 /**
  * struct ldk_xfer - a transaction and what its callback saw
  * @dut: device
  * @chan: channel
+ * @dst: memory written, of a copy with memory of its own
+ * @src: memory read, of such a copy
  * @cookie: from submit
  * @done: completed by the callback
  * @calls: number of callbacks
@@ -116,6 +121,8 @@ struct ldk_buf {
 struct ldk_xfer {
 	struct ldk_dut *dut;
 	struct dma_chan *chan;
+	struct ldk_buf *dst;
+	struct ldk_buf *src;
 	dma_cookie_t cookie;
 	struct completion done;
 	unsigned int calls;
@@ -215,6 +222,8 @@ u64 ldk_handled(struct dma_chan *chan);
 u64 ldk_rescued(struct dma_chan *chan);
 u64 ldk_recoveries(struct dma_chan *chan);
 struct ldk_repairs ldk_repairs(struct dma_chan *chan);
+void ldk_expect_repairs(struct ldk_dut *dut, struct dma_chan *chan,
+			struct ldk_repairs before, struct ldk_repairs more);
 bool ldk_recovering(struct dma_chan *chan);
 bool ldk_watchdog_looks(struct dma_chan *chan, unsigned int n);
 bool ldk_lock_held(struct dma_chan *chan);
@@ -255,6 +264,19 @@ void ldk_xfer_init(struct ldk_xfer *x, struct ldk_dut *dut,
 		   struct dma_chan *chan);
 struct ldk_xfer *ldk_xfers(struct ldk_dut *dut, struct dma_chan *chan,
 			   unsigned int n);
+void ldk_xfer_again(struct ldk_xfer *x);
+struct ldk_xfer *ldk_copies(struct ldk_dut *dut, struct dma_chan *chan,
+			    unsigned int n, size_t len);
+struct ldk_xfer *ldk_copies_submitted(struct ldk_dut *dut, struct dma_chan *chan,
+				      unsigned int n, size_t len);
+struct ldk_xfer *ldk_copies_issued(struct ldk_dut *dut, struct dma_chan *chan,
+				   unsigned int n, size_t len);
+struct dma_async_tx_descriptor *ldk_prep(struct ldk_xfer *x, unsigned long flags);
+void ldk_queue_copy(struct ldk_xfer *x);
+void ldk_start_copy(struct ldk_xfer *x);
+void ldk_expect_copied(struct ldk_xfer *x, unsigned int n);
+void ldk_expect_aborted(struct ldk_xfer *x, unsigned int n);
+void ldk_expect_unaffected(struct ldk_xfer *x, unsigned int n);
 bool ldk_submit(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
 void ldk_queue(struct ldk_xfer *x, struct dma_async_tx_descriptor *tx);
 struct dma_async_tx_descriptor *ldk_prep_copy(struct dma_chan *chan,

@@ -103,7 +103,7 @@ struct dma_async_tx_descriptor *ldk_prep_copy(struct dma_chan *chan,
 					      struct ldk_buf *src)
 {
 	return dmaengine_prep_dma_memcpy(chan, dst->dma, src->dma, dst->len,
-					 DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
+					 LDK_FLAGS);
 }
 
 /**
@@ -129,6 +129,149 @@ void ldk_submit_copy(struct ldk_xfer *x, struct ldk_buf *dst,
 		     struct ldk_buf *src)
 {
 	ldk_queue(x, ldk_prep_copy(x->chan, dst, src));
+}
+
+/**
+ * ldk_xfer_again() - a transaction to be once more
+ * @x: transaction, which has ended; keeps its memory
+ */
+void ldk_xfer_again(struct ldk_xfer *x)
+{
+	struct ldk_buf *dst = x->dst, *src = x->src;
+
+	ldk_xfer_init(x, x->dut, x->chan);
+	x->dst = dst;
+	x->src = src;
+}
+
+/**
+ * ldk_copies() - copies to be, with memory of their own
+ * @dut: device; they go with the case
+ * @chan: channel
+ * @n: how many
+ * @len: of each
+ *
+ * Return: an array.
+ */
+struct ldk_xfer *ldk_copies(struct ldk_dut *dut, struct dma_chan *chan,
+			    unsigned int n, size_t len)
+{
+	struct ldk_xfer *x = ldk_xfers(dut, chan, n);
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		x[i].src = ldk_src(dut, len);
+		x[i].dst = ldk_dst(dut, len);
+	}
+	return x;
+}
+
+/**
+ * ldk_copies_submitted() - copies that are submitted, and that the caller issues
+ * @dut: device
+ * @chan: channel
+ * @n: how many
+ * @len: of each
+ *
+ * Return: an array.
+ */
+struct ldk_xfer *ldk_copies_submitted(struct ldk_dut *dut, struct dma_chan *chan,
+				      unsigned int n, size_t len)
+{
+	struct ldk_xfer *x = ldk_copies(dut, chan, n, len);
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		ldk_queue_copy(&x[i]);
+	return x;
+}
+
+/**
+ * ldk_copies_issued() - copies that are submitted and issued, together
+ * @dut: device
+ * @chan: channel
+ * @n: how many
+ * @len: of each
+ *
+ * Return: an array.
+ */
+struct ldk_xfer *ldk_copies_issued(struct ldk_dut *dut, struct dma_chan *chan,
+				   unsigned int n, size_t len)
+{
+	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, n, len);
+
+	dma_async_issue_pending(chan);
+	return x;
+}
+
+/**
+ * ldk_prep() - prepare a copy that has its memory
+ * @x: copy
+ * @flags: DMA_PREP_INTERRUPT and the like
+ *
+ * Return: descriptor or NULL.
+ */
+struct dma_async_tx_descriptor *ldk_prep(struct ldk_xfer *x, unsigned long flags)
+{
+	return dmaengine_prep_dma_memcpy(x->chan, x->dst->dma, x->src->dma,
+					 x->dst->len, flags);
+}
+
+/**
+ * ldk_queue_copy() - prepare and submit a copy that has its memory
+ * @x: copy; the caller issues it
+ */
+void ldk_queue_copy(struct ldk_xfer *x)
+{
+	ldk_queue(x, ldk_prep(x, LDK_FLAGS));
+}
+
+/**
+ * ldk_start_copy() - prepare, submit and issue a copy that has its memory
+ * @x: copy
+ */
+void ldk_start_copy(struct ldk_xfer *x)
+{
+	ldk_start(x, ldk_prep(x, LDK_FLAGS));
+}
+
+/**
+ * ldk_expect_copied() - copies must come to a good end
+ * @x: the first of them
+ * @n: how many
+ */
+void ldk_expect_copied(struct ldk_xfer *x, unsigned int n)
+{
+	for (; n--; x++) {
+		ldk_finish(x);
+		ldk_expect_moved(x->dut, x->dst, x->src);
+	}
+}
+
+/**
+ * ldk_expect_aborted() - copies must end as aborted before they have begun
+ * @x: the first of them
+ * @n: how many
+ */
+void ldk_expect_aborted(struct ldk_xfer *x, unsigned int n)
+{
+	for (; n--; x++) {
+		ldk_finish_failed(x, DMA_TRANS_ABORTED, x->dst->len);
+		ldk_expect_untouched(x->dut, x->dst);
+	}
+}
+
+/**
+ * ldk_expect_unaffected() - copies must not have happened, nor be told of
+ * @x: the first of them
+ * @n: how many
+ */
+void ldk_expect_unaffected(struct ldk_xfer *x, unsigned int n)
+{
+	for (; n--; x++) {
+		KUNIT_EXPECT_EQ(x->dut->test, 0, x->calls);
+		ldk_expect_untouched(x->dut, x->dst);
+	}
 }
 
 /**
