@@ -80,12 +80,30 @@ struct fake_fifo {
  * @state: enum loopdma_hw_state
  * @error: enum loopdma_hw_chan_error
  * @polls: reads of CH_STATUS that still tell STOPPING, or not yet PAUSED
+ * @cleared: the fields that a reset sets to 0
  * @ring_lo: register
  * @ring_hi: register
  * @ring_order: register
  * @vector: register
  * @comp_lo: register
  * @comp_hi: register
+ * @periph: CH_PERIPH
+ * @rate: CH_RATE
+ * @priority: CH_PRIORITY
+ * @source: bytes that the pattern source has given
+ * @sink: bytes that the pattern sink has taken
+ * @burst: bytes of the burst that was requested last, which have their time before
+ *	the next
+ * @hold: TC_HOLD
+ * @credits: from TC_STEP
+ * @fail: TC_FAIL
+ * @fail_bytes: TC_FAIL_BYTES
+ * @drop_irq: TC_DROP_IRQ
+ * @lie: TC_LIE
+ * @cnt_doorbells: counter
+ * @cnt_descriptors: counter
+ * @cnt_interrupts: counter
+ * @cnt_bytes: counter
  * @ring: latched bus address of the ring
  * @comp: latched bus address of the completion record
  * @size: latched number of entries
@@ -109,24 +127,8 @@ struct fake_fifo {
  * @meta_len: bytes of metadata that came with the bytes moved
  * @meta: that metadata
  * @fifo: what the peer has sent
- * @periph: CH_PERIPH
- * @rate: CH_RATE
- * @priority: CH_PRIORITY
- * @source: bytes that the pattern source has given
- * @sink: bytes that the pattern sink has taken
  * @since: when the peripheral requested the last burst, in nanoseconds
- * @burst: bytes of that burst, which have their time before the next
- * @hold: TC_HOLD
- * @credits: from TC_STEP
- * @fail: TC_FAIL
- * @fail_bytes: TC_FAIL_BYTES
- * @drop_irq: TC_DROP_IRQ
- * @lie: TC_LIE
  * @stuck: TC_STUCK
- * @cnt_doorbells: counter
- * @cnt_descriptors: counter
- * @cnt_interrupts: counter
- * @cnt_bytes: counter
  * @worn_out: scripted: no reset makes it work
  * @refuse_enable: scripted: enabling ends in a CONFIG error
  * @garble: scripted: @garble_status and @garble_residue replace the outcome of
@@ -139,12 +141,34 @@ struct fake_chan {
 	u32 error;
 	u32 polls;
 
-	u32 ring_lo;
-	u32 ring_hi;
-	u32 ring_order;
-	u32 vector;
-	u32 comp_lo;
-	u32 comp_hi;
+	/* What a reset sets to 0. */
+	struct_group(cleared,
+		u32 ring_lo;
+		u32 ring_hi;
+		u32 ring_order;
+		u32 vector;
+		u32 comp_lo;
+		u32 comp_hi;
+
+		u32 periph;
+		u32 rate;
+		u32 priority;
+		u32 source;
+		u32 sink;
+		u32 burst;
+
+		u32 hold;
+		u32 credits;
+		u32 fail;
+		u32 fail_bytes;
+		u32 drop_irq;
+		u32 lie;
+
+		u32 cnt_doorbells;
+		u32 cnt_descriptors;
+		u32 cnt_interrupts;
+		u64 cnt_bytes;
+	);
 
 	u64 ring;
 	u64 comp;
@@ -170,26 +194,8 @@ struct fake_chan {
 	u8 meta_len;
 	u8 meta[LOOPDMA_META_SIZE];
 	struct fake_fifo fifo;
-	u32 periph;
-	u32 rate;
-	u32 priority;
-	u32 source;
-	u32 sink;
 	u64 since;
-	u32 burst;
-
-	u32 hold;
-	u32 credits;
-	u32 fail;
-	u32 fail_bytes;
-	u32 drop_irq;
-	u32 lie;
 	u32 stuck;
-
-	u32 cnt_doorbells;
-	u32 cnt_descriptors;
-	u32 cnt_interrupts;
-	u64 cnt_bytes;
 
 	bool worn_out;
 	bool refuse_enable;
@@ -444,7 +450,7 @@ static bool fake_chan_write_done(struct loopdma_fake *fake,
 	smp_wmb();
 	WRITE_ONCE(comp->done, cpu_to_le32(fc->done + fc->lie));
 	fc->lie = 0;
-	if (fake->lies)
+	if (fake->lies && fake->lies->told)
 		fake->lies->told(fake->liar, comp);
 	return true;
 }
@@ -465,7 +471,7 @@ static void fake_chan_write_progress(struct loopdma_fake *fake,
 	/* The bytes before the number of them. */
 	smp_wmb();
 	WRITE_ONCE(comp->progress, cpu_to_le64(val));
-	if (fake->lies)
+	if (fake->lies && fake->lies->told)
 		fake->lies->told(fake->liar, comp);
 }
 
@@ -493,7 +499,7 @@ static bool fake_chan_retire(struct loopdma_fake *fake, struct fake_chan *fc,
 	WRITE_ONCE(hw->fault_addr, cpu_to_le64(fault_addr));
 	WRITE_ONCE(hw->residue, cpu_to_le32(residue));
 	WRITE_ONCE(hw->status, cpu_to_le32(status));
-	if (fake->lies)
+	if (fake->lies && fake->lies->retired)
 		fake->lies->retired(fake->liar, hw);
 
 	fc->started = false;
@@ -1257,15 +1263,13 @@ static void fake_deliver(struct loopdma_fake *fake, u64 pending, u32 event)
 static bool fake_run_class(struct loopdma_fake *fake, u32 class)
 {
 	bool progress = false;
-	unsigned long flags;
 	u32 i;
 
 	for (i = 0; i < fake->nchan; i++) {
-		spin_lock_irqsave(&fake->lock, flags);
+		guard(spinlock_irqsave)(&fake->lock);
 		if (!fake->unplugged && !fake->frozen &&
 		    fake->chan[i].priority == class)
 			progress |= fake_chan_run(fake, &fake->chan[i]);
-		spin_unlock_irqrestore(&fake->lock, flags);
 	}
 	return progress;
 }
@@ -1383,28 +1387,7 @@ static void fake_chan_reset(struct loopdma_fake *fake, struct fake_chan *fc)
 	/* A reset that ends clears the level. */
 	if (fc->stuck < LOOPDMA_STUCK_RESET)
 		fc->stuck = LOOPDMA_STUCK_NOT;
-	fc->ring_lo = 0;
-	fc->ring_hi = 0;
-	fc->ring_order = 0;
-	fc->vector = 0;
-	fc->comp_lo = 0;
-	fc->comp_hi = 0;
-	fc->hold = 0;
-	fc->credits = 0;
-	fc->fail = 0;
-	fc->fail_bytes = 0;
-	fc->drop_irq = 0;
-	fc->lie = 0;
-	fc->periph = 0;
-	fc->rate = 0;
-	fc->burst = 0;
-	fc->priority = 0;
-	fc->source = 0;
-	fc->sink = 0;
-	fc->cnt_doorbells = 0;
-	fc->cnt_descriptors = 0;
-	fc->cnt_interrupts = 0;
-	fc->cnt_bytes = 0;
+	memset(&fc->cleared, 0, sizeof(fc->cleared));
 	/* The peer may be waiting for room in the FIFO. */
 	fake_kick(fake);
 }
@@ -1890,19 +1873,17 @@ static u32 fake_op_read(struct loopdma_dev *ld, u32 reg)
 {
 	struct loopdma_fake *fake = ld->priv;
 	struct fake_chan *fc;
-	unsigned long flags;
 	u32 val = ~0;
 
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fc = fake_decode(fake, &reg);
 	if (!fake_is_counter(fc, reg))
 		fake->cnt_reads++;
 	if (!fake->unplugged)
 		val = fc ? fake_chan_read(fake, fc, reg) :
 			   fake_dev_read(fake, reg);
-	if (fake->lies)
+	if (fake->lies && fake->lies->read)
 		val = fake->lies->read(fake->liar, fc, reg, val);
-	spin_unlock_irqrestore(&fake->lock, flags);
 	return val;
 }
 
@@ -1910,16 +1891,14 @@ static void fake_op_write(struct loopdma_dev *ld, u32 reg, u32 val)
 {
 	struct loopdma_fake *fake = ld->priv;
 	struct fake_chan *fc;
-	unsigned long flags;
 
 	/* The lock orders the driver's earlier stores, as writel() would. */
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fc = fake_decode(fake, &reg);
 	if (!fake->unplugged && fc)
 		fake_chan_write(fake, fc, reg, val);
 	else if (!fake->unplugged)
 		fake_dev_write(fake, reg, val);
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 static int fake_op_reset(struct loopdma_dev *ld)
@@ -2057,13 +2036,8 @@ void loopdma_fake_detach(struct loopdma_fake *fake)
 
 static u32 fake_count(struct loopdma_fake *fake, const u32 *count)
 {
-	unsigned long flags;
-	u32 val;
-
-	spin_lock_irqsave(&fake->lock, flags);
-	val = *count;
-	spin_unlock_irqrestore(&fake->lock, flags);
-	return val;
+	guard(spinlock_irqsave)(&fake->lock);
+	return *count;
 }
 
 /**
@@ -2083,11 +2057,8 @@ u32 loopdma_fake_guest_errors(struct loopdma_fake *fake)
  */
 void loopdma_fake_unplug(struct loopdma_fake *fake)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->unplugged = true;
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 /**
@@ -2096,12 +2067,9 @@ void loopdma_fake_unplug(struct loopdma_fake *fake)
  */
 void loopdma_fake_power_cycle(struct loopdma_fake *fake)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	if (!fake->unplugged)
 		fake_function_reset(fake);
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 /**
@@ -2114,14 +2082,12 @@ void loopdma_fake_power_cycle(struct loopdma_fake *fake)
  */
 void loopdma_fake_reset(struct loopdma_fake *fake)
 {
-	unsigned long flags;
-
 	loopdma_halt(fake->ld);
-	spin_lock_irqsave(&fake->lock, flags);
-	fake->resets++;
-	if (!fake->unplugged)
-		fake_function_reset(fake);
-	spin_unlock_irqrestore(&fake->lock, flags);
+	scoped_guard(spinlock_irqsave, &fake->lock) {
+		fake->resets++;
+		if (!fake->unplugged)
+			fake_function_reset(fake);
+	}
 	loopdma_restart(fake->ld);
 }
 
@@ -2132,11 +2098,8 @@ void loopdma_fake_reset(struct loopdma_fake *fake)
  */
 void loopdma_fake_reset_err(struct loopdma_fake *fake, int err)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->reset_err = err;
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 /**
@@ -2180,11 +2143,8 @@ u32 loopdma_fake_resets(struct loopdma_fake *fake)
  */
 void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->stop_polls = polls;
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 /**
@@ -2195,11 +2155,8 @@ void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls)
  */
 void loopdma_fake_pause_polls(struct loopdma_fake *fake, u32 polls)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->pause_polls = polls;
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 /**
@@ -2209,11 +2166,8 @@ void loopdma_fake_pause_polls(struct loopdma_fake *fake, u32 polls)
  */
 void loopdma_fake_freeze(struct loopdma_fake *fake, bool freeze)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->frozen = freeze;
-	spin_unlock_irqrestore(&fake->lock, flags);
 	if (!freeze)
 		fake_kick(fake);
 }
@@ -2241,11 +2195,8 @@ void loopdma_fake_run(struct loopdma_fake *fake)
  */
 void loopdma_fake_wear_out(struct loopdma_fake *fake, u32 index, bool worn)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->chan[index].worn_out = worn;
-	spin_unlock_irqrestore(&fake->lock, flags);
 	fake_kick(fake);
 }
 
@@ -2258,11 +2209,8 @@ void loopdma_fake_wear_out(struct loopdma_fake *fake, u32 index, bool worn)
 void loopdma_fake_refuse_enable(struct loopdma_fake *fake, u32 index,
 				bool refuse)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->chan[index].refuse_enable = refuse;
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 /**
@@ -2274,12 +2222,9 @@ void loopdma_fake_refuse_enable(struct loopdma_fake *fake, u32 index,
 void loopdma_fake_bad_range(struct loopdma_fake *fake, dma_addr_t start,
 			    size_t len)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->bad_start = start;
 	fake->bad_len = len;
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 /**
@@ -2292,13 +2237,10 @@ void loopdma_fake_bad_range(struct loopdma_fake *fake, dma_addr_t start,
 void loopdma_fake_garble(struct loopdma_fake *fake, u32 index, u32 status,
 			 u32 residue)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->chan[index].garble = true;
 	fake->chan[index].garble_status = status;
 	fake->chan[index].garble_residue = residue;
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 /**
@@ -2312,14 +2254,12 @@ void loopdma_fake_set_counts(struct loopdma_fake *fake, u32 index, u32 count)
 {
 	struct fake_chan *fc = &fake->chan[index];
 	struct loopdma_hw_comp *comp;
-	unsigned long flags;
 
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fc->tail = count;
 	fc->done = count;
 	comp = fake_bus_ptr(fake, fc->comp);
 	WRITE_ONCE(comp->done, cpu_to_le32(count));
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 /**
@@ -2331,13 +2271,8 @@ void loopdma_fake_set_counts(struct loopdma_fake *fake, u32 index, u32 count)
  */
 u32 loopdma_fake_state(struct loopdma_fake *fake, u32 index)
 {
-	unsigned long flags;
-	u32 val;
-
-	spin_lock_irqsave(&fake->lock, flags);
-	val = fake->chan[index].state;
-	spin_unlock_irqrestore(&fake->lock, flags);
-	return val;
+	guard(spinlock_irqsave)(&fake->lock);
+	return fake->chan[index].state;
 }
 
 /**
@@ -2349,12 +2284,9 @@ u32 loopdma_fake_state(struct loopdma_fake *fake, u32 index)
 void loopdma_fake_lie(struct loopdma_fake *fake,
 		      const struct loopdma_fake_lies *lies, void *liar)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->lies = lies;
 	fake->liar = liar;
-	spin_unlock_irqrestore(&fake->lock, flags);
 }
 
 /**
@@ -2364,10 +2296,9 @@ void loopdma_fake_lie(struct loopdma_fake *fake,
 void loopdma_fake_confess(struct loopdma_fake *fake)
 {
 	struct fake_chan *fc;
-	unsigned long flags;
 	u32 i;
 
-	spin_lock_irqsave(&fake->lock, flags);
+	guard(spinlock_irqsave)(&fake->lock);
 	fake->lies = NULL;
 	for (i = 0; i < fake->nchan; i++) {
 		fc = &fake->chan[i];
@@ -2379,5 +2310,4 @@ void loopdma_fake_confess(struct loopdma_fake *fake)
 	if (fake->channel_errors)
 		fake->event |= LOOPDMA_EVENT_CHANNEL_ERROR;
 	fake_message(fake, fake->event_vector);
-	spin_unlock_irqrestore(&fake->lock, flags);
 }

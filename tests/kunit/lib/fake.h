@@ -70,8 +70,8 @@ struct loopdma_fake_config {
  *	fetched
  * @told: the completion record was written; may change that
  *
- * All are called with the device's lock held, in any context.  The device goes
- * by what is true, whatever it tells.
+ * All are called with the device's lock held, in any context; NULL is the truth.
+ * The device goes by what is true, whatever it tells.
  */
 struct loopdma_fake_lies {
 	u32 (*read)(void *liar, bool chan, u32 reg, u32 val);
