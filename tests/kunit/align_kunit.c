@@ -206,7 +206,7 @@ static void pieces_residue(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test,
 				  ldk_poll(ldk_descriptors(chan) - before == i));
 		KUNIT_EXPECT_EQ(test, x->dst->len - i * SZ_1K, ldk_residue(x));
-		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
+		ldk_expect_status(x, DMA_IN_PROGRESS);
 	}
 	ldk_step(chan, 1);
 	ldk_expect_copied(x, 1);

@@ -593,13 +593,11 @@ static void counts_copies(struct kunit *test)
 /* A channel's line of /sys/kernel/debug/dmaengine/summary, "" if it has none. */
 static const char *summary_of(struct ldk_dut *dut, struct dma_chan *chan)
 {
-	struct seq_file *s = kunit_kzalloc(dut->test, sizeof(*s), GFP_KERNEL);
+	struct seq_file *s = ldk_alloc(dut->test, sizeof(*s));
 	char start[32], *line;
 
-	KUNIT_ASSERT_NOT_NULL(dut->test, s);
 	s->size = SZ_8K;
-	s->buf = kunit_kzalloc(dut->test, s->size, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(dut->test, s->buf);
+	s->buf = ldk_alloc(dut->test, s->size);
 	KUNIT_ASSERT_NOT_NULL(dut->test, chan->device->dbg_summary_show);
 	chan->device->dbg_summary_show(s, chan->device);
 	KUNIT_ASSERT_LT(dut->test, s->count, s->size);

@@ -95,10 +95,9 @@ static struct ldk_buf *ring_drain(struct ring *ring, size_t len)
 /* @n times the content of the buffer, or as much of it as is asked for. */
 static u8 *unrolled(struct ldk_dut *dut, struct ldk_buf *buf, size_t len)
 {
-	u8 *want = kunit_kmalloc(dut->test, len, GFP_KERNEL);
+	u8 *want = ldk_alloc(dut->test, len);
 	size_t i;
 
-	KUNIT_ASSERT_NOT_NULL(dut->test, want);
 	for (i = 0; i < len; i++)
 		want[i] = buf->data[i % buf->len];
 	return want;
@@ -122,8 +121,7 @@ static void receive(struct kunit *test)
 	u8 *want;
 
 	ring_receive(dut, &ring);
-	want = kunit_kmalloc(test, BUF, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, want);
+	want = ldk_alloc(test, BUF);
 	memset(want, LDK_POISON_BYTE, BUF);
 	for (i = 0; i < 3 * PERIODS; i++) {
 		KUNIT_EXPECT_EQ(test, i, calls(ring.x));
@@ -131,8 +129,7 @@ static void receive(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == i + 1));
 		memcpy(want + i % PERIODS * PERIOD, src->data, PERIOD);
 		ldk_expect_data(dut, ring.buf, want);
-		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
-				(int)ldk_status(ring.x));
+		ldk_expect_status(ring.x, DMA_IN_PROGRESS);
 		KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_NOERROR,
 				(int)ring.x->result.result);
 	}
@@ -261,8 +258,7 @@ static void queued_behind(struct kunit *test)
 	x = ldk_begin(dut, ldk_prep_copy(ring.rx, dst, src));
 	ring_feed(&ring, 3 * BUF);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == 3 * PERIODS));
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
-	KUNIT_EXPECT_EQ(test, 64, ldk_residue(x));
+	ldk_expect_state(x, DMA_IN_PROGRESS, 64);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.rx));
 	KUNIT_EXPECT_EQ(test, 0, x->calls);
 	ldk_expect_untouched(dut, dst);
@@ -350,7 +346,7 @@ static void paused(struct kunit *test)
 	ring_feed(&ring, BUF + 50);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(ring.x) == BUF - 50));
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(ring.rx));
-	KUNIT_EXPECT_EQ(test, (int)DMA_PAUSED, (int)ldk_status(ring.x));
+	ldk_expect_status(ring.x, DMA_PAUSED);
 	ring_feed(&ring, 100);
 	KUNIT_EXPECT_EQ(test, BUF - 50, ldk_residue(ring.x));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(ring.rx));
@@ -381,7 +377,7 @@ static void fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_WRITE_FAILED,
 			(int)ring.x->result.result);
 	KUNIT_EXPECT_EQ(test, BUF - PERIOD - 20, ring.x->result.residue);
-	KUNIT_EXPECT_EQ(test, (int)DMA_ERROR, (int)ldk_status(ring.x));
+	ldk_expect_status(ring.x, DMA_ERROR);
 }
 
 /* Rule: bytes_transferred counts each time round (dmaengine.h). */
@@ -490,9 +486,7 @@ prep_frame(struct ring *ring, struct ldk_buf *buf, unsigned long flags)
 {
 	struct dma_interleaved_template *xt;
 
-	xt = kunit_kzalloc(ring->dut->test, struct_size(xt, sgl, 1),
-			   GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(ring->dut->test, xt);
+	xt = ldk_alloc(ring->dut->test, struct_size(xt, sgl, 1));
 	xt->src_start = buf->dma;
 	xt->dir = DMA_MEM_TO_DEV;
 	xt->src_inc = true;
@@ -509,10 +503,9 @@ prep_frame(struct ring *ring, struct ldk_buf *buf, unsigned long flags)
 static struct ldk_buf *frame(struct ldk_dut *dut, u8 value)
 {
 	struct ldk_buf *buf = ldk_buf_at(dut, 2 * FRAME, 0, DMA_TO_DEVICE);
-	u8 *data = kunit_kmalloc(dut->test, 2 * FRAME, GFP_KERNEL);
+	u8 *data = ldk_alloc(dut->test, 2 * FRAME);
 	unsigned int row;
 
-	KUNIT_ASSERT_NOT_NULL(dut->test, data);
 	memset(data, 0xee, 2 * FRAME);
 	for (row = 0; row < ROWS; row++)
 		memset(data + row * 2 * ROW, value, ROW);
@@ -557,7 +550,7 @@ static void repeated(struct kunit *test)
 	got = ring_drain(&ring, 10 * FRAME);
 	KUNIT_EXPECT_EQ(test, 10, frames(test, got, &at, 1));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(calls(&x[0]) >= 10));
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[0]));
+	ldk_expect_status(&x[0], DMA_IN_PROGRESS);
 
 	ldk_start(&x[1], prep_frame(&ring, frame(dut, 2), DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
 	at = 0;
@@ -567,8 +560,8 @@ static void repeated(struct kunit *test)
 			ldk_fifo_depth(dut) / FRAME + 5);
 	KUNIT_EXPECT_GE(test, frames(test, got, &at, 2), 10);
 	KUNIT_EXPECT_EQ(test, 40 * FRAME, at);
-	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)ldk_status(&x[0]));
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[1]));
+	ldk_expect_status(&x[0], DMA_COMPLETE);
+	ldk_expect_status(&x[1], DMA_IN_PROGRESS);
 	KUNIT_EXPECT_EQ(test, (int)DMA_TRANS_NOERROR, (int)x[0].result.result);
 	KUNIT_EXPECT_EQ(test, 0, x[0].result.residue);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.tx));
@@ -593,7 +586,7 @@ static void replaced_by_single(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, frames(test, got, &at, 2));
 	ldk_finish(&x[1]);
 	KUNIT_EXPECT_LT(test, x[0].stamp, x[1].stamp);
-	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)ldk_status(&x[0]));
+	ldk_expect_status(&x[0], DMA_COMPLETE);
 	ldk_copy_ok(dut, ring.tx, 100);
 }
 
@@ -646,7 +639,7 @@ static void not_replaced(struct kunit *test)
 	ldk_start(&x[1], prep_frame(&ring, frame(dut, 2), 0));
 	got = ring_drain(&ring, 40 * FRAME);
 	KUNIT_EXPECT_EQ(test, 40, frames(test, got, &at, 1));
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[1]));
+	ldk_expect_status(&x[1], DMA_IN_PROGRESS);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.tx));
 	KUNIT_EXPECT_EQ(test, 0, x[1].calls);
 	ldk_copy_ok(dut, ring.tx, 100);
@@ -677,8 +670,7 @@ static void repeat_refused(struct kunit *test)
 	struct ldk_buf *buf = ldk_src(dut, 64);
 	struct dma_interleaved_template *xt;
 
-	xt = kunit_kzalloc(test, struct_size(xt, sgl, 1), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, xt);
+	xt = ldk_alloc(test, struct_size(xt, sgl, 1));
 	xt->src_start = buf->dma;
 	xt->dst_start = buf->dma + 32;
 	xt->dir = DMA_MEM_TO_MEM;

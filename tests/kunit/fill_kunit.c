@@ -20,9 +20,8 @@ prep_fill(struct dma_chan *chan, struct ldk_buf *dst, int value)
 /* @len bytes of @value, then @rest of what nobody has written. */
 static u8 *filled(struct ldk_dut *dut, size_t len, u8 value, size_t rest)
 {
-	u8 *want = kunit_kmalloc(dut->test, len + rest, GFP_KERNEL);
+	u8 *want = ldk_alloc(dut->test, len + rest);
 
-	KUNIT_ASSERT_NOT_NULL(dut->test, want);
 	memset(want, value, len);
 	memset(want + len, LDK_POISON_BYTE, rest);
 	return want;
@@ -83,23 +82,6 @@ static void long_one(struct kunit *test)
 	ldk_expect_data(dut, dst, filled(dut, len, 0x77, 0));
 }
 
-/* A list of @n parts of @dst, of @len bytes each, one behind the other. */
-static struct scatterlist *parts(struct ldk_dut *dut, struct ldk_buf *dst,
-				 unsigned int n, size_t len)
-{
-	struct scatterlist *sgl = kunit_kcalloc(dut->test, n, sizeof(*sgl),
-						GFP_KERNEL);
-	unsigned int i;
-
-	KUNIT_ASSERT_NOT_NULL(dut->test, sgl);
-	sg_init_table(sgl, n);
-	for (i = 0; i < n; i++) {
-		sg_dma_address(&sgl[i]) = dst->dma + i * len;
-		sg_dma_len(&sgl[i]) = len;
-	}
-	return sgl;
-}
-
 static struct dma_async_tx_descriptor *
 prep_fill_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned int n,
 	     int value)
@@ -125,7 +107,7 @@ static void lists(struct kunit *test)
 	struct dma_chan *chan = ldk_request(dut);
 	size_t len = 16 << chan->device->fill_align;
 	struct ldk_buf *dst = ldk_dst(dut, (n + 1) * len);
-	struct scatterlist *sgl = parts(dut, dst, n, len);
+	struct scatterlist *sgl = ldk_parts(dut, dst, n, len);
 
 	ldk_do(dut, prep_fill_sg(chan, sgl, n, 0x42));
 	ldk_expect_data(dut, dst, filled(dut, n * len, 0x42, len));
@@ -137,7 +119,7 @@ static void list_fails(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *dst = ldk_dst(dut, 5 * 64);
-	struct scatterlist *sgl = parts(dut, dst, 5, 64);
+	struct scatterlist *sgl = ldk_parts(dut, dst, 5, 64);
 
 	ldk_fail(chan, 3, DMA_TRANS_WRITE_FAILED, 10);
 	ldk_do_failed(dut, prep_fill_sg(chan, sgl, 5, 0x42), DMA_TRANS_WRITE_FAILED,
@@ -195,7 +177,7 @@ static void refused(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *dst = ldk_dst(dut, 512);
-	struct scatterlist *sgl = parts(dut, dst, 8, 64);
+	struct scatterlist *sgl = ldk_parts(dut, dst, 8, 64);
 	int i;
 
 	KUNIT_EXPECT_NULL(test, dmaengine_prep_dma_memset(chan, dst->dma, 1, 0,
@@ -233,7 +215,7 @@ static void refusing_leaks_nothing(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 512);
-	struct scatterlist *sgl = parts(dut, dst, 8, 64);
+	struct scatterlist *sgl = ldk_parts(dut, dst, 8, 64);
 	unsigned int i;
 
 	sg_dma_len(&sgl[7]) = 0;
@@ -248,7 +230,7 @@ static void completing_leaks_nothing(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 512);
-	struct scatterlist *sgl = parts(dut, dst, 8, 64);
+	struct scatterlist *sgl = ldk_parts(dut, dst, 8, 64);
 	unsigned int i;
 
 	for (i = 0; i < 10; i++)

@@ -709,11 +709,9 @@ static void make_peace(struct attack *a)
 
 static struct attack *attack_init(struct kunit *test, u32 seed)
 {
-	struct attack *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
+	struct attack *a = ldk_alloc(test, sizeof(*a));
 
-	KUNIT_ASSERT_NOT_NULL(test, a);
-	a->xt = kunit_kzalloc(test, struct_size(a->xt, sgl, 1), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, a->xt);
+	a->xt = ldk_alloc(test, struct_size(a->xt, sgl, 1));
 	prandom_seed_state(&a->rnd, seed);
 	prandom_seed_state(&a->liar, ~(u64)seed);
 	return a;
@@ -856,24 +854,7 @@ static u32 lie_limits(void *priv, bool chan, u32 reg, u32 val)
 	return val == U32_MAX ? 0 : val;
 }
 
-static u32 true_read(void *priv, bool chan, u32 reg, u32 val)
-{
-	return val;
-}
-
-static void true_retired(void *priv, struct loopdma_hw_desc *hw)
-{
-}
-
-static void true_told(void *priv, struct loopdma_hw_comp *comp)
-{
-}
-
-static const struct loopdma_fake_lies limit_lies = {
-	.read = lie_limits,
-	.retired = true_retired,
-	.told = true_told,
-};
+static const struct loopdma_fake_lies limit_lies = { .read = lie_limits };
 
 /* A channel of a device that is not what it says that it is. */
 static void use_channel(struct attack *a, struct victim *v, unsigned int index)
@@ -936,11 +917,7 @@ static void lie_length(void *priv, struct loopdma_hw_desc *hw)
 	WRITE_ONCE(hw->len, cpu_to_le32(*len));
 }
 
-static const struct loopdma_fake_lies length_lies = {
-	.read = true_read,
-	.retired = lie_length,
-	.told = true_told,
-};
+static const struct loopdma_fake_lies length_lies = { .retired = lie_length };
 
 static const u32 lengths[] = { 1, U32_MAX };
 

@@ -106,12 +106,10 @@ static void error_told_to_its_client(struct kunit *test)
 		if (i == 2) {
 			ldk_expect_failed(&c[i], kind->result, LEN - PART);
 			ldk_expect_moved_part(dut, c[i].dst, c[i].src, PART);
-			KUNIT_EXPECT_EQ(test, (int)DMA_ERROR,
-					(int)ldk_status(&c[i]));
+			ldk_expect_status(&c[i], DMA_ERROR);
 		} else {
 			ldk_expect_copied(&c[i], 1);
-			KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
-					(int)ldk_status(&c[i]));
+			ldk_expect_status(&c[i], DMA_COMPLETE);
 		}
 		if (i)
 			KUNIT_EXPECT_GT(test, c[i].stamp, c[i - 1].stamp);
@@ -125,8 +123,7 @@ static void submit_chunks(struct kunit *test, struct ldk_xfer *c)
 	struct dma_interleaved_template *xt;
 	struct dma_async_tx_descriptor *tx;
 
-	xt = kunit_kzalloc(test, struct_size(xt, sgl, 1), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, xt);
+	xt = ldk_alloc(test, struct_size(xt, sgl, 1));
 	xt->src_start = c->src->dma;
 	xt->dst_start = c->dst->dma;
 	xt->dir = DMA_MEM_TO_MEM;
@@ -208,7 +205,7 @@ static void peer_is_not_told(struct kunit *test)
 	r = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
 	ldk_do_failed(dut, ldk_prep_slave(tx, bad->dma, LEN, DMA_MEM_TO_DEV),
 		      DMA_TRANS_READ_FAILED, LEN);
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(r));
+	ldk_expect_status(r, DMA_IN_PROGRESS);
 	ldk_do(dut, ldk_prep_slave(tx, good->dma, LEN, DMA_MEM_TO_DEV));
 	ldk_finish(r);
 	ldk_expect_moved(dut, dst, good);
@@ -230,9 +227,7 @@ static void held_goes_step_by_step(struct kunit *test)
 		ldk_round_trip(dut);
 		for (j = 0; j < 3; j++)
 			KUNIT_EXPECT_EQ(test, j < i ? 1 : 0, c[j].calls);
-		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
-				(int)ldk_status(&c[i]));
-		KUNIT_EXPECT_EQ(test, (u32)LEN, ldk_residue(&c[i]));
+		ldk_expect_state(&c[i], DMA_IN_PROGRESS, LEN);
 		ldk_expect_untouched(dut, c[i].dst);
 		ldk_step(chan, 1);
 		ldk_expect_copied(&c[i], 1);
@@ -488,7 +483,7 @@ static void stuck_goes_on(struct kunit *test)
 	control(chan, LOOPDMA_CH_TC_STUCK, LOOPDMA_STUCK_WORK);
 	c = ldk_copies_issued(dut, chan, 2, LEN);
 	ldk_round_trip(dut);
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&c[0]));
+	ldk_expect_status(&c[0], DMA_IN_PROGRESS);
 	ldk_expect_untouched(dut, c[0].dst);
 	control(chan, LOOPDMA_CH_TC_STUCK, LOOPDMA_STUCK_NOT);
 	ldk_expect_copied(c, 2);

@@ -95,17 +95,11 @@ static void area_compute(struct area *area, const struct shape *shape)
 static struct area *area_make(struct ldk_dut *dut, const struct shape *shape)
 {
 	struct kunit *test = dut->test;
-	struct area *area = kunit_kzalloc(test, sizeof(*area), GFP_KERNEL);
+	struct area *area = ldk_alloc(test, sizeof(*area));
 
-	KUNIT_ASSERT_NOT_NULL(test, area);
-	area->xt = kunit_kzalloc(test, struct_size(area->xt, sgl,
-						   shape->frame_size),
-				 GFP_KERNEL);
-	area->want = kunit_kmalloc(test, AREA, GFP_KERNEL);
-	area->packed = kunit_kmalloc(test, AREA, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, area->xt);
-	KUNIT_ASSERT_NOT_NULL(test, area->want);
-	KUNIT_ASSERT_NOT_NULL(test, area->packed);
+	area->xt = ldk_alloc(test, struct_size(area->xt, sgl, shape->frame_size));
+	area->want = ldk_alloc(test, AREA);
+	area->packed = ldk_alloc(test, AREA);
 	area->src = ldk_src(dut, AREA);
 	area->dst = ldk_dst(dut, AREA);
 	area_compute(area, shape);
@@ -339,8 +333,7 @@ static void refused(struct kunit *test)
 	struct dma_interleaved_template *bad;
 	int i;
 
-	bad = kunit_kmalloc(test, struct_size(bad, sgl, 3), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, bad);
+	bad = ldk_alloc(test, struct_size(bad, sgl, 3));
 	memcpy(bad, area->xt, struct_size(bad, sgl, 3));
 	nonsense->make(bad);
 	for (i = 0; i < ldk_pool_size(chan) + 1; i++)
@@ -355,11 +348,9 @@ static void refused(struct kunit *test)
 static struct dma_vec *vec_make(struct ldk_dut *dut, struct ldk_buf *buf,
 				size_t n)
 {
-	struct dma_vec *vec = kunit_kcalloc(dut->test, n, sizeof(*vec),
-					    GFP_KERNEL);
+	struct dma_vec *vec = ldk_alloc(dut->test, n * sizeof(*vec));
 	size_t i;
 
-	KUNIT_ASSERT_NOT_NULL(dut->test, vec);
 	for (i = 0; i < n; i++) {
 		vec[i].addr = buf->dma + i * (buf->len / n);
 		vec[i].len = buf->len / n;

@@ -36,10 +36,9 @@ struct meta_pair {
 
 static struct meta_pair *pair_init(struct ldk_dut *dut, size_t len)
 {
-	struct meta_pair *p = kunit_kzalloc(dut->test, sizeof(*p), GFP_KERNEL);
+	struct meta_pair *p = ldk_alloc(dut->test, sizeof(*p));
 	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(dut->test, p);
 	p->dut = dut;
 	ldk_request_pair(dut, &p->tx, &p->rx);
 	ldk_config(dut, p->tx, DMA_SLAVE_BUSWIDTH_4_BYTES, 4);

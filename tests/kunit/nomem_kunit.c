@@ -270,26 +270,14 @@ KUNIT_ARRAY_PARAM_DESC(kinds, kinds, name);
 
 static void ask_init(struct ldk_dut *dut, struct ask *ask)
 {
-	struct kunit *test = dut->test;
-	struct scatterlist *sg;
-	unsigned int i;
-
 	ldk_set_ring_order(dut, 4);
 	ask->chan = ldk_request(dut);
 	ldk_config(dut, ask->chan, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
 	ask->src = ldk_src(dut, LEN);
 	ask->dst = ldk_dst(dut, LEN);
 
-	ask->sgl = kunit_kcalloc(test, MANY, sizeof(*ask->sgl), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, ask->sgl);
-	sg_init_table(ask->sgl, MANY);
-	for_each_sg(ask->sgl, sg, MANY, i) {
-		sg_dma_address(sg) = ask->dst->dma + i * (LEN / MANY);
-		sg_dma_len(sg) = LEN / MANY;
-	}
-
-	ask->xt = kunit_kzalloc(test, struct_size(ask->xt, sgl, 1), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, ask->xt);
+	ask->sgl = ldk_parts(dut, ask->dst, MANY, LEN / MANY);
+	ask->xt = ldk_alloc(dut->test, struct_size(ask->xt, sgl, 1));
 	ask->xt->src_start = ask->src->dma;
 	ask->xt->dst_start = ask->dst->dma;
 	ask->xt->dir = DMA_MEM_TO_MEM;

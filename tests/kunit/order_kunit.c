@@ -71,8 +71,7 @@ static void cookies_wrap(struct kunit *test)
 	x = ldk_copies_submitted(dut, chan, 10, LEN);
 	for (i = 0; i < 10; i++) {
 		KUNIT_EXPECT_GT(test, x[i].cookie, 0);
-		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
-				(int)ldk_status(&x[i]));
+		ldk_expect_status(&x[i], DMA_IN_PROGRESS);
 	}
 	KUNIT_EXPECT_EQ(test, INT_MAX, x[3].cookie);
 	KUNIT_EXPECT_EQ(test, DMA_MIN_COOKIE, x[4].cookie);
@@ -549,7 +548,7 @@ static void terminated_cookies(struct kunit *test)
 	ldk_unhold(chan);
 	ldk_queue_copy(&x[4]);
 	KUNIT_EXPECT_GT(test, x[4].cookie, x[3].cookie);
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[4]));
+	ldk_expect_status(&x[4], DMA_IN_PROGRESS);
 	dma_async_issue_pending(chan);
 	ldk_finish(&x[4]);
 }
@@ -759,8 +758,7 @@ static void synchronize_waits_for_running(struct kunit *test)
 
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs two CPUs");
-	w = kunit_kcalloc(test, 4, sizeof(*w), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, w);
+	w = ldk_alloc(test, 4 * sizeof(*w));
 	for (i = 0; i < 4; i++) {
 		w[i].x = &x[i];
 		x[i].hook = hook_waited_for;
@@ -1318,7 +1316,7 @@ static void count_late(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == 1));
 	ldk_round_trip(dut);
 	KUNIT_EXPECT_EQ(test, 0, x[0].calls);
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(&x[0]));
+	ldk_expect_status(&x[0], DMA_IN_PROGRESS);
 	ldk_step(chan, 1);
 	ldk_expect_copied(x, 2);
 }

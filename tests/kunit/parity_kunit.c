@@ -78,19 +78,11 @@ static void parity_compute(struct parity *par, unsigned int from,
 		}
 }
 
-static u8 *parity_alloc(struct ldk_dut *dut, size_t len)
-{
-	u8 *buf = kunit_kzalloc(dut->test, len, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(dut->test, buf);
-	return buf;
-}
-
 /* @n sources of @len bytes, the first of which the device may write as well. */
 static struct parity *parity_make(struct ldk_dut *dut, unsigned int n,
 				  size_t len, unsigned int align)
 {
-	struct parity *par = (void *)parity_alloc(dut, sizeof(*par));
+	struct parity *par = ldk_alloc(dut->test, sizeof(*par));
 	struct rnd_state rnd;
 	unsigned int i;
 
@@ -110,8 +102,8 @@ static struct parity *parity_make(struct ldk_dut *dut, unsigned int n,
 	par->coef[0] = 1;
 	if (n > 2)
 		par->coef[1] = 0;
-	par->p = parity_alloc(dut, len);
-	par->q = parity_alloc(dut, len);
+	par->p = ldk_alloc(dut->test, len);
+	par->q = ldk_alloc(dut->test, len);
 	parity_compute(par, 0, n, par->p, par->q);
 	return par;
 }

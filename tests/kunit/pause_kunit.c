@@ -59,17 +59,6 @@ static void loop_end(struct loop *l)
 	ldk_expect_moved(l->dut, l->dst, l->src);
 }
 
-/* Status and residue of a transaction at this moment. */
-static void expect_state(struct ldk_xfer *x, enum dma_status status,
-			 u32 residue)
-{
-	struct dma_tx_state state;
-
-	KUNIT_EXPECT_EQ(x->dut->test, (int)status,
-			(int)dmaengine_tx_status(x->chan, x->cookie, &state));
-	KUNIT_EXPECT_EQ(x->dut->test, residue, state.residue);
-}
-
 /* Rule: the operations are told as there are (dma_get_slave_caps()). */
 static void told(struct kunit *test)
 {
@@ -104,7 +93,7 @@ static void told_without(struct kunit *test)
 	KUNIT_EXPECT_GT(test, 0, dmaengine_resume(tx));
 	/* What is under way counts as a whole. */
 	x = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
-	expect_state(x, DMA_IN_PROGRESS, LEN);
+	ldk_expect_state(x, DMA_IN_PROGRESS, LEN);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(rx));
 	ldk_copy_ok(dut, tx, 100);
 }
@@ -121,7 +110,7 @@ static void residue_of_receiver(struct kunit *test)
 	int i;
 
 	loop_start(dut, &l, LEN, 1);
-	expect_state(l.r, DMA_IN_PROGRESS, LEN);
+	ldk_expect_state(l.r, DMA_IN_PROGRESS, LEN);
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		loop_send(&l, steps[i]);
 		KUNIT_EXPECT_TRUE_MSG(test, ldk_poll(ldk_residue(l.r) ==
@@ -130,7 +119,7 @@ static void residue_of_receiver(struct kunit *test)
 				      ldk_residue(l.r));
 	}
 	loop_end(&l);
-	expect_state(l.r, DMA_COMPLETE, 0);
+	ldk_expect_state(l.r, DMA_COMPLETE, 0);
 }
 
 /* Rule: as above, of a sender that fills the FIFO of a receiver that sleeps. */
@@ -147,11 +136,11 @@ static void residue_of_sender(struct kunit *test)
 	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
 	t = ldk_begin(dut, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_residue(t) == LEN));
-	expect_state(t, DMA_IN_PROGRESS, LEN);
+	ldk_expect_state(t, DMA_IN_PROGRESS, LEN);
 	r = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, len, DMA_DEV_TO_MEM));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(r));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(t));
-	expect_state(t, DMA_COMPLETE, 0);
+	ldk_expect_state(t, DMA_COMPLETE, 0);
 	ldk_expect_moved(dut, dst, src);
 }
 
@@ -220,19 +209,19 @@ static void paused_midway(struct kunit *test)
 	loop_send(&l, 300);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(l.r) == LEN - 300));
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(l.rx));
-	expect_state(l.r, DMA_PAUSED, LEN - 300);
+	ldk_expect_state(l.r, DMA_PAUSED, LEN - 300);
 
 	/* The peripheral goes on to collect. */
 	loop_send(&l, 200);
 	ldk_round_trip(dut);
-	expect_state(l.r, DMA_PAUSED, LEN - 300);
+	ldk_expect_state(l.r, DMA_PAUSED, LEN - 300);
 	ldk_expect_moved_part(dut, l.dst, l.src, 300);
 	dmaengine_tx_status(l.rx, l.r->cookie, &state);
 	KUNIT_EXPECT_EQ(test, 200, state.in_flight_bytes);
 
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(l.rx));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_residue(l.r) == LEN - 500));
-	expect_state(l.r, DMA_IN_PROGRESS, LEN - 500);
+	ldk_expect_state(l.r, DMA_IN_PROGRESS, LEN - 500);
 	loop_end(&l);
 }
 
@@ -254,14 +243,14 @@ static void paused_while_idle(struct kunit *test)
 			dma_async_issue_pending(chan);
 	}
 	ldk_round_trip(dut);
-	expect_state(&x[0], DMA_PAUSED, LEN);
-	expect_state(&x[1], DMA_IN_PROGRESS, LEN);
-	expect_state(&x[2], DMA_IN_PROGRESS, LEN);
+	ldk_expect_state(&x[0], DMA_PAUSED, LEN);
+	ldk_expect_state(&x[1], DMA_IN_PROGRESS, LEN);
+	ldk_expect_state(&x[2], DMA_IN_PROGRESS, LEN);
 	ldk_expect_unaffected(x, 3);
 
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
 	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[1]));
-	expect_state(&x[2], DMA_IN_PROGRESS, LEN);
+	ldk_expect_state(&x[2], DMA_IN_PROGRESS, LEN);
 	dma_async_issue_pending(chan);
 	ldk_expect_copied(x, 3);
 }
@@ -374,7 +363,7 @@ static void from_callback(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, err);
 	ldk_unhold(chan);
 	ldk_round_trip(dut);
-	expect_state(&x[1], DMA_PAUSED, LEN);
+	ldk_expect_state(&x[1], DMA_PAUSED, LEN);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
 	ldk_expect_copied(&x[1], 1);
 }
@@ -432,7 +421,7 @@ static void errors_remembered(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
 	}
 	for (i = 0; i < N; i++)
-		expect_state(&x[i], i % 2 ? DMA_ERROR : DMA_COMPLETE, 0);
+		ldk_expect_state(&x[i], i % 2 ? DMA_ERROR : DMA_COMPLETE, 0);
 }
 
 static struct kunit_case pause_cases[] = {

@@ -29,10 +29,9 @@ static u8 pattern_byte(u8 seed, u32 pos)
 /* What a buffer that begins @pos bytes into the pattern has to hold. */
 static u8 *pattern_at(struct ldk_dut *dut, u8 seed, u32 pos, size_t len)
 {
-	u8 *want = kunit_kmalloc(dut->test, len, GFP_KERNEL);
+	u8 *want = ldk_alloc(dut->test, len);
 	size_t i;
 
-	KUNIT_ASSERT_NOT_NULL(dut->test, want);
 	for (i = 0; i < len; i++)
 		want[i] = pattern_byte(seed, pos + i);
 	return want;

@@ -261,16 +261,8 @@ static struct dma_async_tx_descriptor *prep_long(struct ldk_dut *dut,
 						 struct dma_chan *chan,
 						 struct ldk_buf *dst)
 {
-	struct scatterlist *sgl, *sg;
-	unsigned int i;
+	struct scatterlist *sgl = ldk_parts(dut, dst, ENTRIES, 1);
 
-	sgl = kunit_kcalloc(dut->test, ENTRIES, sizeof(*sgl), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(dut->test, sgl);
-	sg_init_table(sgl, ENTRIES);
-	for_each_sg(sgl, sg, ENTRIES, i) {
-		sg_dma_address(sg) = dst->dma + i;
-		sg_dma_len(sg) = 1;
-	}
 	return chan->device->device_prep_dma_memset_sg(chan, sgl, ENTRIES, 0x5a,
 						       DMA_PREP_INTERRUPT);
 }

@@ -44,9 +44,7 @@ static void in_flight(struct kunit *test)
 	ldk_unhold(chan);
 	ldk_start_copy(&x[3]);
 	for (i = 0; i < 4; i++) {
-		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
-				(int)ldk_status(&x[i]));
-		KUNIT_EXPECT_EQ(test, LEN, ldk_residue(&x[i]));
+		ldk_expect_state(&x[i], DMA_IN_PROGRESS, LEN);
 	}
 	ldk_expect_unaffected(x, 4);
 	ldk_resume(dut, power->lost);
@@ -119,7 +117,7 @@ static void paused(struct kunit *test)
 	ldk_suspend(dut);
 	ldk_resume(dut, power->lost);
 	ldk_round_trip(dut);
-	KUNIT_EXPECT_EQ(test, (int)DMA_PAUSED, (int)ldk_status(&x[0]));
+	ldk_expect_status(&x[0], DMA_PAUSED);
 	ldk_expect_unaffected(x, 2);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
 	ldk_expect_copied(x, 2);
@@ -142,7 +140,7 @@ static void paused_asleep(struct kunit *test)
 	ldk_start_copy(y);
 	ldk_resume(dut, power->lost);
 	ldk_expect_copied(y, 1);
-	KUNIT_EXPECT_EQ(test, (int)DMA_PAUSED, (int)ldk_status(x));
+	ldk_expect_status(x, DMA_PAUSED);
 	ldk_expect_unaffected(x, 1);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
 	ldk_expect_copied(x, 1);
@@ -197,12 +195,11 @@ static void under_load(struct kunit *test)
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 3);
 	struct ldk_xfer *y = ldk_xfers(dut, copier, 3);
 	dma_addr_t sources[2] = { a->dma, b->dma };
-	u8 *want = kunit_kmalloc(test, LONG, GFP_KERNEL);
+	u8 *want = ldk_alloc(test, LONG);
 	struct dma_async_tx_descriptor *tx;
 	struct rnd_state rnd;
 	unsigned int i, j, round;
 
-	KUNIT_ASSERT_NOT_NULL(test, want);
 	prandom_seed_state(&rnd, dut->seed);
 	for (round = 0; round < 2 * ldk_rounds(); round++) {
 		ldk_buf_fill(dut, a);

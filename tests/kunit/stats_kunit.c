@@ -406,15 +406,13 @@ static void printed(struct kunit *test)
 		"channel_resets", "device_resets", "doorbells", "depth",
 		"depth_ns", "busy_ns",
 	};
-	struct seq_file *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct seq_file *s = ldk_alloc(test, sizeof(*s));
 	struct loopdma_stats stats;
 	char want[32], *at;
 	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->size = SZ_4K;
-	s->buf = kunit_kzalloc(test, s->size, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, s->buf);
+	s->buf = ldk_alloc(test, s->size);
 	KUNIT_ASSERT_EQ(test, NCOUNTERS, ARRAY_SIZE(names));
 	for (i = 0; i < NCOUNTERS; i++)
 		counters(&stats)[i] = i ? i : U64_MAX;

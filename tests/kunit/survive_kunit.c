@@ -175,23 +175,16 @@ static void stuck_in_part(struct kunit *test)
 	struct ldk_buf *dst = ldk_dst(dut, 8 * LEN);
 	struct ldk_xfer *x, *next;
 	struct dma_async_tx_descriptor *tx;
-	struct scatterlist sg[8];
 	struct dma_chan *chan;
-	unsigned int i;
 
 	dut->trouble = true;
 	ldk_set_ring_order(dut, 1);
 	chan = ldk_request(dut);
 	x = ldk_xfers(dut, chan, 1);
 	x->hook = hook_unhold;
-	sg_init_table(sg, 8);
-	for (i = 0; i < 8; i++) {
-		sg_dma_address(&sg[i]) = dst->dma + i * LEN;
-		sg_dma_len(&sg[i]) = LEN;
-	}
 	ldk_hold(chan);
-	tx = chan->device->device_prep_dma_memset_sg(chan, sg, 8, 0x11,
-						     DMA_PREP_INTERRUPT);
+	tx = chan->device->device_prep_dma_memset_sg(chan, ldk_parts(dut, dst, 8, LEN), 8,
+						     0x11, DMA_PREP_INTERRUPT);
 	ldk_start(x, tx);
 	next = ldk_copies_issued(dut, chan, 1, LEN);
 	ldk_step(chan, 3);
@@ -585,7 +578,7 @@ static void requested_during_reset(struct kunit *test)
 	chan = ldk_request(dut);
 	doorbells = ldk_doorbells(chan);
 	x = ldk_copies_issued(dut, chan, 1, LEN);
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(x));
+	ldk_expect_status(x, DMA_IN_PROGRESS);
 	/* The device, which is being reset, is left alone. */
 	KUNIT_EXPECT_EQ(test, doorbells, ldk_doorbells(chan));
 	ldk_unhalt(dut);

@@ -139,9 +139,8 @@ static void ldk_stats(struct ldk_dut *dut, u64 *rescued, u64 *recoveries)
 static struct ldk_dut *ldk_open(struct kunit *test, struct loopdma_dev *ld,
 				struct loopdma_fake *fake)
 {
-	struct ldk_dut *dut = kunit_kzalloc(test, sizeof(*dut), GFP_KERNEL);
+	struct ldk_dut *dut = ldk_alloc(test, sizeof(*dut));
 
-	KUNIT_ASSERT_NOT_NULL(test, dut);
 	dut->test = test;
 	dut->ld = ld;
 	dut->dev = ld->dev;
@@ -159,9 +158,8 @@ static struct loopdma_fake *ldk_make_fake(struct kunit *test,
 					  const struct loopdma_fake_config *cfg)
 {
 	static atomic_t made = ATOMIC_INIT(0);
-	char *name = kunit_kzalloc(test, LDK_NAME_LEN, GFP_KERNEL);
+	char *name = ldk_alloc(test, LDK_NAME_LEN);
 
-	KUNIT_ASSERT_NOT_NULL(test, name);
 	snprintf(name, LDK_NAME_LEN, "loopdma-fake%d", atomic_inc_return(&made));
 	return loopdma_fake_create(test, name, cfg);
 }
@@ -890,12 +888,9 @@ void ldk_break(struct dma_chan *chan)
 bool ldk_has_ring(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	bool has;
 
-	mutex_lock(&lc->setup);
-	has = lc->ring.desc;
-	mutex_unlock(&lc->setup);
-	return has;
+	guard(mutex)(&lc->setup);
+	return lc->ring.desc;
 }
 
 /**
@@ -1027,13 +1022,9 @@ u64 ldk_handled(struct dma_chan *chan)
 u64 ldk_rescued(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	unsigned long flags;
-	u64 val;
 
-	spin_lock_irqsave(&lc->lock, flags);
-	val = lc->stats.rescued;
-	spin_unlock_irqrestore(&lc->lock, flags);
-	return val;
+	guard(spinlock_irqsave)(&lc->lock);
+	return lc->stats.rescued;
 }
 
 /**
@@ -1045,13 +1036,9 @@ u64 ldk_rescued(struct dma_chan *chan)
 u64 ldk_recoveries(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	unsigned long flags;
-	u64 val;
 
-	spin_lock_irqsave(&lc->lock, flags);
-	val = lc->stats.recoveries;
-	spin_unlock_irqrestore(&lc->lock, flags);
-	return val;
+	guard(spinlock_irqsave)(&lc->lock);
+	return lc->stats.recoveries;
 }
 
 /**
@@ -1103,13 +1090,9 @@ void ldk_expect_repairs(struct ldk_dut *dut, struct dma_chan *chan,
 bool ldk_recovering(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	unsigned long flags;
-	bool val;
 
-	spin_lock_irqsave(&lc->lock, flags);
-	val = lc->state == LOOPDMA_CHAN_RECOVERING;
-	spin_unlock_irqrestore(&lc->lock, flags);
-	return val;
+	guard(spinlock_irqsave)(&lc->lock);
+	return lc->state == LOOPDMA_CHAN_RECOVERING;
 }
 
 /**
@@ -1211,13 +1194,9 @@ unsigned int ldk_pool_size(struct dma_chan *chan)
 unsigned int ldk_pool_used(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	unsigned long flags;
-	u32 val;
 
-	spin_lock_irqsave(&lc->lock, flags);
-	val = lc->pool_used;
-	spin_unlock_irqrestore(&lc->lock, flags);
-	return val;
+	guard(spinlock_irqsave)(&lc->lock);
+	return lc->pool_used;
 }
 
 /**
@@ -1229,13 +1208,9 @@ unsigned int ldk_pool_used(struct dma_chan *chan)
 bool ldk_heap_used(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	unsigned long flags;
-	bool val;
 
-	spin_lock_irqsave(&lc->lock, flags);
-	val = !list_empty(&lc->heap);
-	spin_unlock_irqrestore(&lc->lock, flags);
-	return val;
+	guard(spinlock_irqsave)(&lc->lock);
+	return !list_empty(&lc->heap);
 }
 
 /* Spelled out, as MODULE_IMPORT_NS() wants a token up to 6.12, then a string. */

@@ -235,6 +235,9 @@ bool ldk_heap_used(struct dma_chan *chan);
 
 /* --- Memory -------------------------------------------------------------------- */
 
+void *ldk_alloc(struct kunit *test, size_t size);
+struct scatterlist *ldk_parts(struct ldk_dut *dut, struct ldk_buf *buf,
+			      unsigned int n, size_t len);
 struct ldk_buf *ldk_buf_at(struct ldk_dut *dut, size_t len, size_t offset,
 			   enum dma_data_direction dir);
 dma_addr_t ldk_bad_addr(struct ldk_dut *dut);
@@ -304,6 +307,8 @@ void ldk_round_trip(struct ldk_dut *dut);
 void ldk_loop_ok(struct ldk_dut *dut);
 enum dma_status ldk_status(struct ldk_xfer *x);
 u32 ldk_residue(struct ldk_xfer *x);
+void ldk_expect_status(struct ldk_xfer *x, enum dma_status status);
+void ldk_expect_state(struct ldk_xfer *x, enum dma_status status, u32 residue);
 
 /**
  * ldk_poll() - wait for a state of the device that no event tells

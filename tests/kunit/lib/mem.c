@@ -19,6 +19,21 @@
 /* Of a pattern that is generated piecewise; prandom works in words. */
 #define LDK_CHUNK	64
 
+/**
+ * ldk_alloc() - memory that no device knows
+ * @test: case; the memory goes with it
+ * @size: bytes
+ *
+ * Return: zeroed memory; the case is aborted if there is none.
+ */
+void *ldk_alloc(struct kunit *test, size_t size)
+{
+	void *p = kunit_kzalloc(test, size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
 static void ldk_free_coherent(void *data)
 {
 	struct ldk_buf *buf = data;
@@ -108,8 +123,7 @@ static void ldk_buf_alloc(struct ldk_dut *dut, struct ldk_buf *buf)
 	struct kunit *test = dut->test;
 
 	if (buf->size <= LDK_KMALLOC_MAX) {
-		buf->base = kunit_kmalloc(test, buf->size, GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, buf->base);
+		buf->base = ldk_alloc(test, buf->size);
 		return;
 	}
 	buf->base = dma_alloc_coherent(buf->dev, buf->size, &buf->coherent,
@@ -159,8 +173,7 @@ struct ldk_buf *ldk_buf_at(struct ldk_dut *dut, size_t len, size_t offset,
 	struct kunit *test = dut->test;
 	struct ldk_buf *buf;
 
-	buf = kunit_kzalloc(test, sizeof(*buf), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, buf);
+	buf = ldk_alloc(test, sizeof(*buf));
 	buf->size = 2 * PAGE_SIZE + offset + len + LDK_GUARD;
 	buf->len = len;
 	buf->dir = dir;
@@ -236,8 +249,7 @@ dma_addr_t ldk_bad_addr(struct ldk_dut *dut)
 	if (!ldk_live(dut))
 		return dma_get_mask(dut->dev) & PAGE_MASK;
 
-	buf = kunit_kzalloc(test, sizeof(*buf), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, buf);
+	buf = ldk_alloc(test, sizeof(*buf));
 	buf->dev = dut->dev;
 	buf->len = PAGE_SIZE;
 	buf->dir = DMA_BIDIRECTIONAL;
@@ -273,6 +285,29 @@ struct ldk_buf *ldk_src(struct ldk_dut *dut, size_t len)
 struct ldk_buf *ldk_dst(struct ldk_dut *dut, size_t len)
 {
 	return ldk_buf_at(dut, len, 0, DMA_FROM_DEVICE);
+}
+
+/**
+ * ldk_parts() - a list of parts of memory, one behind the other
+ * @dut: device; the list goes with the case
+ * @buf: memory, which may be longer
+ * @n: how many
+ * @len: of each
+ *
+ * Return: the list, mapped.
+ */
+struct scatterlist *ldk_parts(struct ldk_dut *dut, struct ldk_buf *buf,
+			      unsigned int n, size_t len)
+{
+	struct scatterlist *sgl = ldk_alloc(dut->test, n * sizeof(*sgl)), *sg;
+	unsigned int i;
+
+	sg_init_table(sgl, n);
+	for_each_sg(sgl, sg, n, i) {
+		sg_dma_address(sg) = buf->dma + i * len;
+		sg_dma_len(sg) = len;
+	}
+	return sgl;
 }
 
 /**

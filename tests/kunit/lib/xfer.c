@@ -66,8 +66,7 @@ struct ldk_xfer *ldk_xfers(struct ldk_dut *dut, struct dma_chan *chan,
 	struct ldk_xfer *x;
 	unsigned int i;
 
-	x = kunit_kcalloc(dut->test, n, sizeof(*x), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(dut->test, x);
+	x = ldk_alloc(dut->test, n * sizeof(*x));
 	for (i = 0; i < n; i++)
 		ldk_xfer_init(&x[i], dut, chan);
 	return x;
@@ -467,6 +466,31 @@ void ldk_loop_ok(struct ldk_dut *dut)
 enum dma_status ldk_status(struct ldk_xfer *x)
 {
 	return dmaengine_tx_status(x->chan, x->cookie, NULL);
+}
+
+/**
+ * ldk_expect_status() - a transaction must have this status now
+ * @x: transaction, submitted
+ * @status: the status
+ */
+void ldk_expect_status(struct ldk_xfer *x, enum dma_status status)
+{
+	KUNIT_EXPECT_EQ(x->dut->test, (int)status, (int)ldk_status(x));
+}
+
+/**
+ * ldk_expect_state() - a transaction must have this status and residue now
+ * @x: transaction, submitted
+ * @status: the status
+ * @residue: bytes not moved
+ */
+void ldk_expect_state(struct ldk_xfer *x, enum dma_status status, u32 residue)
+{
+	struct dma_tx_state state;
+
+	KUNIT_EXPECT_EQ(x->dut->test, (int)status,
+			(int)dmaengine_tx_status(x->chan, x->cookie, &state));
+	KUNIT_EXPECT_EQ(x->dut->test, residue, state.residue);
 }
 
 /**
