@@ -14,7 +14,6 @@
 
 #define SG_GAP		64
 #define SG_GAP_BYTE	0xa5
-#define SG_POISON_BYTE	0xdb
 
 /**
  * struct sg_mem - a scatterlist, its memory, and guards around each entry
@@ -51,9 +50,8 @@ static void sg_mem_unmap(void *data)
 
 static void *sg_dup(struct kunit *test, const void *from, size_t len)
 {
-	void *to = kunit_kmalloc(test, len, GFP_KERNEL);
+	void *to = ldk_alloc(test, len);
 
-	KUNIT_ASSERT_NOT_NULL(test, to);
 	return memcpy(to, from, len);
 }
 
@@ -67,11 +65,10 @@ static void sg_mem_free_table(void *data)
 /* All entries in a row, as the peripheral sees them. */
 static u8 *sg_mem_flatten(struct sg_mem *mem)
 {
-	u8 *flat = kunit_kmalloc(mem->dut->test, mem->total, GFP_KERNEL);
+	u8 *flat = ldk_alloc(mem->dut->test, mem->total);
 	unsigned int i;
 	u8 *p = flat;
 
-	KUNIT_ASSERT_NOT_NULL(mem->dut->test, flat);
 	dma_sync_sgtable_for_cpu(mem->dut->dev, &mem->sgt, mem->dir);
 	for (i = 0; i < mem->n; i++) {
 		memcpy(p, mem->base + mem->at[i], mem->len[i]);
@@ -94,7 +91,7 @@ static void sg_mem_fill(struct sg_mem *mem)
 			prandom_bytes_state(&rnd, mem->base + mem->at[i],
 					    mem->len[i]);
 		else
-			memset(mem->base + mem->at[i], SG_POISON_BYTE,
+			memset(mem->base + mem->at[i], LDK_POISON_BYTE,
 			       mem->len[i]);
 	}
 }
@@ -109,15 +106,12 @@ static struct sg_mem *sg_mem_apart(struct ldk_dut *dut, const u32 *len,
 	struct sg_mem *mem;
 	unsigned int i;
 
-	mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, mem);
+	mem = ldk_alloc(test, sizeof(*mem));
 	mem->dut = dut;
 	mem->dir = dir;
 	mem->n = n;
-	mem->at = kunit_kcalloc(test, n, sizeof(*mem->at), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, mem->at);
-	mem->len = kunit_kcalloc(test, n, sizeof(*mem->len), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, mem->len);
+	mem->at = ldk_alloc(test, n * sizeof(*mem->at));
+	mem->len = ldk_alloc(test, n * sizeof(*mem->len));
 
 	mem->size = gap;
 	for (i = 0; i < n; i++) {
@@ -126,8 +120,7 @@ static struct sg_mem *sg_mem_apart(struct ldk_dut *dut, const u32 *len,
 		mem->total += len[i];
 		mem->size += ALIGN(len[i], SG_GAP) + gap;
 	}
-	mem->base = kunit_kmalloc(test, mem->size, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, mem->base);
+	mem->base = ldk_alloc(test, mem->size);
 	sg_mem_fill(mem);
 
 	KUNIT_ASSERT_EQ(test, 0, sg_alloc_table(&mem->sgt, n, GFP_KERNEL));
@@ -152,10 +145,9 @@ static struct sg_mem *sg_mem_alloc(struct ldk_dut *dut, const u32 *len,
 static struct sg_mem *sg_mem_even(struct ldk_dut *dut, u32 len, unsigned int n,
 				  enum dma_data_direction dir)
 {
-	u32 *lens = kunit_kcalloc(dut->test, n, sizeof(*lens), GFP_KERNEL);
+	u32 *lens = ldk_alloc(dut->test, n * sizeof(*lens));
 	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(dut->test, lens);
 	for (i = 0; i < n; i++)
 		lens[i] = len;
 	return sg_mem_alloc(dut, lens, n, dir);
@@ -218,7 +210,7 @@ static void sg_mem_expect_untouched(struct sg_mem *mem)
 	u8 *got = sg_mem_flatten(mem);
 
 	KUNIT_EXPECT_NULL(mem->dut->test,
-			  memchr_inv(got, SG_POISON_BYTE, mem->total));
+			  memchr_inv(got, LDK_POISON_BYTE, mem->total));
 	sg_mem_expect_gaps(mem);
 	kunit_kfree(mem->dut->test, got);
 }
@@ -232,43 +224,73 @@ static struct dma_async_tx_descriptor *sg_prep(struct dma_chan *chan,
 				       DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
 }
 
-static void sg_submit(struct ldk_xfer *x, struct sg_mem *mem)
-{
-	struct dma_async_tx_descriptor *tx = sg_prep(x->chan, mem);
-
-	ldk_queue(x, tx);
-}
-
-/* Submits, issues; the caller waits. */
-static struct ldk_xfer *sg_start(struct ldk_dut *dut, struct dma_chan *chan,
-				 struct sg_mem *mem)
-{
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
-
-	ldk_start(x, sg_prep(chan, mem));
-	return x;
-}
-
 /* From one list to another through the pair, checked. */
 static void sg_loop(struct ldk_dut *dut, struct dma_chan *tx,
 		    struct dma_chan *rx, struct sg_mem *from, struct sg_mem *to)
 {
-	struct ldk_xfer *r = sg_start(dut, rx, to), *t = sg_start(dut, tx, from);
+	struct ldk_xfer *r = ldk_begin(dut, sg_prep(rx, to));
 
-	ldk_finish(t);
+	ldk_do(dut, sg_prep(tx, from));
 	ldk_finish(r);
 	sg_mem_expect_same(to, from);
+}
+
+/**
+ * struct loop - a list that is sent, and one that it is received into
+ * @dut: device
+ * @tx: sender
+ * @rx: receiver
+ * @from: what is sent
+ * @to: where it is received
+ * @t: transmission, or NULL
+ * @r: reception, or NULL
+ */
+struct loop {
+	struct ldk_dut *dut;
+	struct dma_chan *tx;
+	struct dma_chan *rx;
+	struct sg_mem *from;
+	struct sg_mem *to;
+	struct ldk_xfer *t;
+	struct ldk_xfer *r;
+};
+
+/* A pair of channels, and lists of entries of the same length. */
+static struct loop loop_open(struct ldk_dut *dut, u32 tx_len, unsigned int tx_n,
+			     u32 rx_len, unsigned int rx_n)
+{
+	struct loop l = { .dut = dut };
+
+	ldk_request_pair(dut, &l.tx, &l.rx);
+	l.from = sg_mem_even(dut, tx_len, tx_n, DMA_TO_DEVICE);
+	l.to = sg_mem_even(dut, rx_len, rx_n, DMA_FROM_DEVICE);
+	return l;
+}
+
+static void loop_send(struct loop *l)
+{
+	l->t = ldk_begin(l->dut, sg_prep(l->tx, l->from));
+}
+
+static void loop_receive(struct loop *l)
+{
+	l->r = ldk_begin(l->dut, sg_prep(l->rx, l->to));
+}
+
+/* Both were begun. */
+static void loop_end(struct loop *l)
+{
+	ldk_finish(l->t);
+	ldk_finish(l->r);
+	sg_mem_expect_same(l->to, l->from);
 }
 
 static void sg_loop_even(struct kunit *test, u32 tx_len, unsigned int tx_n,
 			 u32 rx_len, unsigned int rx_n)
 {
-	struct ldk_dut *dut = test->priv;
-	struct dma_chan *tx, *rx;
+	struct loop l = loop_open(test->priv, tx_len, tx_n, rx_len, rx_n);
 
-	ldk_request_pair(dut, &tx, &rx);
-	sg_loop(dut, tx, rx, sg_mem_even(dut, tx_len, tx_n, DMA_TO_DEVICE),
-		sg_mem_even(dut, rx_len, rx_n, DMA_FROM_DEVICE));
+	sg_loop(l.dut, l.tx, l.rx, l.from, l.to);
 }
 
 /* Rule: a single buffer is a list of one entry (provider.rst, DMA_SLAVE). */
@@ -283,21 +305,17 @@ static void one_entry(struct kunit *test)
  */
 static void counts_bytes_of_both(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct dma_chan_percpu tx_before, rx_before, now;
-	struct dma_chan *tx, *rx;
+	struct loop l = loop_open(test->priv, 700, 3, 300, 7);
+	struct dma_chan_percpu tx_before = ldk_counts(l.tx), now;
+	struct dma_chan_percpu rx_before = ldk_counts(l.rx);
 
-	ldk_request_pair(dut, &tx, &rx);
-	tx_before = ldk_counts(tx);
-	rx_before = ldk_counts(rx);
-	sg_loop(dut, tx, rx, sg_mem_even(dut, 700, 3, DMA_TO_DEVICE),
-		sg_mem_even(dut, 300, 7, DMA_FROM_DEVICE));
+	sg_loop(l.dut, l.tx, l.rx, l.from, l.to);
 
-	now = ldk_counts(tx);
+	now = ldk_counts(l.tx);
 	KUNIT_EXPECT_EQ(test, 2100,
 			now.bytes_transferred - tx_before.bytes_transferred);
 	KUNIT_EXPECT_EQ(test, tx_before.memcpy_count, now.memcpy_count);
-	now = ldk_counts(rx);
+	now = ldk_counts(l.rx);
 	KUNIT_EXPECT_EQ(test, 2100,
 			now.bytes_transferred - rx_before.bytes_transferred);
 	KUNIT_EXPECT_EQ(test, rx_before.memcpy_count, now.memcpy_count);
@@ -590,74 +608,46 @@ static void refuses_unaligned(struct kunit *test)
  */
 static void config_is_for_later(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct sg_mem *from = sg_mem_even(dut, 61, 5, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, 305, 1, DMA_FROM_DEVICE);
-	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct loop l = loop_open(test->priv, 61, 5, 305, 1);
 
-	ldk_request_pair(dut, &tx, &rx);
-	ldk_hold(tx);
-	t = sg_start(dut, tx, from);
-	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_4_BYTES, 16);
-	KUNIT_EXPECT_NULL(test, sg_prep(tx, from));
-	r = sg_start(dut, rx, to);
-	ldk_unhold(tx);
-	ldk_finish(t);
-	ldk_finish(r);
-	sg_mem_expect_same(to, from);
+	ldk_hold(l.tx);
+	loop_send(&l);
+	ldk_config(l.dut, l.tx, DMA_SLAVE_BUSWIDTH_4_BYTES, 16);
+	KUNIT_EXPECT_NULL(test, sg_prep(l.tx, l.from));
+	loop_receive(&l);
+	ldk_unhold(l.tx);
+	loop_end(&l);
 }
 
 /* Rule: as above, of what is prepared but not yet submitted. */
 static void config_spares_prepared(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct sg_mem *from = sg_mem_even(dut, 61, 5, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, 305, 1, DMA_FROM_DEVICE);
-	struct dma_async_tx_descriptor *tx_t, *tx_r;
-	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct loop l = loop_open(test->priv, 61, 5, 305, 1);
+	struct dma_async_tx_descriptor *t = sg_prep(l.tx, l.from), *r = sg_prep(l.rx, l.to);
 
-	ldk_request_pair(dut, &tx, &rx);
-	t = ldk_xfers(dut, tx, 1);
-	r = ldk_xfers(dut, rx, 1);
-	tx_t = sg_prep(tx, from);
-	tx_r = sg_prep(rx, to);
-	KUNIT_ASSERT_NOT_NULL(test, tx_t);
-	KUNIT_ASSERT_NOT_NULL(test, tx_r);
-	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_4_BYTES, 16);
-	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_4_BYTES, 16);
-	ldk_queue(t, tx_t);
-	ldk_queue(r, tx_r);
-	dma_async_issue_pending(tx);
-	dma_async_issue_pending(rx);
-	ldk_finish(t);
-	ldk_finish(r);
-	sg_mem_expect_same(to, from);
+	ldk_config(l.dut, l.tx, DMA_SLAVE_BUSWIDTH_4_BYTES, 16);
+	ldk_config(l.dut, l.rx, DMA_SLAVE_BUSWIDTH_4_BYTES, 16);
+	l.t = ldk_begin(l.dut, t);
+	l.r = ldk_begin(l.dut, r);
+	loop_end(&l);
 }
 
 /* Rule: the list is the client's again when prep returns. */
 static void list_is_copied(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct sg_mem *from = sg_mem_even(dut, 128, 30, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, 3840, 1, DMA_FROM_DEVICE);
-	struct scatterlist *copy;
-	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct loop l = loop_open(test->priv, 128, 30, 3840, 1);
+	struct scatterlist *sgl = l.from->sgt.sgl;
+	struct scatterlist *copy = sg_dup(test, sgl, 30 * sizeof(*copy));
 
-	ldk_request_pair(dut, &tx, &rx);
-	copy = sg_dup(test, from->sgt.sgl, 30 * sizeof(*copy));
-	t = ldk_xfers(dut, tx, 1);
-	sg_submit(t, from);
-	memset(from->sgt.sgl, 0, 30 * sizeof(*copy));
-	dma_async_issue_pending(tx);
-	r = sg_start(dut, rx, to);
-	KUNIT_EXPECT_TRUE(test, ldk_wait(t));
-	KUNIT_EXPECT_TRUE(test, ldk_wait(r));
-	memcpy(from->sgt.sgl, copy, 30 * sizeof(*copy));
-	ldk_expect_ok(t);
-	sg_mem_expect_same(to, from);
+	l.t = ldk_xfers(l.dut, l.tx, 1);
+	ldk_queue(l.t, sg_prep(l.tx, l.from));
+	memset(sgl, 0, 30 * sizeof(*copy));
+	dma_async_issue_pending(l.tx);
+	loop_receive(&l);
+	KUNIT_EXPECT_TRUE(test, ldk_wait(l.t));
+	KUNIT_EXPECT_TRUE(test, ldk_wait(l.r));
+	memcpy(sgl, copy, 30 * sizeof(*copy));
+	loop_end(&l);
 }
 
 /*
@@ -667,88 +657,65 @@ static void list_is_copied(struct kunit *test)
  */
 static void residue_steps(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct sg_mem *from = sg_mem_even(dut, 256, 4, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, 1024, 2, DMA_FROM_DEVICE);
-	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
-	u32 before, i;
+	struct loop l = loop_open(test->priv, 256, 4, 1024, 2);
+	struct ldk_xfer *t = ldk_xfers(l.dut, l.tx, 2);
+	u32 before = ldk_descriptors(l.tx), i;
 
-	ldk_request_pair(dut, &tx, &rx);
-	before = ldk_descriptors(tx);
-	t = ldk_xfers(dut, tx, 2);
-	ldk_hold(tx);
-	sg_submit(&t[0], from);
-	sg_submit(&t[1], from);
+	ldk_hold(l.tx);
+	ldk_queue(&t[0], sg_prep(l.tx, l.from));
+	ldk_queue(&t[1], sg_prep(l.tx, l.from));
 	KUNIT_EXPECT_EQ(test, 1024, ldk_residue(&t[0]));
-	dma_async_issue_pending(tx);
-	r = sg_start(dut, rx, to);
+	dma_async_issue_pending(l.tx);
+	loop_receive(&l);
 	for (i = 1; i <= 4; i++) {
 		/* The device counts before it writes the status. */
 		KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_residue(&t[0]) ==
 						 1024 - (i - 1) * 256));
-		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
-				(int)ldk_status(&t[0]));
+		ldk_expect_status(&t[0], DMA_IN_PROGRESS);
 		KUNIT_EXPECT_EQ(test, 1024, ldk_residue(&t[1]));
-		ldk_step(tx, 1);
+		ldk_step(l.tx, 1);
 		KUNIT_ASSERT_TRUE(test,
-				  ldk_poll(ldk_descriptors(tx) - before == i));
+				  ldk_poll(ldk_descriptors(l.tx) - before == i));
 	}
 	ldk_finish(&t[0]);
 	KUNIT_EXPECT_EQ(test, 0, ldk_residue(&t[0]));
 	KUNIT_EXPECT_EQ(test, 1024, ldk_residue(&t[1]));
-	ldk_unhold(tx);
+	ldk_unhold(l.tx);
 	ldk_finish(&t[1]);
-	ldk_finish(r);
+	ldk_finish(l.r);
 }
 
 /* Rule: a receiver waits for data, and loses none of it (hardware.rst). */
 static void receive_first(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct sg_mem *from = sg_mem_even(dut, 5000, 2, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, 2500, 4, DMA_FROM_DEVICE);
-	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
-	u32 before;
+	struct loop l = loop_open(test->priv, 5000, 2, 2500, 4);
+	u32 before = ldk_bytes(l.rx);
 
-	ldk_request_pair(dut, &tx, &rx);
-	before = ldk_bytes(rx);
-	r = sg_start(dut, rx, to);
-	ldk_round_trip(dut);
-	KUNIT_EXPECT_EQ(test, before, ldk_bytes(rx));
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(r));
-	KUNIT_EXPECT_EQ(test, to->total, ldk_residue(r));
-	sg_mem_expect_untouched(to);
+	loop_receive(&l);
+	ldk_round_trip(l.dut);
+	KUNIT_EXPECT_EQ(test, before, ldk_bytes(l.rx));
+	ldk_expect_state(l.r, DMA_IN_PROGRESS, l.to->total);
+	sg_mem_expect_untouched(l.to);
 
-	t = sg_start(dut, tx, from);
-	ldk_finish(t);
-	ldk_finish(r);
-	sg_mem_expect_same(to, from);
+	loop_send(&l);
+	loop_end(&l);
 }
 
 /* Rule: a sender waits while the FIFO is full, and loses none of it. */
 static void transmit_first(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	u32 depth = ldk_fifo_depth(dut), before;
-	struct sg_mem *from = sg_mem_even(dut, depth, 3, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, 3 * depth, 1, DMA_FROM_DEVICE);
-	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	u32 depth = ldk_fifo_depth(test->priv);
+	struct loop l = loop_open(test->priv, depth, 3, 3 * depth, 1);
+	u32 before = ldk_bytes(l.tx);
 
-	ldk_request_pair(dut, &tx, &rx);
-	before = ldk_bytes(tx);
-	t = sg_start(dut, tx, from);
-	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_bytes(tx) - before == depth));
-	ldk_round_trip(dut);
-	KUNIT_EXPECT_EQ(test, depth, ldk_bytes(tx) - before);
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(t));
+	loop_send(&l);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_bytes(l.tx) - before == depth));
+	ldk_round_trip(l.dut);
+	KUNIT_EXPECT_EQ(test, depth, ldk_bytes(l.tx) - before);
+	ldk_expect_status(l.t, DMA_IN_PROGRESS);
 
-	r = sg_start(dut, rx, to);
-	ldk_finish(t);
-	ldk_finish(r);
-	sg_mem_expect_same(to, from);
+	loop_receive(&l);
+	loop_end(&l);
 }
 
 /* Rule: one transfer may feed several, and several one (hardware.rst). */
@@ -764,22 +731,21 @@ static void sizes_need_not_match(struct kunit *test)
 
 	ldk_request_pair(dut, &tx, &rx);
 	want = sg_mem_flatten(from);
-	t = sg_start(dut, tx, from);
+	t = ldk_begin(dut, sg_prep(tx, from));
 	for (i = 0; i < 3; i++) {
-		r = sg_start(dut, rx, to);
-		ldk_finish(r);
+		ldk_do(dut, sg_prep(rx, to));
 		got = sg_mem_flatten(to);
 		KUNIT_EXPECT_EQ(test, 0, memcmp(want + i * 1000, got, 1000));
 	}
 	ldk_finish(t);
 
 	to = sg_mem_even(dut, 3000, 1, DMA_FROM_DEVICE);
-	r = sg_start(dut, rx, to);
+	r = ldk_begin(dut, sg_prep(rx, to));
 	from = sg_mem_even(dut, 1000, 1, DMA_TO_DEVICE);
 	want = sg_mem_flatten(from);
 	for (i = 0; i < 3; i++) {
-		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)ldk_status(r));
-		ldk_finish(sg_start(dut, tx, from));
+		ldk_expect_status(r, DMA_IN_PROGRESS);
+		ldk_do(dut, sg_prep(tx, from));
 	}
 	ldk_finish(r);
 	got = sg_mem_flatten(to);
@@ -869,10 +835,10 @@ static void full_duplex(struct kunit *test)
 	ldk_hold(b);
 	t[0] = ldk_xfers(dut, a, 2);
 	t[1] = ldk_xfers(dut, b, 2);
-	sg_submit(&t[0][0], from[0]);
-	sg_submit(&t[1][0], to[0]);
-	sg_submit(&t[1][1], from[1]);
-	sg_submit(&t[0][1], to[1]);
+	ldk_queue(&t[0][0], sg_prep(a, from[0]));
+	ldk_queue(&t[1][0], sg_prep(b, to[0]));
+	ldk_queue(&t[1][1], sg_prep(b, from[1]));
+	ldk_queue(&t[0][1], sg_prep(a, to[1]));
 	dma_async_issue_pending(a);
 	dma_async_issue_pending(b);
 	ldk_unhold(a);
@@ -887,55 +853,35 @@ static void full_duplex(struct kunit *test)
 /* Rule: pairs have nothing to do with each other (hardware.rst). */
 static void pairs_do_not_mix(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct sg_mem *from[2], *to[2];
-	struct dma_chan *tx[2], *rx[2];
-	struct ldk_xfer *t[2], *r[2];
+	struct loop l[2];
 	int i;
 
+	for (i = 0; i < 2; i++)
+		l[i] = loop_open(test->priv, 800, 25, 500, 40);
 	for (i = 0; i < 2; i++) {
-		ldk_request_pair(dut, &tx[i], &rx[i]);
-		from[i] = sg_mem_even(dut, 800, 25, DMA_TO_DEVICE);
-		to[i] = sg_mem_even(dut, 500, 40, DMA_FROM_DEVICE);
+		loop_send(&l[i]);
+		loop_receive(&l[i]);
 	}
-	for (i = 0; i < 2; i++) {
-		t[i] = sg_start(dut, tx[i], from[i]);
-		r[i] = sg_start(dut, rx[i], to[i]);
-	}
-	for (i = 0; i < 2; i++) {
-		ldk_finish(t[i]);
-		ldk_finish(r[i]);
-		sg_mem_expect_same(to[i], from[i]);
-	}
+	for (i = 0; i < 2; i++)
+		loop_end(&l[i]);
 }
 
 /* Rule: a channel does copies and slave transfers in the order submitted. */
 static void between_copies(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct sg_mem *from = sg_mem_even(dut, 100, 3, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, 300, 1, DMA_FROM_DEVICE);
-	struct ldk_buf *src = ldk_src(dut, 512), *dst[2];
-	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct loop l = loop_open(test->priv, 100, 3, 300, 1);
+	struct ldk_xfer *copy = ldk_copies(l.dut, l.tx, 2, 512);
 
-	ldk_request_pair(dut, &tx, &rx);
-	t = ldk_xfers(dut, tx, 3);
-	dst[0] = ldk_dst(dut, 512);
-	dst[1] = ldk_dst(dut, 512);
-	ldk_submit_copy(&t[0], dst[0], src);
-	sg_submit(&t[1], from);
-	ldk_submit_copy(&t[2], dst[1], src);
-	r = sg_start(dut, rx, to);
-	dma_async_issue_pending(tx);
-	ldk_finish(&t[2]);
-	ldk_finish(r);
-	KUNIT_EXPECT_EQ(test, 1, t[0].calls);
-	KUNIT_EXPECT_LT(test, t[0].stamp, t[1].stamp);
-	KUNIT_EXPECT_LT(test, t[1].stamp, t[2].stamp);
-	ldk_expect_moved(dut, dst[0], src);
-	ldk_expect_moved(dut, dst[1], src);
-	sg_mem_expect_same(to, from);
+	l.t = ldk_xfers(l.dut, l.tx, 1);
+	ldk_queue_copy(&copy[0]);
+	ldk_queue(l.t, sg_prep(l.tx, l.from));
+	ldk_queue_copy(&copy[1]);
+	loop_receive(&l);
+	dma_async_issue_pending(l.tx);
+	ldk_expect_copied(copy, 2);
+	loop_end(&l);
+	KUNIT_EXPECT_LT(test, copy[0].stamp, l.t->stamp);
+	KUNIT_EXPECT_LT(test, l.t->stamp, copy[1].stamp);
 }
 
 /*
@@ -945,30 +891,25 @@ static void between_copies(struct kunit *test)
  */
 static void error_mid_list(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct sg_mem *from = sg_mem_even(dut, 100, 5, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, 730, 1, DMA_FROM_DEVICE);
-	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct loop l = loop_open(test->priv, 100, 5, 730, 1);
+	struct ldk_xfer *t = ldk_xfers(l.dut, l.tx, 2);
 	u8 *got, *want;
 
-	ldk_request_pair(dut, &tx, &rx);
-	t = ldk_xfers(dut, tx, 2);
-	ldk_fail(tx, 3, DMA_TRANS_READ_FAILED, 30);
-	sg_submit(&t[0], from);
-	sg_submit(&t[1], from);
-	r = sg_start(dut, rx, to);
-	dma_async_issue_pending(tx);
+	ldk_fail(l.tx, 3, DMA_TRANS_READ_FAILED, 30);
+	ldk_queue(&t[0], sg_prep(l.tx, l.from));
+	ldk_queue(&t[1], sg_prep(l.tx, l.from));
+	loop_receive(&l);
+	dma_async_issue_pending(l.tx);
 	ldk_finish_failed(&t[0], DMA_TRANS_READ_FAILED, 270);
 	ldk_finish(&t[1]);
-	ldk_finish(r);
+	ldk_finish(l.r);
 
-	want = sg_mem_flatten(from);
-	got = sg_mem_flatten(to);
+	want = sg_mem_flatten(l.from);
+	got = sg_mem_flatten(l.to);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(want, got, 230));
 	KUNIT_EXPECT_EQ(test, 0, memcmp(want, got + 230, 500));
-	sg_mem_expect_gaps(to);
-	sg_mem_expect_intact(from);
+	sg_mem_expect_gaps(l.to);
+	sg_mem_expect_intact(l.from);
 }
 
 /*
@@ -977,66 +918,51 @@ static void error_mid_list(struct kunit *test)
  */
 static void terminate_waiting_receiver(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct sg_mem *from = sg_mem_even(dut, 700, 2, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, 500, 2, DMA_FROM_DEVICE);
-	struct sg_mem *to2 = sg_mem_even(dut, 1400, 1, DMA_FROM_DEVICE);
-	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t, *r;
+	struct loop l = loop_open(test->priv, 700, 2, 500, 2);
+	struct sg_mem *to = sg_mem_even(l.dut, 1400, 1, DMA_FROM_DEVICE);
 
-	ldk_request_pair(dut, &tx, &rx);
-	r = sg_start(dut, rx, to);
-	ldk_round_trip(dut);
-	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(rx));
-	KUNIT_EXPECT_EQ(test, 0, r->calls);
+	loop_receive(&l);
+	ldk_round_trip(l.dut);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(l.rx));
+	KUNIT_EXPECT_EQ(test, 0, l.r->calls);
 
-	t = sg_start(dut, tx, from);
-	ldk_finish(t);
-	sg_mem_expect_untouched(to);
-	ldk_finish(sg_start(dut, rx, to2));
-	sg_mem_expect_same(to2, from);
-	KUNIT_EXPECT_EQ(test, 0, r->calls);
+	ldk_do(l.dut, sg_prep(l.tx, l.from));
+	sg_mem_expect_untouched(l.to);
+	ldk_do(l.dut, sg_prep(l.rx, to));
+	sg_mem_expect_same(to, l.from);
+	KUNIT_EXPECT_EQ(test, 0, l.r->calls);
 }
 
 /* Rule: as above, for a sender that waits for room. */
 static void terminate_waiting_sender(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	u32 depth = ldk_fifo_depth(dut), before;
-	struct sg_mem *from = sg_mem_even(dut, 2 * depth, 1, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, depth, 1, DMA_FROM_DEVICE);
-	struct dma_chan *tx, *rx;
-	struct ldk_xfer *t;
+	u32 depth = ldk_fifo_depth(test->priv);
+	struct loop l = loop_open(test->priv, 2 * depth, 1, depth, 1);
+	u32 before = ldk_bytes(l.tx);
 
-	ldk_request_pair(dut, &tx, &rx);
-	before = ldk_bytes(tx);
-	t = sg_start(dut, tx, from);
-	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_bytes(tx) - before == depth));
-	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(tx));
-	KUNIT_EXPECT_EQ(test, 0, t->calls);
+	loop_send(&l);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_bytes(l.tx) - before == depth));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(l.tx));
+	KUNIT_EXPECT_EQ(test, 0, l.t->calls);
 
 	/* What it had sent is there, and nothing more comes. */
-	ldk_finish(sg_start(dut, rx, to));
-	sg_mem_expect_same(to, from);
-	KUNIT_EXPECT_EQ(test, depth, ldk_bytes(tx) - before);
-	KUNIT_EXPECT_EQ(test, 0, t->calls);
+	ldk_do(l.dut, sg_prep(l.rx, l.to));
+	sg_mem_expect_same(l.to, l.from);
+	KUNIT_EXPECT_EQ(test, depth, ldk_bytes(l.tx) - before);
+	KUNIT_EXPECT_EQ(test, 0, l.t->calls);
 }
 
 /* Rule: what was sent to a former client is not received by the next. */
 static void fifo_empty_for_next_client(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct sg_mem *stale = sg_mem_even(dut, 600, 1, DMA_TO_DEVICE);
-	struct sg_mem *from = sg_mem_even(dut, 600, 1, DMA_TO_DEVICE);
-	struct sg_mem *to = sg_mem_even(dut, 600, 1, DMA_FROM_DEVICE);
-	struct dma_chan *tx, *rx;
+	struct loop l = loop_open(test->priv, 600, 1, 600, 1);
+	struct sg_mem *stale = sg_mem_even(l.dut, 600, 1, DMA_TO_DEVICE);
 
-	ldk_request_pair(dut, &tx, &rx);
-	ldk_finish(sg_start(dut, tx, stale));
-	ldk_release(dut, rx);
-	ldk_request_again(dut, rx);
-	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
-	sg_loop(dut, tx, rx, from, to);
+	ldk_do(l.dut, sg_prep(l.tx, stale));
+	ldk_release(l.dut, l.rx);
+	ldk_request_again(l.dut, l.rx);
+	ldk_config(l.dut, l.rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
+	sg_loop(l.dut, l.tx, l.rx, l.from, l.to);
 }
 
 /* Rule: many transfers may be queued; they flow as one stream. */
@@ -1055,8 +981,8 @@ static void many_lists(struct kunit *test)
 	for (i = 0; i < 20; i++) {
 		from[i] = sg_mem_even(dut, 50 + i, 4, DMA_TO_DEVICE);
 		to[i] = sg_mem_even(dut, 2 * (50 + i), 2, DMA_FROM_DEVICE);
-		sg_submit(&t[i], from[i]);
-		sg_submit(&r[i], to[i]);
+		ldk_queue(&t[i], sg_prep(tx, from[i]));
+		ldk_queue(&r[i], sg_prep(rx, to[i]));
 	}
 	dma_async_issue_pending(tx);
 	dma_async_issue_pending(rx);
@@ -1120,8 +1046,7 @@ static struct ldk_buf *high_buf(struct ldk_dut *dut,
 
 	if (!page)
 		kunit_skip(test, "no memory above 4 GiB");
-	buf = kunit_kzalloc(test, sizeof(*buf), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, buf);
+	buf = ldk_alloc(test, sizeof(*buf));
 	buf->data = page_address(page);
 	buf->base = buf->data;
 	buf->len = PAGE_SIZE;
@@ -1137,18 +1062,6 @@ static struct ldk_buf *high_buf(struct ldk_dut *dut,
 	return buf;
 }
 
-static struct ldk_xfer *high_start(struct ldk_dut *dut, struct dma_chan *chan,
-				   struct scatterlist *high,
-				   enum dma_transfer_direction dir)
-{
-	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
-	struct dma_async_tx_descriptor *tx;
-
-	tx = dmaengine_prep_slave_sg(chan, high, 1, dir, DMA_PREP_INTERRUPT);
-	ldk_start(x, tx);
-	return x;
-}
-
 /* Rule: addresses have 64 bits, in registers, descriptors and lists. */
 static void high_addresses(struct kunit *test)
 {
@@ -1159,7 +1072,7 @@ static void high_addresses(struct kunit *test)
 	struct sg_mem *to = sg_mem_even(dut, PAGE_SIZE, 1, DMA_FROM_DEVICE);
 	struct scatterlist high;
 	struct dma_chan *tx, *rx;
-	struct ldk_xfer *x, *r;
+	struct ldk_xfer *r;
 
 	ldk_request_pair(dut, &tx, &rx);
 	ldk_do(dut, ldk_prep_copy(tx, dst, src));
@@ -1168,18 +1081,18 @@ static void high_addresses(struct kunit *test)
 	sg_init_table(&high, 1);
 	sg_dma_address(&high) = src->dma;
 	sg_dma_len(&high) = PAGE_SIZE;
-	r = sg_start(dut, rx, to);
-	x = high_start(dut, tx, &high, DMA_MEM_TO_DEV);
-	ldk_finish(x);
+	r = ldk_begin(dut, sg_prep(rx, to));
+	ldk_do(dut, dmaengine_prep_slave_sg(tx, &high, 1, DMA_MEM_TO_DEV, DMA_PREP_INTERRUPT));
 	ldk_finish(r);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(sg_mem_flatten(to), src->data,
 					PAGE_SIZE));
 
 	ldk_buf_poison(dst);
 	sg_dma_address(&high) = dst->dma;
-	x = high_start(dut, rx, &high, DMA_DEV_TO_MEM);
-	ldk_finish(sg_start(dut, tx, from));
-	ldk_finish(x);
+	r = ldk_begin(dut, dmaengine_prep_slave_sg(rx, &high, 1, DMA_DEV_TO_MEM,
+						   DMA_PREP_INTERRUPT));
+	ldk_do(dut, sg_prep(tx, from));
+	ldk_finish(r);
 	dma_sync_single_for_cpu(dut->dev, dst->dma, PAGE_SIZE, dst->dir);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(sg_mem_flatten(from), dst->data,
 					PAGE_SIZE));
