@@ -20,6 +20,7 @@ KTAP = common.REPORTS / "kunit-live.ktap"
 REPORT = common.REPORTS / "conformance.rst"
 
 TAG = re.compile(r"^Rule (\d+) \(([^)]*(?:\(\)[^)]*)*)\): ")
+SUITE = re.compile(r'(?:\.name = |\b[A-Z]+_SUITE\()"(\w+)"')
 DOCUMENT = re.compile(r"\b(?:provider\.rst|client\.rst|dmaengine\.[ch])\b")
 
 
@@ -53,7 +54,7 @@ def tags_in(comment):
 
 def read_cases(text):
     """{suite.case: {rule: source}} of a source file."""
-    suite = re.search(r'\.name = "(\w+)"', text)
+    suite = SUITE.search(text)
     comments = {case: comment for comment, case in re.findall(
         r"/\*((?:[^*]|\*(?!/))*)\*/\nstatic void (\w+)\(struct kunit \*test\)", text)}
     return {f"{suite[1]}.{case}": tags_in(comments.get(case, ""))
@@ -131,7 +132,7 @@ def report(ktap=KTAP):
     rules = read_rules(RULES.read_text(encoding="utf-8"), common.relative(RULES))
     cases = {}
     for text in sources.values():
-        if "kunit_test_suite(" in text:
+        if SUITE.search(text):
             cases |= read_cases(text)
     problems = list(problems_of(rules, cases, sources))
     if problems:

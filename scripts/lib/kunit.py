@@ -351,7 +351,7 @@ def expected(dut, pattern=""):
     """The cases that the sources have for a device under test."""
     only = pattern or {"trace": "loopdma_trace.*", "hostile": "loopdma_hostile.*"}.get(dut, "*")
     names = [name for top in modules_of(dut) for path in sorted(top.rglob("*.c"))
-             if "kunit_test_suite" in (text := path.read_text(encoding="utf-8"))
+             if conformance.SUITE.search(text := path.read_text(encoding="utf-8"))
              for name in conformance.read_cases(text)]
     return [name for name in names if fnmatch.fnmatch(name, only)]
 

@@ -329,11 +329,4 @@ static struct kunit_case callback_cases[] = {
 	{ }
 };
 
-static struct kunit_suite callback_suite = {
-	.name = "dmaengine_callback",
-	.init = dct_init,
-	.exit = dct_exit,
-	.test_cases = callback_cases,
-};
-
-kunit_test_suite(callback_suite);
+DCT_SUITE("dmaengine_callback", callback_cases);

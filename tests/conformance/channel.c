@@ -292,11 +292,4 @@ static struct kunit_case channel_cases[] = {
 	{ }
 };
 
-static struct kunit_suite channel_suite = {
-	.name = "dmaengine_channel",
-	.init = dct_init,
-	.exit = dct_exit,
-	.test_cases = channel_cases,
-};
-
-kunit_test_suite(channel_suite);
+DCT_SUITE("dmaengine_channel", channel_cases);

@@ -115,6 +115,21 @@ struct dct_xfer {
 
 int dct_init(struct kunit *test);
 void dct_exit(struct kunit *test);
+
+/**
+ * DCT_SUITE() - a suite whose cases have channels of the device under test
+ * @_name: of the suite
+ * @_cases: array of its cases
+ */
+#define DCT_SUITE(_name, _cases)					\
+static struct kunit_suite dct_suite = {				\
+	.name = _name,							\
+	.init = dct_init,						\
+	.exit = dct_exit,						\
+	.test_cases = _cases,						\
+};									\
+kunit_test_suite(dct_suite)
+
 unsigned long dct_timeout(void);
 void dct_quiet(void);
 

@@ -538,11 +538,4 @@ static struct kunit_case data_cases[] = {
 	{ }
 };
 
-static struct kunit_suite data_suite = {
-	.name = "dmaengine_data",
-	.init = dct_init,
-	.exit = dct_exit,
-	.test_cases = data_cases,
-};
-
-kunit_test_suite(data_suite);
+DCT_SUITE("dmaengine_data", data_cases);

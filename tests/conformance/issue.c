@@ -174,11 +174,4 @@ static struct kunit_case issue_cases[] = {
 	{ }
 };
 
-static struct kunit_suite issue_suite = {
-	.name = "dmaengine_issue",
-	.init = dct_init,
-	.exit = dct_exit,
-	.test_cases = issue_cases,
-};
-
-kunit_test_suite(issue_suite);
+DCT_SUITE("dmaengine_issue", issue_cases);

@@ -203,11 +203,4 @@ static struct kunit_case pause_cases[] = {
 	{ }
 };
 
-static struct kunit_suite pause_suite = {
-	.name = "dmaengine_pause",
-	.init = dct_init,
-	.exit = dct_exit,
-	.test_cases = pause_cases,
-};
-
-kunit_test_suite(pause_suite);
+DCT_SUITE("dmaengine_pause", pause_cases);

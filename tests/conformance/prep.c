@@ -351,11 +351,4 @@ static struct kunit_case prep_cases[] = {
 	{ }
 };
 
-static struct kunit_suite prep_suite = {
-	.name = "dmaengine_prep",
-	.init = dct_init,
-	.exit = dct_exit,
-	.test_cases = prep_cases,
-};
-
-kunit_test_suite(prep_suite);
+DCT_SUITE("dmaengine_prep", prep_cases);

@@ -119,11 +119,4 @@ static struct kunit_case reuse_cases[] = {
 	{ }
 };
 
-static struct kunit_suite reuse_suite = {
-	.name = "dmaengine_reuse",
-	.init = dct_init,
-	.exit = dct_exit,
-	.test_cases = reuse_cases,
-};
-
-kunit_test_suite(reuse_suite);
+DCT_SUITE("dmaengine_reuse", reuse_cases);

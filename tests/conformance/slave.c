@@ -701,11 +701,4 @@ static struct kunit_case slave_cases[] = {
 	{ }
 };
 
-static struct kunit_suite slave_suite = {
-	.name = "dmaengine_slave",
-	.init = dct_init,
-	.exit = dct_exit,
-	.test_cases = slave_cases,
-};
-
-kunit_test_suite(slave_suite);
+DCT_SUITE("dmaengine_slave", slave_cases);

@@ -343,11 +343,4 @@ static struct kunit_case status_cases[] = {
 	{ }
 };
 
-static struct kunit_suite status_suite = {
-	.name = "dmaengine_status",
-	.init = dct_init,
-	.exit = dct_exit,
-	.test_cases = status_cases,
-};
-
-kunit_test_suite(status_suite);
+DCT_SUITE("dmaengine_status", status_cases);

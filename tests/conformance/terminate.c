@@ -366,11 +366,4 @@ static struct kunit_case terminate_cases[] = {
 	{ }
 };
 
-static struct kunit_suite terminate_suite = {
-	.name = "dmaengine_terminate",
-	.init = dct_init,
-	.exit = dct_exit,
-	.test_cases = terminate_cases,
-};
-
-kunit_test_suite(terminate_suite);
+DCT_SUITE("dmaengine_terminate", terminate_cases);

@@ -352,11 +352,4 @@ static struct kunit_case align_cases[] = {
 	{ }
 };
 
-static struct kunit_suite align_suite = {
-	.name = "loopdma_align",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = align_cases,
-};
-
-kunit_test_suite(align_suite);
+LDK_SUITE("loopdma_align", align_cases);

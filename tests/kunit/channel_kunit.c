@@ -730,11 +730,4 @@ static struct kunit_case channel_cases[] = {
 	{ }
 };
 
-static struct kunit_suite channel_suite = {
-	.name = "loopdma_channel",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = channel_cases,
-};
-
-kunit_test_suite(channel_suite);
+LDK_SUITE("loopdma_channel", channel_cases);

@@ -711,11 +711,4 @@ static struct kunit_case cyclic_cases[] = {
 	{ }
 };
 
-static struct kunit_suite cyclic_suite = {
-	.name = "loopdma_cyclic",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = cyclic_cases,
-};
-
-kunit_test_suite(cyclic_suite);
+LDK_SUITE("loopdma_cyclic", cyclic_cases);

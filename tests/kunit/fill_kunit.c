@@ -255,11 +255,4 @@ static struct kunit_case fill_cases[] = {
 	{ }
 };
 
-static struct kunit_suite fill_suite = {
-	.name = "loopdma_fill",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = fill_cases,
-};
-
-kunit_test_suite(fill_suite);
+LDK_SUITE("loopdma_fill", fill_cases);

@@ -795,9 +795,8 @@ static void traffic(struct kunit *test)
 	dut->trouble = true;
 	attack_memory(a);
 	ldk_set_ring_order(dut, 2 + roll(&a->rnd, 4));
-	for (i = 0; i < CHANS; i++) {
+	for (i = 0; i < CHANS; i++)
 		a->victim[i].chan = ldk_request_index(dut, i);
-	}
 	while (atomic_read(&a->told) < goal &&
 	       READ_ONCE(test->status) != KUNIT_FAILURE) {
 		for (i = 0; i < CHANS; i++) {

@@ -572,11 +572,4 @@ static struct kunit_case inject_cases[] = {
 	{}
 };
 
-static struct kunit_suite inject_suite = {
-	.name = "loopdma_inject",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = inject_cases,
-};
-
-kunit_test_suite(inject_suite);
+LDK_SUITE("loopdma_inject", inject_cases);

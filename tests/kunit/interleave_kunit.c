@@ -438,11 +438,4 @@ static struct kunit_case interleave_cases[] = {
 	{ }
 };
 
-static struct kunit_suite interleave_suite = {
-	.name = "loopdma_interleave",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = interleave_cases,
-};
-
-kunit_test_suite(interleave_suite);
+LDK_SUITE("loopdma_interleave", interleave_cases);

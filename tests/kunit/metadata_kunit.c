@@ -497,11 +497,4 @@ static struct kunit_case metadata_cases[] = {
 	{ }
 };
 
-static struct kunit_suite metadata_suite = {
-	.name = "loopdma_metadata",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = metadata_cases,
-};
-
-kunit_test_suite(metadata_suite);
+LDK_SUITE("loopdma_metadata", metadata_cases);

@@ -1502,11 +1502,4 @@ static struct kunit_case order_cases[] = {
 	{ }
 };
 
-static struct kunit_suite order_suite = {
-	.name = "loopdma_order",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = order_cases,
-};
-
-kunit_test_suite(order_suite);
+LDK_SUITE("loopdma_order", order_cases);

@@ -47,7 +47,6 @@ static void loop_start(struct ldk_dut *dut, struct loop *l, size_t len,
 /* Send @n more bytes, and wait until they are gone. */
 static void loop_send(struct loop *l, size_t n)
 {
-
 	ldk_do(l->dut, ldk_prep_slave(l->tx, l->src->dma + l->sent, n, DMA_MEM_TO_DEV));
 	l->sent += n;
 }
@@ -445,11 +444,4 @@ static struct kunit_case pause_cases[] = {
 	{ }
 };
 
-static struct kunit_suite pause_suite = {
-	.name = "loopdma_pause",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = pause_cases,
-};
-
-kunit_test_suite(pause_suite);
+LDK_SUITE("loopdma_pause", pause_cases);

@@ -438,11 +438,4 @@ static struct kunit_case periph_cases[] = {
 	{ }
 };
 
-static struct kunit_suite periph_suite = {
-	.name = "loopdma_periph",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = periph_cases,
-};
-
-kunit_test_suite(periph_suite);
+LDK_SUITE("loopdma_periph", periph_cases);

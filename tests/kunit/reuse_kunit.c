@@ -328,11 +328,4 @@ static struct kunit_case reuse_cases[] = {
 	{ }
 };
 
-static struct kunit_suite reuse_suite = {
-	.name = "loopdma_reuse",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = reuse_cases,
-};
-
-kunit_test_suite(reuse_suite);
+LDK_SUITE("loopdma_reuse", reuse_cases);

@@ -1139,11 +1139,4 @@ static struct kunit_case sg_cases[] = {
 	{ }
 };
 
-static struct kunit_suite sg_suite = {
-	.name = "loopdma_sg",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = sg_cases,
-};
-
-kunit_test_suite(sg_suite);
+LDK_SUITE("loopdma_sg", sg_cases);

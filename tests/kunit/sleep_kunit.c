@@ -43,9 +43,8 @@ static void in_flight(struct kunit *test)
 	ldk_suspend(dut);
 	ldk_unhold(chan);
 	ldk_start_copy(&x[3]);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 4; i++)
 		ldk_expect_state(&x[i], DMA_IN_PROGRESS, LEN);
-	}
 	ldk_expect_unaffected(x, 4);
 	ldk_resume(dut, power->lost);
 	ldk_expect_copied(x, 4);
@@ -300,11 +299,4 @@ static struct kunit_case sleep_cases[] = {
 	{ }
 };
 
-static struct kunit_suite sleep_suite = {
-	.name = "loopdma_sleep",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = sleep_cases,
-};
-
-kunit_test_suite(sleep_suite);
+LDK_SUITE("loopdma_sleep", sleep_cases);

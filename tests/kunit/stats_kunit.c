@@ -444,11 +444,4 @@ static struct kunit_case stats_cases[] = {
 	{}
 };
 
-static struct kunit_suite stats_suite = {
-	.name = "loopdma_stats",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = stats_cases,
-};
-
-kunit_test_suite(stats_suite);
+LDK_SUITE("loopdma_stats", stats_cases);

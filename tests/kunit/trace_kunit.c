@@ -347,11 +347,4 @@ static struct kunit_case trace_cases[] = {
 	{}
 };
 
-static struct kunit_suite trace_suite = {
-	.name = "loopdma_trace",
-	.init = ldk_init,
-	.exit = ldk_exit,
-	.test_cases = trace_cases,
-};
-
-kunit_test_suite(trace_suite);
+LDK_SUITE("loopdma_trace", trace_cases);

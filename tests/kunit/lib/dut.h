@@ -153,6 +153,21 @@ struct ldk_repairs {
 
 int ldk_init(struct kunit *test);
 void ldk_exit(struct kunit *test);
+
+/**
+ * LDK_SUITE() - a suite whose cases have the device under test
+ * @_name: of the suite
+ * @_cases: array of its cases
+ */
+#define LDK_SUITE(_name, _cases)					\
+static struct kunit_suite ldk_suite = {				\
+	.name = _name,							\
+	.init = ldk_init,						\
+	.exit = ldk_exit,						\
+	.test_cases = _cases,						\
+};									\
+kunit_test_suite(ldk_suite)
+
 struct loopdma_dev *ldk_setup_fake(struct loopdma_fake *fake);
 void ldk_teardown_fake(struct loopdma_fake *fake, struct loopdma_dev *ld);
 struct ldk_dut *ldk_create_fake(struct kunit *test,

@@ -80,7 +80,6 @@ struct fake_fifo {
  * @state: enum loopdma_hw_state
  * @error: enum loopdma_hw_chan_error
  * @polls: reads of CH_STATUS that still tell STOPPING, or not yet PAUSED
- * @cleared: the fields that a reset sets to 0
  * @ring_lo: register
  * @ring_hi: register
  * @ring_order: register
@@ -143,31 +142,31 @@ struct fake_chan {
 
 	/* What a reset sets to 0. */
 	struct_group(cleared,
-		u32 ring_lo;
-		u32 ring_hi;
-		u32 ring_order;
-		u32 vector;
-		u32 comp_lo;
-		u32 comp_hi;
+		     u32 ring_lo;
+		     u32 ring_hi;
+		     u32 ring_order;
+		     u32 vector;
+		     u32 comp_lo;
+		     u32 comp_hi;
 
-		u32 periph;
-		u32 rate;
-		u32 priority;
-		u32 source;
-		u32 sink;
-		u32 burst;
+		     u32 periph;
+		     u32 rate;
+		     u32 priority;
+		     u32 source;
+		     u32 sink;
+		     u32 burst;
 
-		u32 hold;
-		u32 credits;
-		u32 fail;
-		u32 fail_bytes;
-		u32 drop_irq;
-		u32 lie;
+		     u32 hold;
+		     u32 credits;
+		     u32 fail;
+		     u32 fail_bytes;
+		     u32 drop_irq;
+		     u32 lie;
 
-		u32 cnt_doorbells;
-		u32 cnt_descriptors;
-		u32 cnt_interrupts;
-		u64 cnt_bytes;
+		     u32 cnt_doorbells;
+		     u32 cnt_descriptors;
+		     u32 cnt_interrupts;
+		     u64 cnt_bytes;
 	);
 
 	u64 ring;
