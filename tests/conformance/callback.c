@@ -19,13 +19,12 @@ static void called_from_softirq(struct kunit *test)
 	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LEN);
 	int i;
 
-	for (i = 0; i < N; i++)
-		dct_submit_copy(&x[i]);
+	dct_submit_copies(x, N);
 	WRITE_ONCE(d->caller, current);
 	dma_async_issue_pending(chan);
 	WRITE_ONCE(d->caller, NULL);
 	for (i = 0; i < N; i++) {
-		dct_finish_copy(&x[i]);
+		dct_finish_copies(&x[i], 1);
 		KUNIT_EXPECT_FALSE(test, x[i].bad_context);
 		KUNIT_EXPECT_FALSE(test, x[i].in_caller);
 	}
@@ -43,13 +42,13 @@ static void once_and_in_order(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 2 * N; i++) {
-		dct_submit_copy(&x[i]);
+		dct_submit_copies(&x[i], 1);
 		if (i & 4)
 			dma_async_issue_pending(chan);
 	}
 	dma_async_issue_pending(chan);
 	for (i = 0; i < 2 * N; i++) {
-		dct_finish_copy(&x[i]);
+		dct_finish_copies(&x[i], 1);
 		if (dct_in_order(chan))
 			KUNIT_EXPECT_EQ(test, i + 1, x[i].stamp);
 	}
@@ -78,12 +77,12 @@ static void complete_before_callback(struct kunit *test)
 
 	for (i = 0; i < N; i++) {
 		x[i].hook = look_at_data;
-		dct_submit_copy(&x[i]);
+		dct_submit_copies(&x[i], 1);
 	}
 	dma_async_issue_pending(chan);
 	for (i = 0; i < N; i++) {
 		/* Looks at the status, too. */
-		dct_finish_copy(&x[i]);
+		dct_finish_copies(&x[i], 1);
 		KUNIT_EXPECT_NULL(test, x[i].priv);
 	}
 }
@@ -115,10 +114,8 @@ static void submit_in_callback(struct kunit *test)
 		x[i].hook = submit_next;
 		x[i].priv = i < N - 1 ? &x[i + 1] : NULL;
 	}
-	dct_submit_copy(x);
-	dma_async_issue_pending(chan);
-	for (i = 0; i < N; i++)
-		dct_finish_copy(&x[i]);
+	dct_issue_copies(x, 1);
+	dct_finish_copies(x, N);
 }
 
 static void terminate(struct dct_xfer *x)
@@ -142,9 +139,7 @@ static void terminate_in_callback(struct kunit *test)
 
 	dct_need_terminate(d, chan);
 	x[0].hook = terminate;
-	for (i = 0; i < N; i++)
-		dct_submit_copy(&x[i]);
-	dma_async_issue_pending(chan);
+	dct_issue_copies(x, N);
 	KUNIT_ASSERT_TRUE(test, dct_wait(&x[0]));
 	KUNIT_EXPECT_PTR_EQ(test, NULL, x[0].priv);
 	dmaengine_synchronize(chan);
@@ -176,14 +171,12 @@ static void result_before_plain(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
-	struct dma_async_tx_descriptor *tx = dct_prep(x, DCT_FLAGS);
+	struct dma_async_tx_descriptor *tx = dct_prep_new(x, DCT_FLAGS);
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
 	/* They share a parameter. */
 	tx->callback = must_not_call;
-	dct_submit_new(x, tx);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(x);
+	dct_start(x, tx);
+	dct_finish_copies(x, 1);
 	dct_quiet();
 	KUNIT_EXPECT_EQ(test, 1, x->calls);
 }
@@ -204,22 +197,18 @@ static void plain_callback(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, 2, DCT_LEN);
-	struct dma_async_tx_descriptor *tx = dct_prep(&x[0], DCT_FLAGS);
-	unsigned int *calls = kunit_kzalloc(test, sizeof(*calls), GFP_KERNEL);
+	struct dma_async_tx_descriptor *tx = dct_prep_new(x, DCT_FLAGS);
+	unsigned int *calls = dct_alloc(d, sizeof(*calls));
 
-	KUNIT_ASSERT_NOT_NULL(test, calls);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
 	tx->callback = count;
 	tx->callback_param = calls;
 	KUNIT_ASSERT_GT(test, dmaengine_submit(tx), 0);
-	dct_submit_copy(&x[1]);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[1]);
+	dct_issue_copies(&x[1], 1);
+	dct_finish_copies(&x[1], 1);
 	KUNIT_EXPECT_TRUE(test, dct_poll(READ_ONCE(*calls)));
 	dct_quiet();
 	KUNIT_EXPECT_EQ(test, 1, *calls);
-	memcpy(x[0].dst->want, x[0].src->want, DCT_LEN);
-	dct_check(d, x[0].dst);
+	dct_check_moved(d, x[0].dst, x[0].src);
 }
 
 static void look_at_unmap(struct dct_xfer *x)
@@ -239,12 +228,11 @@ static void unmapped_before_callback(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
-	struct dma_async_tx_descriptor *tx = dct_prep(x, DCT_FLAGS);
+	struct dma_async_tx_descriptor *tx = dct_prep_new(x, DCT_FLAGS);
 	struct dmaengine_unmap_data *unmap;
 	unsigned int held, refs;
 	bool ended;
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
 	unmap = dct_give_mappings(x);
 	x->priv = unmap;
 	x->hook = look_at_unmap;
@@ -259,7 +247,7 @@ static void unmapped_before_callback(struct kunit *test)
 	/* A transaction that has not ended may look at it yet: leave it. */
 	if (ended)
 		dmaengine_unmap_put(unmap);
-	dct_finish_copy(x);
+	dct_finish_copies(x, 1);
 	KUNIT_EXPECT_EQ_MSG(test, 2, held, "let go of before it was issued");
 	KUNIT_EXPECT_EQ(test, 1, refs);
 	KUNIT_EXPECT_NULL_MSG(test, x->hook, "not let go of before the callback");
@@ -299,20 +287,18 @@ static void kept_through_callback(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LEN);
-	struct recycler *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	struct recycler *r = dct_alloc(d, sizeof(*r));
 	int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, r);
 	r->own = dct_prep(x, DCT_FLAGS);
 	x->hook = take_descriptors;
 	x->priv = r;
-	dct_submit_new(x, r->own);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(x);
+	dct_start(x, r->own);
+	dct_finish_copies(x, 1);
 	KUNIT_EXPECT_FALSE(test, r->seen);
 	dma_async_issue_pending(chan);
 	for (i = 1; i < N && x[i].cookie > 0; i++)
-		dct_finish_copy(&x[i]);
+		dct_finish_copies(&x[i], 1);
 	KUNIT_EXPECT_GT(test, i, 1);
 }
 

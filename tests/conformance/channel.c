@@ -116,17 +116,13 @@ static void one_client(struct kunit *test)
 static void request_again(struct kunit *test)
 {
 	struct dct *d = test->priv;
-	struct dma_chan *chan = dct_request(d, DMA_MEMCPY), *again;
-	dma_cap_mask_t mask;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	int i;
 
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
 	for (i = 0; i < 8; i++) {
 		dct_copy_ok(d, chan, DCT_LEN);
 		dct_release(d, chan);
-		again = dct_try_request(d, &mask, dma_chan_name(chan));
-		KUNIT_ASSERT_PTR_EQ(test, chan, again);
+		dct_request_again(d, chan);
 	}
 	dct_copy_ok(d, chan, DCT_LEN);
 }
@@ -156,17 +152,16 @@ static void release_with_work(struct kunit *test)
 {
 	enum stage stage = *(const enum stage *)test->param_value;
 	struct dct *d = test->priv;
-	struct dma_chan *chan = dct_request(d, DMA_MEMCPY), *again;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, 8, SZ_64K);
 	unsigned int calls[8], i;
-	dma_cap_mask_t mask;
 
 	for (i = 0; i < 8; i++) {
 		if (stage == PREPARED)
 			KUNIT_ASSERT_NOT_ERR_OR_NULL(test,
 						     dct_prep(&x[i], DCT_FLAGS));
 		else
-			dct_submit_copy(&x[i]);
+			dct_submit_copies(&x[i], 1);
 	}
 	if (stage == ISSUED)
 		dma_async_issue_pending(chan);
@@ -185,10 +180,7 @@ static void release_with_work(struct kunit *test)
 		dct_check(d, x[i].dst);
 	}
 
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
-	again = dct_try_request(d, &mask, dma_chan_name(chan));
-	KUNIT_ASSERT_PTR_EQ(test, chan, again);
+	dct_request_again(d, chan);
 	dct_copy_ok(d, chan, DCT_LEN);
 }
 
@@ -235,20 +227,16 @@ static void obeys_as_told(struct kunit *test)
 	struct dct_xfer *x = dct_copies(d, chan, 4, DCT_LONG);
 	struct dma_slave_caps caps;
 	bool paused;
-	int i;
 
 	if (dma_get_slave_caps(chan, &caps))
 		kunit_skip(test, "the channel does not tell what it can do");
-	for (i = 0; i < 4; i++)
-		dct_submit_copy(&x[i]);
-	dma_async_issue_pending(chan);
+	dct_issue_copies(x, 4);
 	paused = !dmaengine_pause(chan);
 	KUNIT_EXPECT_EQ(test, caps.cmd_pause, paused);
 	if (paused)
 		KUNIT_EXPECT_EQ(test, caps.cmd_resume, !dmaengine_resume(chan));
 	if (!paused || caps.cmd_resume)
-		for (i = 0; i < 4; i++)
-			dct_finish_copy(&x[i]);
+		dct_finish_copies(x, 4);
 	KUNIT_EXPECT_EQ(test, caps.cmd_terminate, !dmaengine_terminate_sync(chan));
 }
 
@@ -261,21 +249,18 @@ static void metadata_not_offered(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
-	struct dma_async_tx_descriptor *tx = dct_prep(x, DCT_FLAGS);
-	u8 *data = kunit_kzalloc(test, 16, GFP_KERNEL);
+	struct dma_async_tx_descriptor *tx = dct_prep_new(x, DCT_FLAGS);
+	u8 *data = dct_alloc(d, 16);
 	size_t len, max;
 
-	KUNIT_ASSERT_NOT_NULL(test, data);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
 	if (dmaengine_is_metadata_mode_supported(chan, DESC_METADATA_CLIENT) ||
 	    dmaengine_is_metadata_mode_supported(chan, DESC_METADATA_ENGINE))
 		kunit_skip(test, "what metadata means only the client of this device knows");
 	KUNIT_EXPECT_NE(test, 0, dmaengine_desc_attach_metadata(tx, data, 16));
 	KUNIT_EXPECT_TRUE(test, IS_ERR(dmaengine_desc_get_metadata_ptr(tx, &len, &max)));
 	KUNIT_EXPECT_NE(test, 0, dmaengine_desc_set_metadata_len(tx, 16));
-	dct_submit_new(x, tx);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(x);
+	dct_start(x, tx);
+	dct_finish_copies(x, 1);
 }
 
 static struct kunit_case channel_cases[] = {

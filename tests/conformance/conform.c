@@ -301,6 +301,21 @@ size_t dct_pair_metadata(struct dct *d)
 }
 
 /**
+ * dct_request_again() - request a channel that copies, and that was released
+ * @d: case
+ * @chan: channel; the case is aborted if it cannot be had
+ */
+void dct_request_again(struct dct *d, struct dma_chan *chan)
+{
+	dma_cap_mask_t mask;
+
+	dma_cap_zero(mask);
+	dma_cap_set(DMA_MEMCPY, mask);
+	KUNIT_ASSERT_PTR_EQ(d->test, chan,
+			    dct_try_request(d, &mask, dma_chan_name(chan)));
+}
+
+/**
  * dct_forget() - the case releases this channel itself
  * @d: case
  * @chan: channel
@@ -374,6 +389,21 @@ u32 dct_rand(struct dct *d, u32 n)
 	return prandom_u32_state(&d->rnd) % n;
 }
 
+/**
+ * dct_alloc() - memory that no device knows
+ * @d: case; the memory goes with it
+ * @size: bytes
+ *
+ * Return: zeroed memory; the case is aborted if there is none.
+ */
+void *dct_alloc(struct dct *d, size_t size)
+{
+	void *p = kunit_kzalloc(d->test, size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(d->test, p);
+	return p;
+}
+
 static void dct_unmap(void *data)
 {
 	struct dct_buf *buf = data;
@@ -415,20 +445,16 @@ static void dct_fill(struct dct *d, struct dct_buf *buf)
 struct dct_buf *dct_buf(struct dct *d, struct dma_chan *chan, size_t len,
 			size_t offset, enum dma_data_direction dir)
 {
+	struct dct_buf *buf = dct_alloc(d, sizeof(*buf));
 	struct kunit *test = d->test;
-	struct dct_buf *buf;
 
-	buf = kunit_kzalloc(test, sizeof(*buf), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, buf);
 	buf->dev = dmaengine_get_dma_device(chan);
 	buf->size = 2 * PAGE_SIZE + offset + len + DCT_GUARD;
 	buf->len = len;
 	buf->dir = dir;
 	buf->written = dir == DMA_FROM_DEVICE;
-	buf->base = kunit_kmalloc(test, buf->size, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, buf->base);
-	buf->want = kunit_kmalloc(test, len, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, buf->want);
+	buf->base = dct_alloc(d, buf->size);
+	buf->want = dct_alloc(d, len);
 	buf->data = PTR_ALIGN(buf->base + DCT_GUARD, PAGE_SIZE) + offset;
 
 	memset(buf->base, DCT_GUARD_BYTE, buf->size);
@@ -558,6 +584,19 @@ void dct_check(struct dct *d, struct dct_buf *buf)
 			      "written behind a buffer of %zu", buf->len);
 }
 
+/**
+ * dct_check_moved() - what was read must have arrived, and nothing else have changed
+ * @d: case
+ * @dst: memory written
+ * @src: memory read, of the same length
+ */
+void dct_check_moved(struct dct *d, struct dct_buf *dst, struct dct_buf *src)
+{
+	memcpy(dst->want, src->want, dst->len);
+	dct_check(d, dst);
+	dct_check(d, src);
+}
+
 /* --- Transactions ------------------------------------------------------------------ */
 
 /**
@@ -599,11 +638,9 @@ void dct_callback(void *param, const struct dmaengine_result *result)
  */
 struct dct_xfer *dct_xfers(struct dct *d, struct dma_chan *chan, unsigned int n)
 {
-	struct dct_xfer *x;
+	struct dct_xfer *x = dct_alloc(d, n * sizeof(*x));
 	unsigned int i;
 
-	x = kunit_kcalloc(d->test, n, sizeof(*x), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(d->test, x);
 	for (i = 0; i < n; i++) {
 		x[i].d = d;
 		x[i].chan = chan;
@@ -652,6 +689,21 @@ struct dma_async_tx_descriptor *dct_prep(struct dct_xfer *x, unsigned long flags
 }
 
 /**
+ * dct_prep_new() - prepare a copy, which must be possible
+ * @x: transaction
+ * @flags: DMA_PREP_INTERRUPT and the like
+ *
+ * Return: descriptor; the case is aborted if there is none.
+ */
+struct dma_async_tx_descriptor *dct_prep_new(struct dct_xfer *x, unsigned long flags)
+{
+	struct dma_async_tx_descriptor *tx = dct_prep(x, flags);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(x->d->test, tx);
+	return tx;
+}
+
+/**
  * dct_submit() - submit a prepared transaction
  * @x: transaction; its callback is set
  * @tx: descriptor
@@ -687,14 +739,38 @@ void dct_submit_new(struct dct_xfer *x, struct dma_async_tx_descriptor *tx)
 }
 
 /**
- * dct_submit_copy() - prepare and submit a copy
+ * dct_start() - submit and issue what must have been prepared and must be accepted
  * @x: transaction
- *
- * The case is aborted if it is not accepted.
+ * @tx: descriptor, or whatever the provider gave instead
  */
-void dct_submit_copy(struct dct_xfer *x)
+void dct_start(struct dct_xfer *x, struct dma_async_tx_descriptor *tx)
 {
-	dct_submit_new(x, dct_prep(x, DCT_FLAGS));
+	dct_submit_new(x, tx);
+	dma_async_issue_pending(x->chan);
+}
+
+/**
+ * dct_submit_copies() - prepare and submit copies
+ * @x: the first of them
+ * @n: how many
+ *
+ * The case is aborted if one is not accepted.
+ */
+void dct_submit_copies(struct dct_xfer *x, unsigned int n)
+{
+	for (; n--; x++)
+		dct_submit_new(x, dct_prep(x, DCT_FLAGS));
+}
+
+/**
+ * dct_issue_copies() - prepare, submit and issue copies, together
+ * @x: the first of them
+ * @n: how many
+ */
+void dct_issue_copies(struct dct_xfer *x, unsigned int n)
+{
+	dct_submit_copies(x, n);
+	dma_async_issue_pending(x->chan);
 }
 
 /**
@@ -727,15 +803,16 @@ void dct_finish(struct dct_xfer *x)
 }
 
 /**
- * dct_finish_copy() - a copy must come to a good end
- * @x: transaction, issued
+ * dct_finish_copies() - copies must come to a good end
+ * @x: the first of them, issued
+ * @n: how many
  */
-void dct_finish_copy(struct dct_xfer *x)
+void dct_finish_copies(struct dct_xfer *x, unsigned int n)
 {
-	dct_finish(x);
-	memcpy(x->dst->want, x->src->want, x->dst->len);
-	dct_check(x->d, x->dst);
-	dct_check(x->d, x->src);
+	for (; n--; x++) {
+		dct_finish(x);
+		dct_check_moved(x->d, x->dst, x->src);
+	}
 }
 
 /**
@@ -758,9 +835,8 @@ void dct_copy_ok(struct dct *d, struct dma_chan *chan, size_t len)
 {
 	struct dct_xfer *x = dct_copies(d, chan, 1, len);
 
-	dct_submit_copy(x);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(x);
+	dct_issue_copies(x, 1);
+	dct_finish_copies(x, 1);
 }
 
 /**
@@ -772,6 +848,16 @@ void dct_copy_ok(struct dct *d, struct dma_chan *chan, size_t len)
 enum dma_status dct_status(struct dct_xfer *x)
 {
 	return dmaengine_tx_status(x->chan, x->cookie, NULL);
+}
+
+/**
+ * dct_expect_status() - a transaction must have this status now
+ * @x: transaction, submitted
+ * @status: the status
+ */
+void dct_expect_status(struct dct_xfer *x, enum dma_status status)
+{
+	KUNIT_EXPECT_EQ(x->d->test, (int)status, (int)dct_status(x));
 }
 
 /**

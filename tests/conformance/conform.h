@@ -143,6 +143,7 @@ void dct_request_pair(struct dct *d, struct dma_chan **tx, struct dma_chan **rx)
 void dct_pair_config(struct dct *d, struct dma_slave_config *config);
 size_t dct_pair_metadata(struct dct *d);
 void dct_release(struct dct *d, struct dma_chan *chan);
+void dct_request_again(struct dct *d, struct dma_chan *chan);
 void dct_forget(struct dct *d, struct dma_chan *chan);
 
 bool dct_in_order(struct dma_chan *chan);
@@ -151,6 +152,7 @@ void dct_need_device_cpu(struct dct *d);
 
 /* --- Memory ---------------------------------------------------------------------- */
 
+void *dct_alloc(struct dct *d, size_t size);
 u32 dct_rand(struct dct *d, u32 n);
 struct dct_buf *dct_buf(struct dct *d, struct dma_chan *chan, size_t len,
 			size_t offset, enum dma_data_direction dir);
@@ -158,6 +160,7 @@ struct dct_buf *dct_src(struct dct *d, struct dma_chan *chan, size_t len);
 struct dct_buf *dct_dst(struct dct *d, struct dma_chan *chan, size_t len);
 void dct_refill(struct dct *d, struct dct_buf *buf);
 void dct_check(struct dct *d, struct dct_buf *buf);
+void dct_check_moved(struct dct *d, struct dct_buf *dst, struct dct_buf *src);
 bool dct_is_right(struct dct_buf *buf);
 struct dmaengine_unmap_data *dct_give_mappings(struct dct_xfer *x);
 
@@ -168,15 +171,19 @@ struct dct_xfer *dct_xfers(struct dct *d, struct dma_chan *chan, unsigned int n)
 struct dct_xfer *dct_copies(struct dct *d, struct dma_chan *chan, unsigned int n,
 			    size_t len);
 struct dma_async_tx_descriptor *dct_prep(struct dct_xfer *x, unsigned long flags);
+struct dma_async_tx_descriptor *dct_prep_new(struct dct_xfer *x, unsigned long flags);
 bool dct_submit(struct dct_xfer *x, struct dma_async_tx_descriptor *tx);
 void dct_submit_new(struct dct_xfer *x, struct dma_async_tx_descriptor *tx);
-void dct_submit_copy(struct dct_xfer *x);
+void dct_start(struct dct_xfer *x, struct dma_async_tx_descriptor *tx);
+void dct_submit_copies(struct dct_xfer *x, unsigned int n);
+void dct_issue_copies(struct dct_xfer *x, unsigned int n);
 bool dct_wait(struct dct_xfer *x);
 void dct_finish(struct dct_xfer *x);
-void dct_finish_copy(struct dct_xfer *x);
+void dct_finish_copies(struct dct_xfer *x, unsigned int n);
 void dct_unaffected(struct dct_xfer *x);
 void dct_copy_ok(struct dct *d, struct dma_chan *chan, size_t len);
 enum dma_status dct_status(struct dct_xfer *x);
+void dct_expect_status(struct dct_xfer *x, enum dma_status status);
 u32 dct_residue(struct dct_xfer *x);
 
 /* Runs a function in a hard interrupt and waits for its end. */

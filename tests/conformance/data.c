@@ -45,8 +45,7 @@ static void run(struct dct *d, struct dma_chan *chan,
 {
 	struct dct_xfer *x = dct_xfers(d, chan, 1);
 
-	dct_submit_new(x, tx);
-	dma_async_issue_pending(chan);
+	dct_start(x, tx);
 	dct_finish(x);
 }
 
@@ -72,13 +71,12 @@ static void copies(struct kunit *test)
 
 		x[i].src = random_buf(d, chan, len, order, DMA_TO_DEVICE);
 		x[i].dst = random_buf(d, chan, len, order, DMA_FROM_DEVICE);
-		dct_submit_copy(&x[i]);
+		dct_submit_copies(&x[i], 1);
 		if (dct_rand(d, 2))
 			dma_async_issue_pending(chan);
 	}
 	dma_async_issue_pending(chan);
-	for (i = 0; i < ROUNDS; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, ROUNDS);
 }
 
 /* Rule 20 (provider.rst, "DMA_MEMSET"): memory is filled with a byte. */
@@ -225,8 +223,7 @@ static void xor_checks(struct kunit *test)
 	struct sources s;
 	int i, wrong;
 
-	result = kunit_kzalloc(test, sizeof(*result), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, result);
+	result = dct_alloc(d, sizeof(*result));
 	for (i = 0; i < ROUNDS; i++) {
 		wrong = i & 1;
 		random_sources(d, chan, &s, dma->max_xor, dma->xor_align);
@@ -266,10 +263,8 @@ static void parities(struct kunit *test)
 	u8 *p, *q;
 	int i;
 
-	p = kunit_kmalloc(test, SZ_4K, GFP_KERNEL);
-	q = kunit_kmalloc(test, SZ_4K, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	KUNIT_ASSERT_NOT_NULL(test, q);
+	p = dct_alloc(d, SZ_4K);
+	q = dct_alloc(d, SZ_4K);
 	for (i = 0; i < ROUNDS; i++) {
 		unsigned long flags = disable[i % ARRAY_SIZE(disable)];
 
@@ -305,8 +300,7 @@ static void parity_checks(struct kunit *test)
 	struct sources s;
 	int i, j;
 
-	result = kunit_kzalloc(test, sizeof(*result), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, result);
+	result = dct_alloc(d, sizeof(*result));
 	for (i = 0; i < ROUNDS; i++) {
 		random_sources(d, chan, &s, dma_maxpq(dma, 0), dma->pq_align);
 		for (j = 0; j < 2; j++) {
@@ -348,8 +342,7 @@ static void interleaved(struct kunit *test)
 	unsigned int order = chan->device->copy_align, i;
 	struct dma_interleaved_template *xt;
 
-	xt = kunit_kzalloc(test, struct_size(xt, sgl, 4), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, xt);
+	xt = dct_alloc(d, struct_size(xt, sgl, 4));
 	for (i = 0; i < ROUNDS; i++) {
 		struct dct_buf *src = dct_src(d, chan, SZ_64K);
 		struct dct_buf *dst = dct_dst(d, chan, SZ_64K);
@@ -400,8 +393,7 @@ static void repeat_not_offered(struct kunit *test)
 
 	if (dma_has_cap(DMA_REPEAT, chan->device->cap_mask))
 		kunit_skip(test, "the provider repeats");
-	xt = kunit_kzalloc(test, struct_size(xt, sgl, 1), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, xt);
+	xt = dct_alloc(d, struct_size(xt, sgl, 1));
 	xt->src_start = dct_src(d, chan, DCT_LEN)->dma;
 	xt->dst_start = dct_dst(d, chan, DCT_LEN)->dma;
 	xt->dir = DMA_MEM_TO_MEM;
@@ -434,12 +426,11 @@ static void all_channels(struct kunit *test)
 		x[i] = dct_copies(d, d->held[i], 4, SZ_4K);
 	for (j = 0; j < 4; j++)
 		for (i = 0; i < n; i++) {
-			dct_submit_copy(&x[i][j]);
-			dma_async_issue_pending(d->held[i]);
+			dct_issue_copies(&x[i][j], 1);
 		}
 	for (i = 0; i < n; i++)
 		for (j = 0; j < 4; j++)
-			dct_finish_copy(&x[i][j]);
+			dct_finish_copies(&x[i][j], 1);
 }
 
 /**
@@ -494,8 +485,7 @@ static void threads(struct kunit *test)
 	while (d->nheld < 4 && dct_try_request_cap(d, DMA_MEMCPY))
 		;
 	n = 2 * d->nheld;
-	w = kunit_kcalloc(test, n, sizeof(*w), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, w);
+	w = dct_alloc(d, n * sizeof(*w));
 	for (i = 0; i < n; i++) {
 		init_completion(&w[i].done);
 		w[i].n = COPIES;
@@ -514,7 +504,7 @@ static void threads(struct kunit *test)
 	for (i = 0; i < n; i++) {
 		KUNIT_ASSERT_EQ(test, 0, w[i].bad);
 		for (j = 0; j < COPIES; j++)
-			dct_finish_copy(&w[i].x[j]);
+			dct_finish_copies(&w[i].x[j], 1);
 	}
 	for (i = 0; i < n; i += 2)
 		for (j = 0; j < COPIES; j++)

@@ -17,18 +17,15 @@ static void submit_starts_nothing(struct kunit *test)
 	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LEN);
 	int i;
 
-	for (i = 0; i < N; i++)
-		dct_submit_copy(&x[i]);
+	dct_submit_copies(x, N);
 	dct_quiet();
 	for (i = 0; i < N; i++) {
 		dct_unaffected(&x[i]);
 		if (dct_in_order(chan))
-			KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
-					(int)dct_status(&x[i]));
+			dct_expect_status(&x[i], DMA_IN_PROGRESS);
 	}
 	dma_async_issue_pending(chan);
-	for (i = 0; i < N; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, N);
 }
 
 /*
@@ -45,7 +42,7 @@ static void cookies_go_up(struct kunit *test)
 
 	for (round = 0; round < 2; round++) {
 		for (i = round * N / 2; i < (round + 1) * N / 2; i++) {
-			dct_submit_copy(&x[i]);
+			dct_submit_copies(&x[i], 1);
 			KUNIT_EXPECT_GE(test, x[i].cookie, DMA_MIN_COOKIE);
 			if (!i)
 				continue;
@@ -54,7 +51,7 @@ static void cookies_go_up(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, next, x[i].cookie);
 		}
 		dma_async_issue_pending(chan);
-		dct_finish_copy(&x[i - 1]);
+		dct_finish_copies(&x[i - 1], 1);
 	}
 }
 
@@ -71,12 +68,9 @@ static void issue_of_nothing(struct kunit *test)
 
 	dma_async_issue_pending(chan);
 	dma_async_issue_pending(chan);
-	for (i = 0; i < N; i++)
-		dct_submit_copy(&x[i]);
+	dct_issue_copies(x, N);
 	dma_async_issue_pending(chan);
-	dma_async_issue_pending(chan);
-	for (i = 0; i < N; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, N);
 	dma_async_issue_pending(chan);
 	dct_quiet();
 	for (i = 0; i < N; i++)
@@ -95,11 +89,9 @@ static void issued_while_running(struct kunit *test)
 	int i;
 
 	for (i = 0; i < N; i++) {
-		dct_submit_copy(&x[i]);
-		dma_async_issue_pending(chan);
+		dct_issue_copies(&x[i], 1);
 	}
-	for (i = 0; i < N; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, N);
 }
 
 /*
@@ -112,25 +104,20 @@ static void submitted_after_issue(struct kunit *test)
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, 4, SZ_64K);
 
-	dct_submit_copy(&x[0]);
-	dct_submit_copy(&x[1]);
-	dma_async_issue_pending(chan);
-	dct_submit_copy(&x[2]);
-	dct_finish_copy(&x[0]);
-	dct_finish_copy(&x[1]);
-	dct_submit_copy(&x[3]);
+	dct_submit_copies(x, 1);
+	dct_issue_copies(&x[1], 1);
+	dct_submit_copies(&x[2], 1);
+	dct_finish_copies(x, 2);
+	dct_submit_copies(&x[3], 1);
 	dct_quiet();
 	dct_unaffected(&x[2]);
 	dct_unaffected(&x[3]);
 	if (dct_in_order(chan)) {
-		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
-				(int)dct_status(&x[2]));
-		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS,
-				(int)dct_status(&x[3]));
+		dct_expect_status(&x[2], DMA_IN_PROGRESS);
+		dct_expect_status(&x[3], DMA_IN_PROGRESS);
 	}
 	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[2]);
-	dct_finish_copy(&x[3]);
+	dct_finish_copies(&x[2], 2);
 }
 
 /*
@@ -161,7 +148,7 @@ static void issue_on_all_channels(struct kunit *test)
 		dct_wait(x);
 	}
 	dmaengine_put();
-	dct_finish_copy(x);
+	dct_finish_copies(x, 1);
 }
 
 static struct kunit_case issue_cases[] = {

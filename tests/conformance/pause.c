@@ -28,7 +28,7 @@ static struct dct_xfer *paused_copies(struct dct *d, struct dma_chan *chan)
 			reinit_completion(&x[i].done);
 			x[i].calls = 0;
 			dct_refill(d, x[i].dst);
-			dct_submit_copy(&x[i]);
+			dct_submit_copies(&x[i], 1);
 		}
 		dma_async_issue_pending(chan);
 		KUNIT_ASSERT_EQ(d->test, 0, dmaengine_pause(chan));
@@ -68,8 +68,7 @@ static void pause_and_resume(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, left, dct_residue(&x[N - 1]));
 	KUNIT_EXPECT_EQ(test, 0, x[N - 1].calls);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
-	for (i = 0; i < N; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, N);
 }
 
 /*
@@ -85,17 +84,14 @@ static void issued_while_paused(struct kunit *test)
 
 	if (dmaengine_pause(chan))
 		kunit_skip(test, "the provider does not pause an idle channel");
-	for (i = 0; i < 2; i++)
-		dct_submit_copy(&x[i]);
-	dma_async_issue_pending(chan);
+	dct_issue_copies(x, 2);
 	dct_quiet();
 	for (i = 0; i < 2; i++) {
 		dct_unaffected(&x[i]);
 		KUNIT_EXPECT_NE(test, (int)DMA_COMPLETE, (int)dct_status(&x[i]));
 	}
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
-	for (i = 0; i < 2; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, 2);
 }
 
 /*
@@ -115,8 +111,7 @@ static void status_while_paused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
 	for (i = 0; i < N; i++)
 		KUNIT_EXPECT_NE(test, (int)DMA_PAUSED, (int)dct_status(&x[i]));
-	for (i = 0; i < N; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, N);
 }
 
 /*
@@ -131,18 +126,18 @@ static void resume_unpaused(struct kunit *test)
 	struct dct_xfer *x = dct_copies(d, chan, 2, SZ_64K);
 
 	dmaengine_resume(chan);
-	dct_submit_copy(&x[0]);
+	dct_submit_copies(x, 1);
 	dmaengine_resume(chan);
 	dct_quiet();
 	dct_unaffected(&x[0]);
 	dma_async_issue_pending(chan);
-	dct_submit_copy(&x[1]);
+	dct_submit_copies(&x[1], 1);
 	dmaengine_resume(chan);
-	dct_finish_copy(&x[0]);
+	dct_finish_copies(x, 1);
 	dct_quiet();
 	dct_unaffected(&x[1]);
 	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[1]);
+	dct_finish_copies(&x[1], 1);
 }
 
 /*
@@ -180,16 +175,12 @@ static void terminate_paused(struct kunit *test)
 static void release_paused(struct kunit *test)
 {
 	struct dct *d = test->priv;
-	struct dma_chan *chan = request(d), *again;
-	dma_cap_mask_t mask;
+	struct dma_chan *chan = request(d);
 
 	paused_copies(d, chan);
 	dct_forget(d, chan);
 	dma_release_channel(chan);
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
-	again = dct_try_request(d, &mask, dma_chan_name(chan));
-	KUNIT_ASSERT_PTR_EQ(test, chan, again);
+	dct_request_again(d, chan);
 	dct_copy_ok(d, chan, DCT_LEN);
 }
 

@@ -102,8 +102,7 @@ static void many_prepared(struct kunit *test)
 	struct dma_async_tx_descriptor **tx;
 	unsigned int n, i, twice = 0;
 
-	tx = kunit_kcalloc(test, MANY, sizeof(*tx), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, tx);
+	tx = dct_alloc(d, MANY * sizeof(*tx));
 	for (n = 0; n < MANY; n++) {
 		tx[n] = dct_prep(&x[n], DCT_FLAGS);
 		if (!given(d, tx[n]))
@@ -117,8 +116,7 @@ static void many_prepared(struct kunit *test)
 	for (i = 0; i < n; i++)
 		dct_submit_new(&x[i], tx[i]);
 	dma_async_issue_pending(chan);
-	for (i = 0; i < n; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, n);
 }
 
 /*
@@ -130,24 +128,21 @@ static void prep_starts_nothing(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, 2, DCT_LEN);
-	struct dma_async_tx_descriptor *tx = dct_prep(&x[0], DCT_FLAGS);
+	struct dma_async_tx_descriptor *tx = dct_prep_new(x, DCT_FLAGS);
 	struct dma_tx_state before, after;
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
 	tx->callback_result = dct_callback;
 	tx->callback_param = &x[0];
-	dct_submit_copy(&x[1]);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[1]);
+	dct_issue_copies(&x[1], 1);
+	dct_finish_copies(&x[1], 1);
 	dmaengine_tx_status(chan, x[1].cookie, &before);
 	dct_quiet();
 	dmaengine_tx_status(chan, x[1].cookie, &after);
 	KUNIT_EXPECT_EQ(test, x[1].cookie, before.used);
 	KUNIT_EXPECT_EQ(test, before.used, after.used);
 	dct_unaffected(&x[0]);
-	dct_submit_new(&x[0], tx);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[0]);
+	dct_start(x, tx);
+	dct_finish_copies(x, 1);
 }
 
 /*
@@ -169,7 +164,7 @@ static void submitted_in_another_order(struct kunit *test)
 		dct_submit_new(&x[order[i]], tx[order[i]]);
 	dma_async_issue_pending(chan);
 	for (i = 0; i < 4; i++) {
-		dct_finish_copy(&x[order[i]]);
+		dct_finish_copies(&x[order[i]], 1);
 		if (dct_in_order(chan))
 			KUNIT_EXPECT_EQ(test, i + 1, x[order[i]].stamp);
 	}
@@ -188,14 +183,14 @@ static void never_submitted(struct kunit *test)
 
 	for (i = 0; i < 16; i++) {
 		if (i & 1)
-			dct_submit_copy(&x[i]);
+			dct_submit_copies(&x[i], 1);
 		else
 			KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dct_prep(&x[i],
 								    DCT_FLAGS));
 	}
 	dma_async_issue_pending(chan);
 	for (i = 1; i < 16; i += 2)
-		dct_finish_copy(&x[i]);
+		dct_finish_copies(&x[i], 1);
 	for (i = 0; i < 16; i += 2)
 		dct_unaffected(&x[i]);
 }
@@ -225,8 +220,7 @@ static void in_hard_interrupt(struct kunit *test)
 		dct_in_hardirq(d, prep_submit_issue, &x[i]);
 		KUNIT_ASSERT_GT(test, x[i].cookie, 0);
 	}
-	for (i = 0; i < 4; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, 4);
 }
 
 /*
@@ -252,7 +246,7 @@ static void with_interrupts_off(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, off);
 	for (i = 0; i < 4; i++) {
 		KUNIT_ASSERT_GT(test, x[i].cookie, 0);
-		dct_finish_copy(&x[i]);
+		dct_finish_copies(&x[i], 1);
 	}
 }
 
@@ -276,8 +270,7 @@ static void fenced_chain(struct kunit *test)
 		dct_submit_new(&x[i], dct_prep(&x[i], DCT_FLAGS | DMA_PREP_FENCE));
 	}
 	dma_async_issue_pending(chan);
-	for (i = 0; i < 8; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, 8);
 }
 
 /*
@@ -296,15 +289,13 @@ static void without_interrupt(struct kunit *test)
 	if (!dct_in_order(chan))
 		kunit_skip(test, "the provider does not tell the status of a cookie");
 	for (i = 0; i < MANY; i++) {
-		tx = dct_prep(x, DMA_CTRL_ACK);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
+		tx = dct_prep_new(x, DMA_CTRL_ACK);
 		x->cookie = dmaengine_submit(tx);
 		KUNIT_ASSERT_GT(test, x->cookie, 0);
 		dma_async_issue_pending(chan);
 		KUNIT_ASSERT_TRUE(test, dct_poll(dct_status(x) == DMA_COMPLETE));
 	}
-	memcpy(x->dst->want, x->src->want, x->dst->len);
-	dct_check(d, x->dst);
+	dct_check_moved(d, x->dst, x->src);
 }
 
 /*
@@ -318,18 +309,14 @@ static void interrupt_at_the_end(struct kunit *test)
 	struct dct_xfer *x = dct_copies(d, chan, 4, SZ_4K);
 	struct dct_xfer *last = dct_xfers(d, chan, 1);
 	struct dma_async_tx_descriptor *tx;
-	int i;
 
 	if (!dma_has_cap(DMA_MEMCPY, chan->device->cap_mask))
 		kunit_skip(test, "there is nothing for it to come at the end of");
-	for (i = 0; i < 4; i++)
-		dct_submit_copy(&x[i]);
+	dct_submit_copies(x, 4);
 	tx = chan->device->device_prep_dma_interrupt(chan, DCT_FLAGS);
-	dct_submit_new(last, tx);
-	dma_async_issue_pending(chan);
+	dct_start(last, tx);
 	dct_finish(last);
-	for (i = 0; i < 4; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, 4);
 	if (dct_in_order(chan))
 		KUNIT_EXPECT_EQ(test, 5, last->stamp);
 	KUNIT_EXPECT_EQ(test, 1, last->calls);

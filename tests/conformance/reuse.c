@@ -27,8 +27,7 @@ static void submitted_again(struct kunit *test)
 
 	if (!offered(chan))
 		kunit_skip(test, "the provider's descriptors are for one use");
-	tx = dct_prep(x, DMA_PREP_INTERRUPT);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
+	tx = dct_prep_new(x, DMA_PREP_INTERRUPT);
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_set_reuse(tx));
 	for (i = 0; i < 4; i++) {
 		dct_refill(d, x->src);
@@ -38,7 +37,7 @@ static void submitted_again(struct kunit *test)
 		KUNIT_EXPECT_GT(test, x->cookie, last);
 		last = x->cookie;
 		dma_async_issue_pending(chan);
-		dct_finish_copy(x);
+		dct_finish_copies(x, 1);
 		/* Its callback has been called, and returns. */
 		if (chan->device->device_synchronize)
 			dmaengine_synchronize(chan);
@@ -62,8 +61,7 @@ static void several_submitted_again(struct kunit *test)
 	if (!offered(chan))
 		kunit_skip(test, "the provider's descriptors are for one use");
 	for (i = 0; i < 4; i++) {
-		tx[i] = dct_prep(&x[i], DMA_PREP_INTERRUPT);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx[i]);
+		tx[i] = dct_prep_new(&x[i], DMA_PREP_INTERRUPT);
 		KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_set_reuse(tx[i]));
 	}
 	for (round = 0; round < 2; round++) {
@@ -79,7 +77,7 @@ static void several_submitted_again(struct kunit *test)
 		for (i = 0; i < 4; i++) {
 			struct dct_xfer *next = &x[round ? 3 - i : i];
 
-			dct_finish_copy(next);
+			dct_finish_copies(next, 1);
 			if (dct_in_order(chan))
 				KUNIT_EXPECT_EQ(test, 4 * round + i + 1,
 						next->stamp);
@@ -101,15 +99,13 @@ static void not_for_reuse(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
-	struct dma_async_tx_descriptor *tx = dct_prep(x, DCT_FLAGS);
+	struct dma_async_tx_descriptor *tx = dct_prep_new(x, DCT_FLAGS);
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx);
 	if (!offered(chan))
 		KUNIT_EXPECT_NE(test, 0, dmaengine_desc_set_reuse(tx));
 	KUNIT_EXPECT_EQ(test, -EPERM, dmaengine_desc_free(tx));
-	dct_submit_new(x, tx);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(x);
+	dct_start(x, tx);
+	dct_finish_copies(x, 1);
 }
 
 static struct kunit_case reuse_cases[] = {

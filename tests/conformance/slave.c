@@ -119,15 +119,38 @@ static struct pair request_pair(struct dct *d)
 	return p;
 }
 
+/* A transfer of the whole of a buffer. */
+static struct dma_async_tx_descriptor *prep_all(struct dma_chan *chan,
+						struct dct_buf *buf,
+						enum dma_transfer_direction dir)
+{
+	return dmaengine_prep_slave_single(chan, buf->dma, buf->len, dir, DCT_FLAGS);
+}
+
+/* One that goes round a buffer. */
+static struct dma_async_tx_descriptor *prep_cyclic(struct dma_chan *chan,
+						   struct dct_buf *buf,
+						   enum dma_transfer_direction dir)
+{
+	return dmaengine_prep_dma_cyclic(chan, buf->dma, buf->len, PERIOD, dir, DCT_FLAGS);
+}
+
+/* Issues what was submitted on both sides, and waits for the end of these two. */
+static void loop(struct pair *p, struct dct_xfer *out, struct dct_xfer *in)
+{
+	dma_async_issue_pending(p->rx);
+	dma_async_issue_pending(p->tx);
+	dct_finish(out);
+	dct_finish(in);
+}
+
 /* A list of the whole of a buffer, in pieces; aligned for any width. */
 static struct scatterlist *pieces(struct dct *d, struct dct_buf *buf)
 {
-	struct scatterlist *sgl = kunit_kcalloc(d->test, PIECES, sizeof(*sgl),
-						GFP_KERNEL);
+	struct scatterlist *sgl = dct_alloc(d, PIECES * sizeof(*sgl));
 	size_t off = 0, len;
 	int i;
 
-	KUNIT_ASSERT_NOT_NULL(d->test, sgl);
 	sg_init_table(sgl, PIECES);
 	for (i = 0; i < PIECES; i++) {
 		len = i < PIECES - 1 ? 64 * (1 + dct_rand(d, 4)) : buf->len - off;
@@ -141,8 +164,9 @@ static struct scatterlist *pieces(struct dct *d, struct dct_buf *buf)
 static void submit_list(struct dct *d, struct dct_xfer *x, struct dct_buf *buf,
 			enum dma_transfer_direction dir)
 {
-	dct_submit_new(x, dmaengine_prep_slave_sg(x->chan, pieces(d, buf), PIECES,
-						  dir, DCT_FLAGS));
+	dct_submit_new(x,
+		       dmaengine_prep_slave_sg(x->chan, pieces(d, buf), PIECES, dir,
+					       DCT_FLAGS));
 }
 
 /*
@@ -168,9 +192,7 @@ static void lists(struct kunit *test)
 	for (i = 0; i < 4; i++) {
 		dct_finish(&out[i]);
 		dct_finish(&in[i]);
-		memcpy(dst[i]->want, src[i]->want, SZ_4K);
-		dct_check(d, dst[i]);
-		dct_check(d, src[i]);
+		dct_check_moved(d, dst[i], src[i]);
 	}
 }
 
@@ -196,7 +218,7 @@ static void residue_of_lists(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, all, dct_residue(in));
 	dma_async_issue_pending(p.rx);
 	dct_quiet();
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)dct_status(in));
+	dct_expect_status(in, DMA_IN_PROGRESS);
 	KUNIT_EXPECT_EQ(test, all, dct_residue(in));
 	submit_list(d, out, src, DMA_MEM_TO_DEV);
 	dma_async_issue_pending(p.tx);
@@ -204,8 +226,7 @@ static void residue_of_lists(struct kunit *test)
 	dct_finish(in);
 	KUNIT_EXPECT_EQ(test, 0, dct_residue(in));
 	KUNIT_EXPECT_EQ(test, 0, dct_residue(out));
-	memcpy(dst->want, src->want, SZ_4K);
-	dct_check(d, dst);
+	dct_check_moved(d, dst, src);
 }
 
 /*
@@ -235,8 +256,7 @@ static void configured_while_queued(struct kunit *test)
 	for (i = 0; i < 2; i++) {
 		dct_finish(&out[i]);
 		dct_finish(&in[i]);
-		memcpy(dst[i]->want, src[i]->want, SZ_4K);
-		dct_check(d, dst[i]);
+		dct_check_moved(d, dst[i], src[i]);
 	}
 }
 
@@ -266,8 +286,7 @@ static void paused_sender(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_resume(p.tx));
 	dct_finish(out);
 	dct_finish(in);
-	memcpy(dst->want, src->want, SZ_4K);
-	dct_check(d, dst);
+	dct_check_moved(d, dst, src);
 }
 
 /*
@@ -285,20 +304,12 @@ static void terminated_receiver(struct kunit *test)
 	struct dct_buf *dst = dct_dst(d, p.rx, SZ_1K);
 
 	dct_need_terminate(d, p.rx);
-	dct_submit_new(&in[0], dmaengine_prep_slave_single(p.rx, gone->dma, SZ_1K,
-							   DMA_DEV_TO_MEM, DCT_FLAGS));
-	dma_async_issue_pending(p.rx);
+	dct_start(&in[0], prep_all(p.rx, gone, DMA_DEV_TO_MEM));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(p.rx));
-	dct_submit_new(&in[1], dmaengine_prep_slave_single(p.rx, dst->dma, SZ_1K,
-							   DMA_DEV_TO_MEM, DCT_FLAGS));
-	dct_submit_new(out, dmaengine_prep_slave_single(p.tx, src->dma, SZ_1K,
-							DMA_MEM_TO_DEV, DCT_FLAGS));
-	dma_async_issue_pending(p.rx);
-	dma_async_issue_pending(p.tx);
-	dct_finish(out);
-	dct_finish(&in[1]);
-	memcpy(dst->want, src->want, SZ_1K);
-	dct_check(d, dst);
+	dct_submit_new(&in[1], prep_all(p.rx, dst, DMA_DEV_TO_MEM));
+	dct_submit_new(out, prep_all(p.tx, src, DMA_MEM_TO_DEV));
+	loop(&p, out, &in[1]);
+	dct_check_moved(d, dst, src);
 	dct_check(d, gone);
 	KUNIT_EXPECT_EQ(test, 0, in[0].calls);
 }
@@ -326,19 +337,14 @@ static void vectors(struct kunit *test)
 
 	if (!p.rx->device->device_prep_peripheral_dma_vec)
 		kunit_skip(test, "the provider takes no arrays");
-	dct_submit_new(in, dmaengine_prep_peripheral_dma_vec(p.rx, to, ARRAY_SIZE(to),
-							     DMA_DEV_TO_MEM, DCT_FLAGS));
-	dct_submit_new(out, dmaengine_prep_peripheral_dma_vec(p.tx, from,
-							      ARRAY_SIZE(from),
-							      DMA_MEM_TO_DEV,
-							      DCT_FLAGS));
-	dma_async_issue_pending(p.rx);
-	dma_async_issue_pending(p.tx);
-	dct_finish(out);
-	dct_finish(in);
-	memcpy(dst->want, src->want, SZ_4K);
-	dct_check(d, dst);
-	dct_check(d, src);
+	dct_submit_new(in,
+		       dmaengine_prep_peripheral_dma_vec(p.rx, to, ARRAY_SIZE(to),
+							 DMA_DEV_TO_MEM, DCT_FLAGS));
+	dct_submit_new(out,
+		       dmaengine_prep_peripheral_dma_vec(p.tx, from, ARRAY_SIZE(from),
+							 DMA_MEM_TO_DEV, DCT_FLAGS));
+	loop(&p, out, in);
+	dct_check_moved(d, dst, src);
 }
 #endif
 
@@ -406,29 +412,23 @@ static void metadata_arrives(struct kunit *test)
 						 sizeof(seen.copy)) };
 	struct pair p = request_pair(d);
 	struct dct_xfer *out = dct_xfers(d, p.tx, 1), *in = dct_xfers(d, p.rx, 1);
-	u8 *sent = kunit_kzalloc(test, seen.len, GFP_KERNEL);
-	u8 *got = kunit_kzalloc(test, seen.len, GFP_KERNEL);
+	u8 *sent = dct_alloc(d, seen.len);
+	u8 *got = dct_alloc(d, seen.len);
 	struct dma_async_tx_descriptor *tx;
 	struct dct_buf *dst = dct_dst(d, p.rx, DCT_LEN);
 
-	KUNIT_ASSERT_NOT_NULL(test, sent);
-	KUNIT_ASSERT_NOT_NULL(test, got);
 	prandom_bytes_state(&d->rnd, sent, seen.len);
 	seen.at = got;
 	in->hook = see_metadata;
 	in->priv = &seen;
-	tx = dmaengine_prep_slave_single(p.rx, dst->dma, DCT_LEN, DMA_DEV_TO_MEM,
-					 DCT_FLAGS);
+	tx = prep_all(p.rx, dst, DMA_DEV_TO_MEM);
 	KUNIT_ASSERT_NOT_NULL(test, tx);
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_attach_metadata(tx, got, seen.len));
 	dct_submit_new(in, tx);
 	tx = prep_out(d, &p, DCT_LEN);
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_attach_metadata(tx, sent, seen.len));
 	dct_submit_new(out, tx);
-	dma_async_issue_pending(p.rx);
-	dma_async_issue_pending(p.tx);
-	dct_finish(out);
-	dct_finish(in);
+	loop(&p, out, in);
 	KUNIT_EXPECT_MEMEQ(test, sent, seen.copy, seen.len);
 }
 
@@ -443,19 +443,16 @@ static void metadata_terminated(struct kunit *test)
 	struct dct_xfer *in = dct_xfers(d, p.rx, 1);
 	struct dct_buf *dst = dct_dst(d, p.rx, DCT_LEN);
 	struct dma_async_tx_descriptor *tx;
-	u8 *got = kunit_kzalloc(test, 16, GFP_KERNEL);
+	u8 *got = dct_alloc(d, 16);
 
-	KUNIT_ASSERT_NOT_NULL(test, got);
 	dct_need_terminate(d, p.rx);
 	if (!dmaengine_is_metadata_mode_supported(p.rx, DESC_METADATA_CLIENT))
 		kunit_skip(test, "the provider has no metadata for clients' buffers");
 	memset(got, 0x5a, 16);
-	tx = dmaengine_prep_slave_single(p.rx, dst->dma, DCT_LEN, DMA_DEV_TO_MEM,
-					 DCT_FLAGS);
+	tx = prep_all(p.rx, dst, DMA_DEV_TO_MEM);
 	KUNIT_ASSERT_NOT_NULL(test, tx);
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_attach_metadata(tx, got, 16));
-	dct_submit_new(in, tx);
-	dma_async_issue_pending(p.rx);
+	dct_start(in, tx);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(p.rx));
 	dct_quiet();
 	KUNIT_EXPECT_NULL(test, memchr_inv(got, 0x5a, 16));
@@ -477,9 +474,7 @@ static struct dct_buf *send(struct dct *d, struct pair *p, size_t len)
 	struct dct_xfer *out = dct_xfers(d, p->tx, 1);
 	struct dct_buf *src = dct_src(d, p->tx, len);
 
-	dct_submit_new(out, dmaengine_prep_slave_single(p->tx, src->dma, len,
-							DMA_MEM_TO_DEV, DCT_FLAGS));
-	dma_async_issue_pending(p->tx);
+	dct_start(out, prep_all(p->tx, src, DMA_MEM_TO_DEV));
 	dct_finish(out);
 	return src;
 }
@@ -498,9 +493,7 @@ static void cyclic(struct kunit *test)
 	unsigned int calls = 0;
 	int i;
 
-	dct_submit_new(in, dmaengine_prep_dma_cyclic(p.rx, dst->dma, dst->len, PERIOD,
-						     DMA_DEV_TO_MEM, DCT_FLAGS));
-	dma_async_issue_pending(p.rx);
+	dct_start(in, prep_cyclic(p.rx, dst, DMA_DEV_TO_MEM));
 	/* Twice round and a bit. */
 	for (i = 0; i < 2 * PERIODS + 1; i++) {
 		u8 *at = dst->want + i % PERIODS * PERIOD;
@@ -512,7 +505,7 @@ static void cyclic(struct kunit *test)
 		calls = READ_ONCE(in->calls);
 		memcpy(at, src->want, PERIOD);
 		dct_check(d, dst);
-		KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)dct_status(in));
+		dct_expect_status(in, DMA_IN_PROGRESS);
 		KUNIT_EXPECT_FALSE(test, in->bad_context);
 	}
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(p.rx));
@@ -540,9 +533,7 @@ static void residue_of_cyclic(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, dma_get_slave_caps(p.rx, &caps));
 	if (caps.residue_granularity == DMA_RESIDUE_GRANULARITY_DESCRIPTOR)
 		kunit_skip(test, "the provider does not say how far it has got");
-	dct_submit_new(in, dmaengine_prep_dma_cyclic(p.rx, dst->dma, dst->len, PERIOD,
-						     DMA_DEV_TO_MEM, DCT_FLAGS));
-	dma_async_issue_pending(p.rx);
+	dct_start(in, prep_cyclic(p.rx, dst, DMA_DEV_TO_MEM));
 	for (i = 1; i < PERIODS; i++) {
 		send(d, &p, PERIOD);
 		KUNIT_EXPECT_TRUE(test, dct_poll(READ_ONCE(in->calls) >= i));
@@ -564,20 +555,15 @@ static void cyclic_sender(struct kunit *test)
 	int i;
 
 	dct_need_terminate(d, p.tx);
-	dct_submit_new(out, dmaengine_prep_dma_cyclic(p.tx, src->dma, src->len, PERIOD,
-						      DMA_MEM_TO_DEV, DCT_FLAGS));
-	dma_async_issue_pending(p.tx);
+	dct_start(out, prep_cyclic(p.tx, src, DMA_MEM_TO_DEV));
 	for (i = 0; i < 6; i++) {
 		dst = dct_dst(d, p.rx, PERIOD);
-		dct_submit_new(&in[i], dmaengine_prep_slave_single(p.rx, dst->dma, PERIOD,
-								   DMA_DEV_TO_MEM,
-								   DCT_FLAGS));
-		dma_async_issue_pending(p.rx);
+		dct_start(&in[i], prep_all(p.rx, dst, DMA_DEV_TO_MEM));
 		dct_finish(&in[i]);
 		memcpy(dst->want, src->want + i % PERIODS * PERIOD, PERIOD);
 		dct_check(d, dst);
 	}
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)dct_status(out));
+	dct_expect_status(out, DMA_IN_PROGRESS);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(p.tx));
 }
 
@@ -601,9 +587,7 @@ static void cyclic_ends_itself(struct kunit *test)
 	int i;
 
 	in->hook = terminate;
-	dct_submit_new(in, dmaengine_prep_dma_cyclic(p.rx, dst->dma, dst->len, PERIOD,
-						     DMA_DEV_TO_MEM, DCT_FLAGS));
-	dma_async_issue_pending(p.rx);
+	dct_start(in, prep_cyclic(p.rx, dst, DMA_DEV_TO_MEM));
 	for (i = 1; i <= 2; i++) {
 		send(d, &p, PERIOD);
 		KUNIT_ASSERT_TRUE(test, dct_poll(READ_ONCE(in->calls) >= i));
@@ -612,13 +596,10 @@ static void cyclic_ends_itself(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, in->calls);
 	dct_refill(d, dst);
 
-	dct_submit_new(list, dmaengine_prep_slave_single(p.rx, dst->dma, dst->len,
-							 DMA_DEV_TO_MEM, DCT_FLAGS));
-	dma_async_issue_pending(p.rx);
+	dct_start(list, prep_all(p.rx, dst, DMA_DEV_TO_MEM));
 	src = send(d, &p, dst->len);
 	dct_finish(list);
-	memcpy(dst->want, src->want, dst->len);
-	dct_check(d, dst);
+	dct_check_moved(d, dst, src);
 	KUNIT_EXPECT_EQ(test, 2, in->calls);
 }
 
@@ -626,9 +607,9 @@ static void submit_repeated(struct dct_xfer *x, struct dma_interleaved_template 
 			    struct dct_buf *dst)
 {
 	xt->dst_start = dst->dma;
-	dct_submit_new(x, dmaengine_prep_interleaved_dma(x->chan, xt, DCT_FLAGS |
-							 DMA_PREP_REPEAT |
-							 DMA_PREP_LOAD_EOT));
+	dct_submit_new(x,
+		       dmaengine_prep_interleaved_dma(x->chan, xt,
+						      DCT_FLAGS | DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
 }
 
 /*
@@ -651,8 +632,7 @@ static void repeated(struct kunit *test)
 	    !dma_has_cap(DMA_LOAD_EOT, p.rx->device->cap_mask))
 		kunit_skip(test, "the provider does not repeat");
 	dct_need_terminate(d, p.rx);
-	xt = kunit_kzalloc(test, struct_size(xt, sgl, 1), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, xt);
+	xt = dct_alloc(d, struct_size(xt, sgl, 1));
 	xt->dir = DMA_DEV_TO_MEM;
 	xt->dst_inc = true;
 	xt->numf = 1;

@@ -25,19 +25,16 @@ static void status_of_that_cookie(struct kunit *test)
 	struct dct_xfer *x = dct_copies(d, chan, 3, DCT_LEN);
 	struct dma_tx_state state;
 
-	dct_submit_copy(&x[0]);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[0]);
-	dct_submit_copy(&x[1]);
-	dct_submit_copy(&x[2]);
-	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)dct_status(&x[0]));
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)dct_status(&x[1]));
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)dct_status(&x[2]));
+	dct_issue_copies(x, 1);
+	dct_finish_copies(x, 1);
+	dct_submit_copies(&x[1], 2);
+	dct_expect_status(x, DMA_COMPLETE);
+	dct_expect_status(&x[1], DMA_IN_PROGRESS);
+	dct_expect_status(&x[2], DMA_IN_PROGRESS);
 	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
 			(int)dmaengine_tx_status(chan, x[0].cookie, &state));
 	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[1]);
-	dct_finish_copy(&x[2]);
+	dct_finish_copies(&x[1], 2);
 }
 
 static void ask(void *arg)
@@ -54,11 +51,11 @@ static void status_in_hard_interrupt(struct kunit *test)
 	struct dma_chan *chan = request_in_order(d);
 	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
 
-	dct_submit_copy(x);
+	dct_submit_copies(x, 1);
 	dct_in_hardirq(d, ask, x);
 	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)x->status);
 	dma_async_issue_pending(chan);
-	dct_finish_copy(x);
+	dct_finish_copies(x, 1);
 	dct_in_hardirq(d, ask, x);
 	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)x->status);
 }
@@ -75,11 +72,9 @@ static void last_and_used(struct kunit *test)
 	struct dma_tx_state state;
 	int i;
 
-	dct_submit_copy(&x[0]);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[0]);
-	dct_submit_copy(&x[1]);
-	dct_submit_copy(&x[2]);
+	dct_issue_copies(x, 1);
+	dct_finish_copies(x, 1);
+	dct_submit_copies(&x[1], 2);
 	for (i = 0; i < 3; i++) {
 		memset(&state, 0xff, sizeof(state));
 		dmaengine_tx_status(chan, x[i].cookie, &state);
@@ -87,8 +82,7 @@ static void last_and_used(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, x[2].cookie, state.used);
 	}
 	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[1]);
-	dct_finish_copy(&x[2]);
+	dct_finish_copies(&x[1], 2);
 	dmaengine_tx_status(chan, x[1].cookie, &state);
 	KUNIT_EXPECT_EQ(test, x[2].cookie, state.last);
 	KUNIT_EXPECT_EQ(test, x[2].cookie, state.used);
@@ -108,13 +102,11 @@ static void residue_at_both_ends(struct kunit *test)
 	u32 all = chan->device->residue_granularity >
 		  DMA_RESIDUE_GRANULARITY_DESCRIPTOR ? SZ_4K : 0;
 
-	dct_submit_copy(&x[0]);
-	dct_submit_copy(&x[1]);
+	dct_submit_copies(x, 2);
 	KUNIT_EXPECT_EQ(test, all, dct_residue(&x[0]));
 	KUNIT_EXPECT_EQ(test, all, dct_residue(&x[1]));
 	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[0]);
-	dct_finish_copy(&x[1]);
+	dct_finish_copies(x, 2);
 	KUNIT_EXPECT_EQ(test, 0, dct_residue(&x[0]));
 	KUNIT_EXPECT_EQ(test, 0, dct_residue(&x[1]));
 }
@@ -131,11 +123,8 @@ static unsigned int watch_residue(struct dct *d, struct dma_chan *chan,
 	struct dma_tx_state state;
 	unsigned int seen = 0;
 	u32 left = DCT_LONG;
-	int i;
 
-	for (i = 0; i < 8; i++)
-		dct_submit_copy(&x[i]);
-	dma_async_issue_pending(chan);
+	dct_issue_copies(x, 8);
 	while (dmaengine_tx_status(chan, last->cookie, &state) == DMA_IN_PROGRESS &&
 	       time_before(jiffies, deadline)) {
 		*rises += state.residue > left;
@@ -143,8 +132,7 @@ static unsigned int watch_residue(struct dct *d, struct dma_chan *chan,
 		seen++;
 		cond_resched();
 	}
-	for (i = 0; i < 8; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, 8);
 	return seen;
 }
 
@@ -182,8 +170,7 @@ static void complete_is_complete(struct kunit *test)
 	for (i = 0; i < 16; i++) {
 		struct dct_xfer *x = dct_copies(d, chan, 1, 64 + SZ_4K * (i % 4));
 
-		dct_submit_new(x, dct_prep(x, i & 1 ? DCT_FLAGS : DMA_CTRL_ACK));
-		dma_async_issue_pending(chan);
+		dct_start(x, dct_prep(x, i & 1 ? DCT_FLAGS : DMA_CTRL_ACK));
 		KUNIT_ASSERT_TRUE(test, dct_poll(dct_status(x) == DMA_COMPLETE));
 		memcpy(x->dst->want, x->src->want, x->dst->len);
 		KUNIT_EXPECT_TRUE(test, dct_is_right(x->dst));
@@ -206,8 +193,7 @@ static void completed_in_order(struct kunit *test)
 	unsigned int wrong = 0;
 	int i;
 
-	for (i = 0; i < 16; i++)
-		dct_submit_copy(&x[i]);
+	dct_submit_copies(x, 16);
 	dmaengine_tx_status(chan, x[0].cookie, &before);
 	dma_async_issue_pending(chan);
 	do {
@@ -224,8 +210,7 @@ static void completed_in_order(struct kunit *test)
 			wrong += dct_status(&x[i]) != DMA_COMPLETE;
 		cond_resched();
 	} while (time_before(jiffies, deadline));
-	for (i = 0; i < 16; i++)
-		dct_finish_copy(&x[i]);
+	dct_finish_copies(x, 16);
 	KUNIT_EXPECT_EQ(test, 0, wrong);
 }
 
@@ -244,10 +229,9 @@ static void cookies_never_given_out(struct kunit *test)
 	enum dma_status status;
 	int i;
 
-	dct_submit_copy(&x[0]);
-	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[0]);
-	dct_submit_copy(&x[1]);
+	dct_issue_copies(x, 1);
+	dct_finish_copies(x, 1);
+	dct_submit_copies(&x[1], 1);
 	for (i = 1; i < 1000000; i *= 10) {
 		memset(&state, 0xff, sizeof(state));
 		status = dmaengine_tx_status(chan, x[1].cookie + i, &state);
@@ -256,10 +240,10 @@ static void cookies_never_given_out(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, x[0].cookie, state.last);
 		KUNIT_EXPECT_EQ(test, x[1].cookie, state.used);
 	}
-	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE, (int)dct_status(&x[0]));
-	KUNIT_EXPECT_EQ(test, (int)DMA_IN_PROGRESS, (int)dct_status(&x[1]));
+	dct_expect_status(x, DMA_COMPLETE);
+	dct_expect_status(&x[1], DMA_IN_PROGRESS);
 	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[1]);
+	dct_finish_copies(&x[1], 1);
 }
 
 /*
@@ -273,10 +257,10 @@ static void out_of_order_if_claimed(struct kunit *test)
 	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
 	bool claimed = !dct_in_order(chan);
 
-	dct_submit_copy(x);
+	dct_submit_copies(x, 1);
 	KUNIT_EXPECT_EQ(test, claimed, dct_status(x) == DMA_OUT_OF_ORDER);
 	dma_async_issue_pending(chan);
-	dct_finish_copy(x);
+	dct_finish_copies(x, 1);
 	KUNIT_EXPECT_EQ(test, claimed, dct_status(x) == DMA_OUT_OF_ORDER);
 }
 
@@ -292,12 +276,11 @@ static void status_does_not_call_back(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 16; i++) {
-		dct_submit_copy(&x[i]);
-		dma_async_issue_pending(chan);
+		dct_issue_copies(&x[i], 1);
 		WRITE_ONCE(d->caller, current);
 		KUNIT_EXPECT_TRUE(test, dct_poll(dct_status(&x[i]) == DMA_COMPLETE));
 		WRITE_ONCE(d->caller, NULL);
-		dct_finish_copy(&x[i]);
+		dct_finish_copies(&x[i], 1);
 		KUNIT_EXPECT_FALSE(test, x[i].in_caller);
 		KUNIT_EXPECT_FALSE(test, x[i].bad_context);
 	}
@@ -323,8 +306,7 @@ static void sync_wait(struct kunit *test)
 		KUNIT_ASSERT_GT(test, x->cookie, 0);
 		KUNIT_ASSERT_EQ(test, (int)DMA_COMPLETE,
 				(int)dma_sync_wait(chan, x->cookie));
-		memcpy(x->dst->want, x->src->want, x->dst->len);
-		dct_check(d, x->dst);
+		dct_check_moved(d, x->dst, x->src);
 	}
 }
 

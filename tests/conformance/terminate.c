@@ -81,7 +81,7 @@ static void terminate_at(struct kunit *test)
 			KUNIT_ASSERT_NOT_ERR_OR_NULL(test,
 						     dct_prep(&x[i], DCT_FLAGS));
 		else
-			dct_submit_copy(&x[i]);
+			dct_submit_copies(&x[i], 1);
 		if ((stage == ISSUED && i == N - 1) ||
 		    (stage == MIXED && i == N / 2))
 			dma_async_issue_pending(chan);
@@ -122,15 +122,13 @@ static void called_back_is_complete(struct kunit *test)
 	struct dct_xfer *x = dct_copies(d, chan, N, SZ_64K);
 	int i;
 
-	for (i = 0; i < N; i++)
-		dct_submit_copy(&x[i]);
-	dma_async_issue_pending(chan);
+	dct_issue_copies(x, N);
 	KUNIT_ASSERT_TRUE(test, dct_wait(&x[0]));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	for (i = 0; i < N; i++)
 		if (x[i].calls &&
 		    x[i].result.result == DMA_TRANS_NOERROR)
-			dct_finish_copy(&x[i]);
+			dct_finish_copies(&x[i], 1);
 		else
 			KUNIT_EXPECT_EQ(test, 0, x[i].calls);
 }
@@ -148,7 +146,7 @@ static void cookies_go_on(struct kunit *test)
 	int i;
 
 	for (i = 0; i < N - 1; i++) {
-		dct_submit_copy(&x[i]);
+		dct_submit_copies(&x[i], 1);
 		if (i == N / 2)
 			dma_async_issue_pending(chan);
 	}
@@ -159,10 +157,10 @@ static void cookies_go_on(struct kunit *test)
 		KUNIT_EXPECT_GE(test, after.last, before.last);
 		KUNIT_EXPECT_EQ(test, before.used, after.used);
 	}
-	dct_submit_copy(&x[N - 1]);
+	dct_submit_copies(&x[N - 1], 1);
 	KUNIT_EXPECT_GT(test, x[N - 1].cookie, x[N - 2].cookie);
 	dma_async_issue_pending(chan);
-	dct_finish_copy(&x[N - 1]);
+	dct_finish_copies(&x[N - 1], 1);
 }
 
 /*
@@ -175,12 +173,10 @@ static void terminate_with_interrupts_off(struct kunit *test)
 	struct dma_chan *chan = request(d);
 	struct dct_xfer *x = dct_copies(d, chan, N, DCT_LONG);
 	bool off;
-	int i, err;
+	int err;
 
 	dct_need_hardirq(d);
-	for (i = 0; i < N; i++)
-		dct_submit_copy(&x[i]);
-	dma_async_issue_pending(chan);
+	dct_issue_copies(x, N);
 	local_irq_disable();
 	err = dmaengine_terminate_async(chan);
 	off = irqs_disabled();
@@ -241,14 +237,12 @@ static void synchronize_waits(struct kunit *test)
 
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "no CPU can call while another runs the callback");
-	m = kunit_kcalloc(test, 4, sizeof(*m), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, m);
+	m = dct_alloc(d, 4 * sizeof(*m));
 	for (i = 0; i < 4; i++) {
 		init_completion(&m[i].started);
 		x[i].hook = be_waited_for;
 		x[i].priv = &m[i];
-		dct_submit_copy(&x[i]);
-		dma_async_issue_pending(chan);
+		dct_issue_copies(&x[i], 1);
 		KUNIT_ASSERT_TRUE(test, dct_poll(completion_done(&m[i].started)));
 		KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
 		WRITE_ONCE(m[i].called, true);
@@ -279,8 +273,7 @@ static void prepared_survives(struct kunit *test)
 	int i;
 
 	for (i = 0; i < N; i++) {
-		tx[i] = dct_prep(&x[i], DCT_FLAGS);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tx[i]);
+		tx[i] = dct_prep_new(&x[i], DCT_FLAGS);
 	}
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	for (i = 0; i < N; i++)
@@ -289,7 +282,7 @@ static void prepared_survives(struct kunit *test)
 	dma_async_issue_pending(chan);
 	for (i = 0; i < N; i++)
 		if (x[i].cookie)
-			dct_finish_copy(&x[i]);
+			dct_finish_copies(&x[i], 1);
 		else
 			dct_unaffected(&x[i]);
 }
@@ -329,11 +322,10 @@ static void terminate_against_submit(struct kunit *test)
 {
 	struct dct *d = test->priv;
 	struct dma_chan *chan = request(d);
-	struct submitter *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct submitter *s = dct_alloc(d, sizeof(*s));
 	struct task_struct *task;
 	int i, err = 0;
 
-	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->x = dct_copies(d, chan, N, SZ_4K);
 	task = kthread_run(submit_all, s, "dmaengine_submit");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
