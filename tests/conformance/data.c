@@ -218,12 +218,11 @@ static void xor_checks(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_XOR_VAL);
 	struct dma_device *dma = chan->device;
-	enum sum_check_flags *result;
 	struct dct_buf *sum;
 	struct sources s;
 	int i, wrong;
+	enum sum_check_flags *result = dct_alloc(d, sizeof(*result));
 
-	result = dct_alloc(d, sizeof(*result));
 	for (i = 0; i < ROUNDS; i++) {
 		wrong = i & 1;
 		random_sources(d, chan, &s, dma->max_xor, dma->xor_align);
@@ -294,13 +293,12 @@ static void parity_checks(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_PQ_VAL);
 	struct dma_device *dma = chan->device;
-	enum sum_check_flags *result;
 	struct dct_buf *pq[2];
 	dma_addr_t addr[2];
 	struct sources s;
 	int i, j;
+	enum sum_check_flags *result = dct_alloc(d, sizeof(*result));
 
-	result = dct_alloc(d, sizeof(*result));
 	for (i = 0; i < ROUNDS; i++) {
 		random_sources(d, chan, &s, dma_maxpq(dma, 0), dma->pq_align);
 		for (j = 0; j < 2; j++) {
@@ -340,9 +338,8 @@ static void interleaved(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_INTERLEAVE);
 	unsigned int order = chan->device->copy_align, i;
-	struct dma_interleaved_template *xt;
+	struct dma_interleaved_template *xt = dct_alloc(d, struct_size(xt, sgl, 4));
 
-	xt = dct_alloc(d, struct_size(xt, sgl, 4));
 	for (i = 0; i < ROUNDS; i++) {
 		struct dct_buf *src = dct_src(d, chan, SZ_64K);
 		struct dct_buf *dst = dct_dst(d, chan, SZ_64K);

@@ -99,10 +99,9 @@ static void many_prepared(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, MANY, 64);
-	struct dma_async_tx_descriptor **tx;
 	unsigned int n, i, twice = 0;
+	struct dma_async_tx_descriptor **tx = dct_alloc(d, MANY * sizeof(*tx));
 
-	tx = dct_alloc(d, MANY * sizeof(*tx));
 	for (n = 0; n < MANY; n++) {
 		tx[n] = dct_prep(&x[n], DCT_FLAGS);
 		if (!given(d, tx[n]))

@@ -30,25 +30,27 @@ struct ring {
 	struct ldk_xfer *x;
 };
 
-static void ring_open(struct ldk_dut *dut, struct ring *ring)
+static struct ring ring_open(struct ldk_dut *dut)
 {
-	*ring = (struct ring) { .dut = dut };
-	ldk_request_pair(dut, &ring->tx, &ring->rx);
-	ldk_config(dut, ring->tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 8);
+	struct ring ring = { .dut = dut };
+
+	ldk_request_pair(dut, &ring.tx, &ring.rx);
+	ldk_config(dut, ring.tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 8);
 	/* So that nothing stays in the FIFO for want of a whole burst. */
-	ldk_config(dut, ring->rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
+	ldk_config(dut, ring.rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
+	return ring;
 }
 
 /* All but the start of what goes round. */
-static void ring_prepare(struct ldk_dut *dut, struct ring *ring,
-			 enum dma_transfer_direction dir)
+static struct ring ring_prepare(struct ldk_dut *dut, enum dma_transfer_direction dir)
 {
+	struct ring ring = ring_open(dut);
 	bool out = dir == DMA_MEM_TO_DEV;
 
-	ring_open(dut, ring);
-	ring->dir = dir;
-	ring->buf = out ? ldk_src(dut, BUF) : ldk_dst(dut, BUF);
-	ring->x = ldk_xfers(dut, out ? ring->tx : ring->rx, 1);
+	ring.dir = dir;
+	ring.buf = out ? ldk_src(dut, BUF) : ldk_dst(dut, BUF);
+	ring.x = ldk_xfers(dut, out ? ring.tx : ring.rx, 1);
+	return ring;
 }
 
 static void ring_start(struct ring *ring, unsigned long flags)
@@ -59,18 +61,21 @@ static void ring_start(struct ring *ring, unsigned long flags)
 }
 
 /* A receiver that goes round. */
-static void ring_receive(struct ldk_dut *dut, struct ring *ring)
+static struct ring ring_receive(struct ldk_dut *dut)
 {
-	ring_prepare(dut, ring, DMA_DEV_TO_MEM);
-	ring_start(ring, DMA_PREP_INTERRUPT);
+	struct ring ring = ring_prepare(dut, DMA_DEV_TO_MEM);
+
+	ring_start(&ring, DMA_PREP_INTERRUPT);
+	return ring;
 }
 
 /* A sender that goes round. */
-static void ring_transmit(struct ldk_dut *dut, struct ring *ring,
-			  unsigned long flags)
+static struct ring ring_transmit(struct ldk_dut *dut, unsigned long flags)
 {
-	ring_prepare(dut, ring, DMA_MEM_TO_DEV);
-	ring_start(ring, flags);
+	struct ring ring = ring_prepare(dut, DMA_MEM_TO_DEV);
+
+	ring_start(&ring, flags);
+	return ring;
 }
 
 /* Send @len fresh bytes to a receiver, and wait until they are gone. */
@@ -115,13 +120,11 @@ static unsigned int calls(struct ldk_xfer *x)
 static void receive(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct ring ring = ring_receive(dut);
 	struct ldk_buf *src;
-	struct ring ring;
 	unsigned int i;
-	u8 *want;
+	u8 *want = ldk_alloc(test, BUF);
 
-	ring_receive(dut, &ring);
-	want = ldk_alloc(test, BUF);
 	memset(want, LDK_POISON_BYTE, BUF);
 	for (i = 0; i < 3 * PERIODS; i++) {
 		KUNIT_EXPECT_EQ(test, i, calls(ring.x));
@@ -142,12 +145,10 @@ static void receive(struct kunit *test)
 static void transmit(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct ring ring = ring_transmit(dut, DMA_PREP_INTERRUPT);
 	size_t len = 5 * BUF + PERIOD / 2;
-	struct ldk_buf *dst;
-	struct ring ring;
+	struct ldk_buf *dst = ring_drain(&ring, len);
 
-	ring_transmit(dut, &ring, DMA_PREP_INTERRUPT);
-	dst = ring_drain(&ring, len);
 	ldk_expect_data(dut, dst, unrolled(dut, ring.buf, len));
 	ldk_expect_intact(dut, ring.buf);
 	KUNIT_EXPECT_TRUE(test, ldk_poll(calls(ring.x) >= 5 * PERIODS));
@@ -161,11 +162,10 @@ static void transmit(struct kunit *test)
 static void both(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct ring ring = ring_transmit(dut, DMA_PREP_INTERRUPT);
 	struct ldk_buf *dst = ldk_dst(dut, 2 * BUF);
 	struct ldk_xfer *r;
-	struct ring ring;
 
-	ring_transmit(dut, &ring, DMA_PREP_INTERRUPT);
 	/* Half a buffer longer: the two do not keep step. */
 	r = ldk_begin(dut,
 		      dmaengine_prep_dma_cyclic(ring.rx, dst->dma, 2 * BUF, BUF, DMA_DEV_TO_MEM,
@@ -182,11 +182,9 @@ static void both(struct kunit *test)
  */
 static void residue(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct ring ring;
+	struct ring ring = ring_receive(test->priv);
 	unsigned int i;
 
-	ring_receive(dut, &ring);
 	KUNIT_EXPECT_EQ(test, BUF, ldk_residue(ring.x));
 	for (i = 1; i <= 2 * PERIODS + 1; i++) {
 		ring_feed(&ring, PERIOD / 2);
@@ -203,11 +201,10 @@ static void residue(struct kunit *test)
 static void terminated(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct ring ring = ring_receive(dut);
 	struct ldk_buf *src, *dst;
-	struct ring ring;
 	unsigned int n;
 
-	ring_receive(dut, &ring);
 	ring_feed(&ring, PERIOD + 10);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == 1));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.rx));
@@ -231,10 +228,9 @@ static void terminate_hook(struct ldk_xfer *x)
 static void terminated_in_callback(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ring ring;
+	struct ring ring = ring_prepare(dut, DMA_DEV_TO_MEM);
 	int err = 1;
 
-	ring_prepare(dut, &ring, DMA_DEV_TO_MEM);
 	ring.x->hook = terminate_hook;
 	ring.x->priv = &err;
 	ring_start(&ring, DMA_PREP_INTERRUPT);
@@ -250,12 +246,10 @@ static void terminated_in_callback(struct kunit *test)
 static void queued_behind(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct ring ring = ring_receive(dut);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
-	struct ldk_xfer *x;
-	struct ring ring;
+	struct ldk_xfer *x = ldk_begin(dut, ldk_prep_copy(ring.rx, dst, src));
 
-	ring_receive(dut, &ring);
-	x = ldk_begin(dut, ldk_prep_copy(ring.rx, dst, src));
 	ring_feed(&ring, 3 * BUF);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == 3 * PERIODS));
 	ldk_expect_state(x, DMA_IN_PROGRESS, 64);
@@ -268,13 +262,11 @@ static void queued_behind(struct kunit *test)
 static void queued_before(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct ring ring = ring_prepare(dut, DMA_MEM_TO_DEV);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct ldk_buf *got;
-	struct ldk_xfer *x;
-	struct ring ring;
+	struct ldk_xfer *x = ldk_xfers(dut, ring.tx, 1);
 
-	ring_prepare(dut, &ring, DMA_MEM_TO_DEV);
-	x = ldk_xfers(dut, ring.tx, 1);
 	ldk_submit_copy(x, dst, src);
 	ring_start(&ring, DMA_PREP_INTERRUPT);
 	got = ring_drain(&ring, 2 * BUF);
@@ -305,7 +297,7 @@ static void without_interrupts(struct kunit *test)
 	struct ring ring;
 
 	ldk_set_ring_order(dut, *(const unsigned int *)test->param_value);
-	ring_transmit(dut, &ring, 0);
+	ring = ring_transmit(dut, 0);
 	dst = ring_drain(&ring, 60 * BUF);
 	ldk_expect_data(dut, dst, unrolled(dut, ring.buf, 60 * BUF));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(ring.tx));
@@ -315,10 +307,9 @@ static void without_interrupts(struct kunit *test)
 static void long_periods(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake_pieces(test, 256);
+	struct ring ring = ring_open(dut);
 	struct ldk_buf *src;
-	struct ring ring;
 
-	ring_open(dut, &ring);
 	ring.buf = ldk_dst(dut, 4000);
 	ring.x = ldk_xfers(dut, ring.rx, 1);
 	ldk_start(ring.x,
@@ -339,10 +330,8 @@ static void long_periods(struct kunit *test)
 /* Rule: a pause keeps the place (client.rst). */
 static void paused(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
-	struct ring ring;
+	struct ring ring = ring_receive(test->priv);
 
-	ring_receive(dut, &ring);
 	ring_feed(&ring, BUF + 50);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(ring.x) == BUF - 50));
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(ring.rx));
@@ -361,11 +350,10 @@ static void paused(struct kunit *test)
 static void fails(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct ring ring = ring_prepare(dut, DMA_DEV_TO_MEM);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst = ldk_dst(dut, 64);
 	struct ldk_xfer *x;
-	struct ring ring;
 
-	ring_prepare(dut, &ring, DMA_DEV_TO_MEM);
 	ldk_fail(ring.rx, 6, DMA_TRANS_WRITE_FAILED, 20);
 	ring_start(&ring, DMA_PREP_INTERRUPT);
 	x = ldk_begin(dut, ldk_prep_copy(ring.rx, dst, src));
@@ -383,11 +371,9 @@ static void fails(struct kunit *test)
 /* Rule: bytes_transferred counts each time round (dmaengine.h). */
 static void counted(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
+	struct ring ring = ring_receive(test->priv);
 	unsigned long before, after;
-	struct ring ring;
 
-	ring_receive(dut, &ring);
 	before = ldk_counts(ring.rx).bytes_transferred;
 	ring_feed(&ring, 3 * BUF + PERIOD);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == 3 * PERIODS + 1));
@@ -400,10 +386,9 @@ static void counted(struct kunit *test)
 static void released(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ring ring;
+	struct ring ring = ring_receive(dut);
 	unsigned int n;
 
-	ring_receive(dut, &ring);
 	ring_feed(&ring, PERIOD + 10);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == 1));
 	ldk_drop(dut, ring.rx);
@@ -419,9 +404,8 @@ static void released(struct kunit *test)
 static void removed(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
-	struct ring ring;
+	struct ring ring = ring_receive(dut);
 
-	ring_receive(dut, &ring);
 	ring_feed(&ring, PERIOD + 10);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(calls(ring.x) == 1));
 	ldk_remove(dut);
@@ -458,12 +442,11 @@ static void refused(struct kunit *test)
 {
 	const struct nonsense *bad = test->param_value;
 	struct ldk_dut *dut = test->priv;
+	struct ring ring = ring_open(dut);
 	struct ldk_buf *dst = ldk_dst(dut, 128);
 	struct dma_async_tx_descriptor *tx;
-	struct ring ring;
 	int i;
 
-	ring_open(dut, &ring);
 	ldk_config(dut, ring.rx, DMA_SLAVE_BUSWIDTH_4_BYTES, 1);
 	for (i = 0; i < ldk_pool_size(ring.rx) + 1; i++) {
 		tx = dmaengine_prep_dma_cyclic(ring.rx, dst->dma + bad->off,
@@ -539,13 +522,11 @@ static unsigned int frames(struct kunit *test, struct ldk_buf *got, size_t *at,
 static void repeated(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_xfer *x;
+	struct ring ring = ring_open(dut);
 	struct ldk_buf *got;
-	struct ring ring;
 	size_t at = 0;
+	struct ldk_xfer *x = ldk_xfers(dut, ring.tx, 2);
 
-	ring_open(dut, &ring);
-	x = ldk_xfers(dut, ring.tx, 2);
 	ldk_start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
 	got = ring_drain(&ring, 10 * FRAME);
 	KUNIT_EXPECT_EQ(test, 10, frames(test, got, &at, 1));
@@ -571,13 +552,11 @@ static void repeated(struct kunit *test)
 static void replaced_by_single(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_xfer *x;
+	struct ring ring = ring_open(dut);
 	struct ldk_buf *got;
-	struct ring ring;
 	size_t at = 0;
+	struct ldk_xfer *x = ldk_xfers(dut, ring.tx, 2);
 
-	ring_open(dut, &ring);
-	x = ldk_xfers(dut, ring.tx, 2);
 	/* Both before anything runs: the first is done once all the same. */
 	ldk_queue(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
 	ldk_start(&x[1], prep_frame(&ring, frame(dut, 2), DMA_PREP_LOAD_EOT));
@@ -604,7 +583,7 @@ static void replaced_midway(struct kunit *test)
 	int i;
 
 	ldk_set_ring_order(dut, 1);
-	ring_open(dut, &ring);
+	ring = ring_open(dut);
 	x = ldk_xfers(dut, ring.tx, 4);
 	ldk_start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
 	for (i = 1; i < 4; i++) {
@@ -628,13 +607,11 @@ static void replaced_midway(struct kunit *test)
 static void not_replaced(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct ldk_xfer *x;
+	struct ring ring = ring_open(dut);
 	struct ldk_buf *got;
-	struct ring ring;
 	size_t at = 0;
+	struct ldk_xfer *x = ldk_xfers(dut, ring.tx, 2);
 
-	ring_open(dut, &ring);
-	x = ldk_xfers(dut, ring.tx, 2);
 	ldk_start(&x[0], prep_frame(&ring, frame(dut, 1), DMA_PREP_REPEAT));
 	ldk_start(&x[1], prep_frame(&ring, frame(dut, 2), 0));
 	got = ring_drain(&ring, 40 * FRAME);
@@ -649,11 +626,10 @@ static void not_replaced(struct kunit *test)
 static void flag_ignored(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct ring ring = ring_open(dut);
 	struct ldk_buf *src = ldk_src(dut, 64), *dst;
 	struct ldk_xfer *x;
-	struct ring ring;
 
-	ring_open(dut, &ring);
 	x = ldk_begin(dut,
 		      dmaengine_prep_slave_single(ring.tx, src->dma, 64, DMA_MEM_TO_DEV,
 						  DMA_PREP_INTERRUPT | DMA_PREP_REPEAT));
@@ -668,9 +644,8 @@ static void repeat_refused(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_buf *buf = ldk_src(dut, 64);
-	struct dma_interleaved_template *xt;
+	struct dma_interleaved_template *xt = ldk_alloc(test, struct_size(xt, sgl, 1));
 
-	xt = ldk_alloc(test, struct_size(xt, sgl, 1));
 	xt->src_start = buf->dma;
 	xt->dst_start = buf->dma + 32;
 	xt->dir = DMA_MEM_TO_MEM;

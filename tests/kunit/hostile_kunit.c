@@ -278,9 +278,8 @@ static void lie_now(struct attack *a, struct victim *v)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(v->chan);
 	struct rnd_state *rnd = &a->rnd;
-	struct loopdma_hw_desc *hw;
+	struct loopdma_hw_desc *hw = loopdma_ring_slot(&lc->ring, prandom_u32_state(rnd));
 
-	hw = loopdma_ring_slot(&lc->ring, prandom_u32_state(rnd));
 	switch (roll(rnd, 4)) {
 	case 0:
 		lie_done(rnd, lc->comp);

@@ -68,12 +68,7 @@ static const struct kind kinds[] = {
 	{ "unknown", 0xee, DMA_TRANS_ABORTED },
 };
 
-static void kind_desc(const struct kind *kind, char *desc)
-{
-	strscpy(desc, kind->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(kinds, kinds, kind_desc);
+KUNIT_ARRAY_PARAM_DESC(kinds, kinds, name);
 
 static void fail(struct dma_chan *chan, u32 after, u32 status, u32 bytes)
 {
@@ -120,10 +115,9 @@ static void error_told_to_its_client(struct kunit *test)
 /* A copy of three chunks, each of which has a descriptor of its own. */
 static void submit_chunks(struct kunit *test, struct ldk_xfer *c)
 {
-	struct dma_interleaved_template *xt;
 	struct dma_async_tx_descriptor *tx;
+	struct dma_interleaved_template *xt = ldk_alloc(test, struct_size(xt, sgl, 1));
 
-	xt = ldk_alloc(test, struct_size(xt, sgl, 1));
 	xt->src_start = c->src->dma;
 	xt->dst_start = c->dst->dma;
 	xt->dir = DMA_MEM_TO_MEM;

@@ -169,10 +169,9 @@ static void device_to_memory(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct area *area = area_make(dut, shape);
 	struct dma_chan *tx, *rx;
-	struct ldk_buf *src;
 	struct ldk_xfer *r;
+	struct ldk_buf *src = ldk_buf_at(dut, area->len, 0, DMA_TO_DEVICE);
 
-	src = ldk_buf_at(dut, area->len, 0, DMA_TO_DEVICE);
 	ldk_buf_set(src, area->packed);
 	ldk_request_pair(dut, &tx, &rx);
 	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 8);
@@ -246,79 +245,40 @@ static void more_than_the_ring(struct kunit *test)
 	ldk_expect_data(dut, area->dst, area->want);
 }
 
-static void nonsense_no_frames(struct dma_interleaved_template *xt)
-{
-	xt->numf = 0;
-}
-
-static void nonsense_no_chunks(struct dma_interleaved_template *xt)
-{
-	xt->frame_size = 0;
-}
-
-static void nonsense_empty_chunk(struct dma_interleaved_template *xt)
-{
-	xt->sgl[1].size = 0;
-}
-
-static void nonsense_too_many(struct dma_interleaved_template *xt)
-{
-	xt->numf = SIZE_MAX;
-}
-
-static void nonsense_too_long(struct dma_interleaved_template *xt)
-{
-	xt->sgl[0].size = U32_MAX;
-}
-
-static void nonsense_no_memory_there(struct dma_interleaved_template *xt)
-{
-	xt->dst_start = ~(dma_addr_t)0;
-}
-
-static void nonsense_source_stands(struct dma_interleaved_template *xt)
-{
-	xt->src_inc = false;
-}
-
-static void nonsense_destination_stands(struct dma_interleaved_template *xt)
-{
-	xt->dst_inc = false;
-}
-
-static void nonsense_device_to_device(struct dma_interleaved_template *xt)
-{
-	xt->dir = DMA_DEV_TO_DEV;
-}
-
-static void nonsense_device_moves(struct dma_interleaved_template *xt)
-{
-	xt->dir = DMA_MEM_TO_DEV;
-}
-
-static void nonsense_not_configured(struct dma_interleaved_template *xt)
-{
-	xt->dir = DMA_DEV_TO_MEM;
-	xt->src_inc = false;
-}
-
+/**
+ * struct nonsense - values of a template that is good but for one or two of them
+ * @name: for the report
+ * @numf: frames
+ * @frame_size: chunks of a frame
+ * @size: of the first two chunks
+ * @nowhere: there is no memory at the destination
+ * @src_inc: the source moves on
+ * @dst_inc: the destination moves on
+ * @dir: direction
+ */
 struct nonsense {
 	const char *name;
-	void (*make)(struct dma_interleaved_template *xt);
+	size_t numf;
+	size_t frame_size;
+	size_t size[2];
+	bool nowhere;
+	bool src_inc;
+	bool dst_inc;
+	enum dma_transfer_direction dir;
 };
 
 static const struct nonsense nonsenses[] = {
-	{ "no frames", nonsense_no_frames },
-	{ "no chunks", nonsense_no_chunks },
-	{ "empty chunk", nonsense_empty_chunk },
-	{ "too many", nonsense_too_many },
-	{ "too long", nonsense_too_long },
-	{ "no memory there", nonsense_no_memory_there },
-	{ "source stands", nonsense_source_stands },
-	{ "destination stands", nonsense_destination_stands },
-	{ "device to device", nonsense_device_to_device },
-	{ "device moves", nonsense_device_moves },
-	{ "not configured", nonsense_not_configured },
+	{ "no frames", 0, 3, { 3, 700 }, false, true, true, DMA_MEM_TO_MEM },
+	{ "no chunks", 9, 0, { 3, 700 }, false, true, true, DMA_MEM_TO_MEM },
+	{ "empty chunk", 9, 3, { 3, 0 }, false, true, true, DMA_MEM_TO_MEM },
+	{ "too many", SIZE_MAX, 3, { 3, 700 }, false, true, true, DMA_MEM_TO_MEM },
+	{ "too long", 9, 3, { U32_MAX, 700 }, false, true, true, DMA_MEM_TO_MEM },
+	{ "no memory there", 9, 3, { 3, 700 }, true, true, true, DMA_MEM_TO_MEM },
+	{ "source stands", 9, 3, { 3, 700 }, false, false, true, DMA_MEM_TO_MEM },
+	{ "destination stands", 9, 3, { 3, 700 }, false, true, false, DMA_MEM_TO_MEM },
+	{ "device to device", 9, 3, { 3, 700 }, false, true, true, DMA_DEV_TO_DEV },
+	{ "device moves", 9, 3, { 3, 700 }, false, true, true, DMA_MEM_TO_DEV },
+	{ "not configured", 9, 3, { 3, 700 }, false, false, true, DMA_DEV_TO_MEM },
 };
 
 KUNIT_ARRAY_PARAM_DESC(nonsenses, nonsenses, name);
@@ -330,12 +290,19 @@ static void refused(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct area *area = area_make(dut, &shapes[7]);
 	struct dma_chan *chan = ldk_request(dut);
-	struct dma_interleaved_template *bad;
 	int i;
+	struct dma_interleaved_template *bad = ldk_alloc(test, struct_size(bad, sgl, 3));
 
-	bad = ldk_alloc(test, struct_size(bad, sgl, 3));
 	memcpy(bad, area->xt, struct_size(bad, sgl, 3));
-	nonsense->make(bad);
+	bad->numf = nonsense->numf;
+	bad->frame_size = nonsense->frame_size;
+	bad->sgl[0].size = nonsense->size[0];
+	bad->sgl[1].size = nonsense->size[1];
+	if (nonsense->nowhere)
+		bad->dst_start = ~(dma_addr_t)0;
+	bad->src_inc = nonsense->src_inc;
+	bad->dst_inc = nonsense->dst_inc;
+	bad->dir = nonsense->dir;
 	for (i = 0; i < ldk_pool_size(chan) + 1; i++)
 		KUNIT_ASSERT_NULL(test, prep(chan, bad));
 	KUNIT_EXPECT_NULL(test, prep(chan, NULL));

@@ -211,9 +211,8 @@ struct engine_end {
 static void look_at_engine(struct ldk_xfer *x)
 {
 	struct engine_end *end = x->priv;
-	void *data;
+	void *data = dmaengine_desc_get_metadata_ptr(end->tx, &end->len, &end->max);
 
-	data = dmaengine_desc_get_metadata_ptr(end->tx, &end->len, &end->max);
 	end->err = PTR_ERR_OR_ZERO(data);
 	if (!end->err)
 		memcpy(end->data, data, min(end->len, sizeof(end->data)));
@@ -239,9 +238,8 @@ static struct ldk_xfer *send_engine(struct meta_pair *p, size_t len)
 	struct ldk_xfer *x = ldk_xfers(p->dut, p->tx, 1);
 	struct kunit *test = p->dut->test;
 	size_t payload = 99, max = 0;
-	void *data;
+	void *data = dmaengine_desc_get_metadata_ptr(tx, &payload, &max);
 
-	data = dmaengine_desc_get_metadata_ptr(tx, &payload, &max);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, data);
 	KUNIT_EXPECT_EQ(test, 0, payload);
 	KUNIT_ASSERT_EQ(test, LOOPDMA_META_SIZE, max);
@@ -415,9 +413,8 @@ static void misuse_engine(struct kunit *test)
 static void not_for_all(struct kunit *test)
 {
 	struct meta_pair *p = pair_init(test->priv, LEN);
-	struct dma_async_tx_descriptor *tx;
+	struct dma_async_tx_descriptor *tx = ldk_prep_copy(p->tx, p->dst, p->src);
 
-	tx = ldk_prep_copy(p->tx, p->dst, p->src);
 	KUNIT_ASSERT_NOT_NULL(test, tx);
 	KUNIT_EXPECT_EQ(test, -ENOTSUPP,
 			dmaengine_desc_attach_metadata(tx, p->sent, 4));

@@ -579,9 +579,8 @@ static void terminate_spares_prepared(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_copies(dut, chan, 2, LEN);
-	struct dma_async_tx_descriptor *tx;
+	struct dma_async_tx_descriptor *tx = ldk_prep(x, LDK_FLAGS);
 
-	tx = ldk_prep(x, LDK_FLAGS);
 	KUNIT_ASSERT_NOT_NULL(test, tx);
 	ldk_queue_copy(&x[1]);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));

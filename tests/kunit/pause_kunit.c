@@ -31,17 +31,14 @@ struct loop {
 };
 
 /* A reception of @len bytes, in bursts of @burst, that waits for its sender. */
-static void loop_start(struct ldk_dut *dut, struct loop *l, size_t len,
-		       u32 burst)
+static struct loop loop_start(struct ldk_dut *dut, size_t len, u32 burst)
 {
-	*l = (struct loop) { .dut = dut };
-	ldk_request_pair(dut, &l->tx, &l->rx);
-	ldk_config(dut, l->tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
-	ldk_config(dut, l->rx, DMA_SLAVE_BUSWIDTH_1_BYTE, burst);
-	l->src = ldk_src(dut, len);
-	l->dst = ldk_dst(dut, len);
-	l->r = ldk_xfers(dut, l->rx, 1);
-	ldk_start(l->r, ldk_prep_slave(l->rx, l->dst->dma, len, DMA_DEV_TO_MEM));
+	struct loop l = { .dut = dut, .src = ldk_src(dut, len), .dst = ldk_dst(dut, len) };
+
+	ldk_request_pair(dut, &l.tx, &l.rx);
+	ldk_config(dut, l.rx, DMA_SLAVE_BUSWIDTH_1_BYTE, burst);
+	l.r = ldk_begin(dut, ldk_prep_slave(l.rx, l.dst->dma, len, DMA_DEV_TO_MEM));
+	return l;
 }
 
 /* Send @n more bytes, and wait until they are gone. */
@@ -104,11 +101,9 @@ static void told_without(struct kunit *test)
 static void residue_of_receiver(struct kunit *test)
 {
 	static const size_t steps[] = { 1, 2, 97, 300, 1 };
-	struct ldk_dut *dut = test->priv;
-	struct loop l;
+	struct loop l = loop_start(test->priv, LEN, 1);
 	int i;
 
-	loop_start(dut, &l, LEN, 1);
 	ldk_expect_state(l.r, DMA_IN_PROGRESS, LEN);
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		loop_send(&l, steps[i]);
@@ -131,8 +126,6 @@ static void residue_of_sender(struct kunit *test)
 	struct ldk_xfer *t, *r;
 
 	ldk_request_pair(dut, &tx, &rx);
-	ldk_config(dut, tx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
-	ldk_config(dut, rx, DMA_SLAVE_BUSWIDTH_1_BYTE, 1);
 	t = ldk_begin(dut, ldk_prep_slave(tx, src->dma, len, DMA_MEM_TO_DEV));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(ldk_residue(t) == LEN));
 	ldk_expect_state(t, DMA_IN_PROGRESS, LEN);
@@ -147,11 +140,10 @@ static void residue_of_sender(struct kunit *test)
 static void residue_never_grows(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct loop l = loop_start(dut, SZ_64K, 4);
 	u32 last = SZ_64K, now;
 	struct ldk_xfer *t;
-	struct loop l;
 
-	loop_start(dut, &l, SZ_64K, 4);
 	t = ldk_begin(dut, ldk_prep_slave(l.tx, l.src->dma, SZ_64K, DMA_MEM_TO_DEV));
 	while ((now = ldk_residue(l.r))) {
 		if (now > last) {
@@ -172,11 +164,9 @@ static void residue_never_grows(struct kunit *test)
  */
 static void in_flight(struct kunit *test)
 {
-	struct ldk_dut *dut = test->priv;
+	struct loop l = loop_start(test->priv, LEN, 200);
 	struct dma_tx_state state;
-	struct loop l;
 
-	loop_start(dut, &l, LEN, 200);
 	dmaengine_tx_status(l.rx, l.r->cookie, &state);
 	KUNIT_EXPECT_EQ(test, 0, state.in_flight_bytes);
 	loop_send(&l, 150);
@@ -201,10 +191,9 @@ static void in_flight(struct kunit *test)
 static void paused_midway(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct loop l = loop_start(dut, LEN, 1);
 	struct dma_tx_state state;
-	struct loop l;
 
-	loop_start(dut, &l, LEN, 1);
 	loop_send(&l, 300);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(l.r) == LEN - 300));
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(l.rx));
@@ -300,9 +289,8 @@ static void unbalanced(struct kunit *test)
 static void terminated(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct loop l;
+	struct loop l = loop_start(dut, LEN, 1);
 
-	loop_start(dut, &l, LEN, 1);
 	loop_send(&l, 300);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(l.r) == LEN - 300));
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(l.rx));

@@ -390,12 +390,7 @@ static const struct bad_config bad_configs[] = {
 	  { .priority = LOOPDMA_PRIORITY_CLASSES }, true },
 };
 
-static void bad_config_name(const struct bad_config *bad, char *desc)
-{
-	strscpy(desc, bad->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(bad_config, bad_configs, bad_config_name);
+KUNIT_ARRAY_PARAM_DESC(bad_config, bad_configs, name);
 
 /*
  * Rule: a configuration that cannot be is refused as a whole, and the one before

@@ -38,20 +38,13 @@ static void reuse_prep(struct ldk_dut *dut, struct dma_chan *chan,
 	KUNIT_ASSERT_EQ(dut->test, 0, dmaengine_desc_set_reuse(r->tx));
 }
 
-static void reuse_init_flags(struct ldk_dut *dut, struct dma_chan *chan,
-			     struct reuse *r, unsigned long flags)
+static struct reuse reuse_init(struct ldk_dut *dut, struct dma_chan *chan,
+			       unsigned long flags)
 {
-	*r = (struct reuse) {
-		.src = ldk_src(dut, LEN),
-		.dst = ldk_dst(dut, LEN),
-	};
-	reuse_prep(dut, chan, r, flags);
-}
+	struct reuse r = { .src = ldk_src(dut, LEN), .dst = ldk_dst(dut, LEN) };
 
-static void reuse_init(struct ldk_dut *dut, struct dma_chan *chan,
-		       struct reuse *r)
-{
-	reuse_init_flags(dut, chan, r, DMA_PREP_INTERRUPT);
+	reuse_prep(dut, chan, &r, flags);
+	return r;
 }
 
 /* Use it once, with fresh data. */
@@ -81,11 +74,10 @@ static void from_callback(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
+	struct reuse r = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
 	dma_cookie_t first;
-	struct reuse r;
 
-	reuse_init(dut, chan, &r);
 	r.left = 20;
 	x->hook = submit_again;
 	x->priv = &r;
@@ -116,7 +108,7 @@ static void polled(struct kunit *test)
 	int i, err;
 
 	/* Without an interrupt nobody but the client looks. */
-	reuse_init_flags(dut, chan, &r, 0);
+	r = reuse_init(dut, chan, 0);
 	cookie = dmaengine_submit(r.tx);
 	for (i = 0; i < 20; i++) {
 		KUNIT_ASSERT_FALSE(test, dma_submit_error(cookie));
@@ -149,11 +141,10 @@ static void freed_by_client(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
+	struct reuse r = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 	struct dma_async_tx_descriptor *tx;
-	struct reuse r;
 	unsigned int i;
 
-	reuse_init(dut, chan, &r);
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_free(r.tx));
 
 	for (i = 0; i < 3 * ldk_pool_size(chan); i++) {
@@ -194,10 +185,9 @@ static void refused_while_busy(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
+	struct reuse r = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 1);
-	struct reuse r;
 
-	reuse_init(dut, chan, &r);
 	ldk_hold(chan);
 	ldk_queue(x, r.tx);
 	KUNIT_EXPECT_EQ(test, -EBUSY, dmaengine_submit(r.tx));
@@ -219,11 +209,10 @@ static void after_terminate(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
+	struct reuse r = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
+	struct reuse s = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 	struct ldk_xfer *x = ldk_xfers(dut, chan, 2);
-	struct reuse r, s;
 
-	reuse_init(dut, chan, &r);
-	reuse_init(dut, chan, &s);
 	ldk_hold(chan);
 	ldk_start(&x[0], r.tx);
 	/* One in the ring, one only submitted. */
@@ -244,9 +233,8 @@ static void after_error(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct reuse r;
+	struct reuse r = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 
-	reuse_init(dut, chan, &r);
 	ldk_fail(chan, 1, DMA_TRANS_WRITE_FAILED, 300);
 	ldk_do_failed(dut, r.tx, DMA_TRANS_WRITE_FAILED, LEN - 300);
 	reuse_once(dut, &r);
@@ -281,8 +269,8 @@ static void released_unfreed(struct kunit *test)
 
 	ldk_set_ring_order(dut, 4);
 	chan = ldk_request(dut);
-	reuse_init(dut, chan, &used);
-	reuse_init(dut, chan, &unused);
+	used = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
+	unused = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 	reuse_once(dut, &used);
 	tx = prep_long(dut, chan, used.dst);
 	KUNIT_ASSERT_NOT_NULL(test, tx);
@@ -306,9 +294,8 @@ static void removed(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut);
-	struct reuse r;
+	struct reuse r = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 
-	reuse_init(dut, chan, &r);
 	reuse_once(dut, &r);
 	ldk_remove(dut);
 	KUNIT_EXPECT_EQ(test, -ENODEV, dmaengine_submit(r.tx));

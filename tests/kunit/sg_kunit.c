@@ -103,10 +103,9 @@ static struct sg_mem *sg_mem_apart(struct ldk_dut *dut, const u32 *len,
 {
 	struct kunit *test = dut->test;
 	struct scatterlist *sg;
-	struct sg_mem *mem;
 	unsigned int i;
+	struct sg_mem *mem = ldk_alloc(test, sizeof(*mem));
 
-	mem = ldk_alloc(test, sizeof(*mem));
 	mem->dut = dut;
 	mem->dir = dir;
 	mem->n = n;

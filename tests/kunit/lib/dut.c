@@ -95,11 +95,10 @@ static struct loopdma_dev *ldk_find_live(void)
 struct loopdma_dev *ldk_setup_fake(struct loopdma_fake *fake)
 {
 	struct device *dev = loopdma_fake_device(fake);
-	struct loopdma_dev *ld;
 	u32 i;
 	int err;
+	struct loopdma_dev *ld = loopdma_create(dev, &loopdma_fake_ops, fake);
 
-	ld = loopdma_create(dev, &loopdma_fake_ops, fake);
 	if (IS_ERR(ld))
 		return ld;
 

@@ -171,9 +171,8 @@ struct ldk_buf *ldk_buf_at(struct ldk_dut *dut, size_t len, size_t offset,
 			   enum dma_data_direction dir)
 {
 	struct kunit *test = dut->test;
-	struct ldk_buf *buf;
+	struct ldk_buf *buf = ldk_alloc(test, sizeof(*buf));
 
-	buf = ldk_alloc(test, sizeof(*buf));
 	buf->size = 2 * PAGE_SIZE + offset + len + LDK_GUARD;
 	buf->len = len;
 	buf->dir = dir;

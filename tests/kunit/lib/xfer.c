@@ -63,10 +63,9 @@ void ldk_xfer_init(struct ldk_xfer *x, struct ldk_dut *dut,
 struct ldk_xfer *ldk_xfers(struct ldk_dut *dut, struct dma_chan *chan,
 			   unsigned int n)
 {
-	struct ldk_xfer *x;
 	unsigned int i;
+	struct ldk_xfer *x = ldk_alloc(dut->test, n * sizeof(*x));
 
-	x = ldk_alloc(dut->test, n * sizeof(*x));
 	for (i = 0; i < n; i++)
 		ldk_xfer_init(&x[i], dut, chan);
 	return x;
