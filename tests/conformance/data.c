@@ -422,12 +422,10 @@ static void all_channels(struct kunit *test)
 	for (i = 0; i < n; i++)
 		x[i] = dct_copies(d, d->held[i], 4, SZ_4K);
 	for (j = 0; j < 4; j++)
-		for (i = 0; i < n; i++) {
+		for (i = 0; i < n; i++)
 			dct_issue_copies(&x[i][j], 1);
-		}
 	for (i = 0; i < n; i++)
-		for (j = 0; j < 4; j++)
-			dct_finish_copies(&x[i][j], 1);
+		dct_finish_copies(x[i], 4);
 }
 
 /**

@@ -88,9 +88,8 @@ static void issued_while_running(struct kunit *test)
 	struct dct_xfer *x = dct_copies(d, chan, N, SZ_64K);
 	int i;
 
-	for (i = 0; i < N; i++) {
+	for (i = 0; i < N; i++)
 		dct_issue_copies(&x[i], 1);
-	}
 	dct_finish_copies(x, N);
 }
 

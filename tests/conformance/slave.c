@@ -607,9 +607,9 @@ static void submit_repeated(struct dct_xfer *x, struct dma_interleaved_template 
 			    struct dct_buf *dst)
 {
 	xt->dst_start = dst->dma;
-	dct_submit_new(x,
-		       dmaengine_prep_interleaved_dma(x->chan, xt,
-						      DCT_FLAGS | DMA_PREP_REPEAT | DMA_PREP_LOAD_EOT));
+	dct_submit_new(x, dmaengine_prep_interleaved_dma(x->chan, xt, DCT_FLAGS |
+							 DMA_PREP_REPEAT |
+							 DMA_PREP_LOAD_EOT));
 }
 
 /*

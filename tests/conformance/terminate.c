@@ -272,9 +272,8 @@ static void prepared_survives(struct kunit *test)
 	struct dma_async_tx_descriptor *tx[N];
 	int i;
 
-	for (i = 0; i < N; i++) {
+	for (i = 0; i < N; i++)
 		tx[i] = dct_prep_new(&x[i], DCT_FLAGS);
-	}
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	for (i = 0; i < N; i++)
 		if (!dct_submit(&x[i], tx[i]))

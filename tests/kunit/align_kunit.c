@@ -296,12 +296,8 @@ static void many_lengths(struct kunit *test)
 
 static const unsigned int widths[] = { 32, 36, 40, 48, 57, 64 };
 
-static void width_desc(const unsigned int *width, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u bits", *width);
-}
-
-KUNIT_ARRAY_PARAM(widths, widths, width_desc);
+LDK_DESC(widths_desc, unsigned int, "%u bits")
+KUNIT_ARRAY_PARAM(widths, widths, widths_desc);
 
 /*
  * Rule: the DMA mask is what the device can address (dma-api-howto.rst), and

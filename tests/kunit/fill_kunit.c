@@ -29,12 +29,8 @@ static u8 *filled(struct ldk_dut *dut, size_t len, u8 value, size_t rest)
 
 static const int values[] = { 0, 1, 0x5c, 0xff, 0x1a5, -2, INT_MIN };
 
-static void value_desc(const int *value, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%#x", *value);
-}
-
-KUNIT_ARRAY_PARAM(values, values, value_desc);
+LDK_DESC(values_desc, int, "%#x")
+KUNIT_ARRAY_PARAM(values, values, values_desc);
 
 /*
  * Rule: the value is a byte, whatever else is in the int (provider.rst,
@@ -92,11 +88,7 @@ prep_fill_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned int n,
 
 static const unsigned int nents[] = { 1, 2, 6, 7, 50, 500 };
 
-static void nents_desc(const unsigned int *n, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u entries", *n);
-}
-
+LDK_DESC(nents_desc, unsigned int, "%u entries")
 KUNIT_ARRAY_PARAM(nents, nents, nents_desc);
 
 /* Rule: all entries of the list, and nothing else (provider.rst, "MEMSET_SG"). */

@@ -919,12 +919,8 @@ static const struct loopdma_fake_lies length_lies = { .retired = lie_length };
 
 static const u32 lengths[] = { 1, U32_MAX };
 
-static void length_desc(const u32 *len, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "length %#x", *len);
-}
-
-KUNIT_ARRAY_PARAM(lengths, lengths, length_desc);
+LDK_DESC(lengths_desc, u32, "length %#x")
+KUNIT_ARRAY_PARAM(lengths, lengths, lengths_desc);
 
 /*
  * Rule: a repeated transfer goes on until it is replaced or terminated

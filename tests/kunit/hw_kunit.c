@@ -625,15 +625,12 @@ static u32 set_counts(struct ldk_dut *dut, struct loopdma_chan *lc, u32 count)
 static void counts_wrap(struct kunit *test)
 {
 	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request_ring(dut, 3);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct ldk_xfer *x;
-	struct dma_chan *chan;
-	struct loopdma_chan *lc;
 	u32 start, i;
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
 
-	ldk_set_ring_order(dut, 3);
-	chan = ldk_request(dut);
-	lc = to_loopdma_chan(chan);
 	start = 0U - 2 * lc->ring.size;
 	set_counts(dut, lc, start);
 

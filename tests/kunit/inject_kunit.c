@@ -260,14 +260,12 @@ static void lost_interrupts_rescued(struct kunit *test)
 static void lie_restarts_the_channel(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 2);
 	struct loopdma_stats before, after;
-	struct dma_chan *chan;
 	struct ldk_xfer *c;
 	unsigned int i;
 
 	dut->trouble = true;
-	ldk_set_ring_order(dut, 2);
-	chan = ldk_request(dut);
 	KUNIT_ASSERT_EQ(test, 4U, ldk_ring_size(chan));
 	before = stats_of(chan);
 	ldk_hold(chan);

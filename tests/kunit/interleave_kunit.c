@@ -236,11 +236,9 @@ static void more_than_the_ring(struct kunit *test)
 		"", 3000, 1, true, false, { { 2, 3, 0, 0 } },
 	};
 	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 4);
 	struct area *area = area_make(dut, &shape);
-	struct dma_chan *chan;
 
-	ldk_set_ring_order(dut, 4);
-	chan = ldk_request(dut);
 	ldk_do(dut, prep(chan, area->xt));
 	ldk_expect_data(dut, area->dst, area->want);
 }

@@ -488,12 +488,8 @@ static void unmaps_on_terminate(struct kunit *test)
 
 static const unsigned int done_before[] = { 0, 1, 3, 6 };
 
-static void done_desc(const unsigned int *n, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u of 6 done", *n);
-}
-
-KUNIT_ARRAY_PARAM(done_before, done_before, done_desc);
+LDK_DESC(done_before_desc, unsigned int, "%u of 6 done")
+KUNIT_ARRAY_PARAM(done_before, done_before, done_before_desc);
 
 /*
  * Rule: after terminate_sync no callback comes and no memory is touched
@@ -786,12 +782,10 @@ static void synchronize_waits_for_running(struct kunit *test)
 static void ring_full(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct dma_chan *chan;
+	struct dma_chan *chan = ldk_request_ring(dut, 2);
 	struct ldk_xfer *x;
 	unsigned int i, n;
 
-	ldk_set_ring_order(dut, 2);
-	chan = ldk_request(dut);
 	n = min(60U, ldk_pool_size(chan));
 	KUNIT_EXPECT_GT(test, n, ldk_ring_size(chan));
 	x = ldk_copies_issued(dut, chan, n, LEN);
@@ -804,13 +798,10 @@ static void ring_full(struct kunit *test)
 static void ring_full_polled(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct dma_chan *chan;
-	struct ldk_xfer *x;
+	struct dma_chan *chan = ldk_request_ring(dut, 2);
 	unsigned int i;
+	struct ldk_xfer *x = ldk_copies(dut, chan, 40, LEN);
 
-	ldk_set_ring_order(dut, 2);
-	chan = ldk_request(dut);
-	x = ldk_copies(dut, chan, 40, LEN);
 	for (i = 0; i < 40; i++)
 		submit_polled(&x[i]);
 	dma_async_issue_pending(chan);
@@ -826,16 +817,13 @@ static void ring_full_polled(struct kunit *test)
 static void polled_needs_no_tasklet(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 6);
 	struct dma_async_tx_descriptor *tx;
-	struct dma_chan *chan;
-	struct ldk_xfer *x;
 	enum dma_status status;
 	unsigned int i, n;
 	u32 before;
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
 
-	ldk_set_ring_order(dut, 6);
-	chan = ldk_request(dut);
-	x = ldk_copies(dut, chan, 1, LEN);
 	n = ldk_pool_size(chan);
 	before = ldk_descriptors(chan);
 	for (i = 0; i < n; i++) {
@@ -866,14 +854,12 @@ static void polled_needs_no_tasklet(struct kunit *test)
 static void pool_exhausted(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 4);
 	struct dma_async_tx_descriptor *tx;
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
-	struct dma_chan *chan;
 	struct ldk_xfer *x;
 	unsigned int n, round;
 
-	ldk_set_ring_order(dut, 4);
-	chan = ldk_request(dut);
 	for (round = 0; round < 3; round++) {
 		x = ldk_xfers(dut, chan, ldk_pool_size(chan) + 1);
 		for (n = 0; n <= ldk_pool_size(chan); n++) {
@@ -895,13 +881,11 @@ static void pool_exhausted(struct kunit *test)
 static void terminate_returns_all(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 4);
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
-	struct dma_chan *chan;
 	struct ldk_xfer *x;
 	unsigned int i, n, round;
 
-	ldk_set_ring_order(dut, 4);
-	chan = ldk_request(dut);
 	n = ldk_pool_size(chan);
 	x = ldk_xfers(dut, chan, n);
 	ldk_hold(chan);
@@ -921,12 +905,8 @@ static void terminate_returns_all(struct kunit *test)
 
 static const unsigned int orders[] = { 1, 2, 3, 5, 8, 10, 16 };
 
-static void order_desc(const unsigned int *order, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "order %u", *order);
-}
-
-KUNIT_ARRAY_PARAM(orders, orders, order_desc);
+LDK_DESC(orders_desc, unsigned int, "order %u")
+KUNIT_ARRAY_PARAM(orders, orders, orders_desc);
 
 /*
  * Rule: slots are used again and again (hardware.rst); here one and a half times
@@ -937,14 +917,11 @@ static void ring_wraps(struct kunit *test)
 {
 	unsigned int order = *(const unsigned int *)test->param_value;
 	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, order);
 	unsigned int total, i, n, batch;
-	struct dma_chan *chan;
-	struct ldk_xfer *x;
 	u32 before;
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, 16);
 
-	ldk_set_ring_order(dut, order);
-	chan = ldk_request(dut);
-	x = ldk_copies(dut, chan, 1, 16);
 	total = max(3 * ldk_ring_size(chan) / 2 + 1, 100U);
 	batch = min(ldk_pool_size(chan) / 2, 1000U);
 	before = ldk_descriptors(chan);
@@ -1223,12 +1200,8 @@ static void inaccessible_memory(struct kunit *test)
 
 static const u32 lies[] = { 1, 2, 3, 100, 0x7fffffff, 0x80000000 };
 
-static void lie_desc(const u32 *lie, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%#x too many", *lie);
-}
-
-KUNIT_ARRAY_PARAM(lies, lies, lie_desc);
+LDK_DESC(lies_desc, u32, "%#x too many")
+KUNIT_ARRAY_PARAM(lies, lies, lies_desc);
 
 /*
  * Rule: a count that the device cannot have reached, or whose descriptors have

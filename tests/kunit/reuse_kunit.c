@@ -163,12 +163,10 @@ static void freed_by_client(struct kunit *test)
 static void cleared_for_last_use(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
-	struct dma_chan *chan;
+	struct dma_chan *chan = ldk_request_ring(dut, 4);
 	struct reuse r = { };
 	unsigned int i, n;
 
-	ldk_set_ring_order(dut, 4);
-	chan = ldk_request(dut);
 	n = 3 * ldk_pool_size(chan);
 	r.src = ldk_src(dut, LEN);
 	r.dst = ldk_dst(dut, LEN);
@@ -262,13 +260,11 @@ static struct dma_async_tx_descriptor *prep_long(struct ldk_dut *dut,
 static void released_unfreed(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 4);
 	struct dma_async_tx_descriptor *tx;
-	struct dma_chan *chan;
 	struct reuse used, unused;
 	unsigned int i;
 
-	ldk_set_ring_order(dut, 4);
-	chan = ldk_request(dut);
 	used = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 	unused = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 	reuse_once(dut, &used);

@@ -325,14 +325,12 @@ static void changes_timed(struct kunit *test)
 static void full_ring_counted(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 1);
 	struct loopdma_stats before, s;
-	struct dma_chan *chan;
 	struct ldk_xfer *c;
 	unsigned int n;
 	u32 told;
 
-	ldk_set_ring_order(dut, 1);
-	chan = ldk_request(dut);
 	before = stats_of(chan);
 	told = ldk_doorbells(chan);
 	ldk_hold(chan);

@@ -172,14 +172,12 @@ static void stuck_again_unheard(struct kunit *test)
 static void stuck_in_part(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 1);
 	struct ldk_buf *dst = ldk_dst(dut, 8 * LEN);
 	struct ldk_xfer *x, *next;
 	struct dma_async_tx_descriptor *tx;
-	struct dma_chan *chan;
 
 	dut->trouble = true;
-	ldk_set_ring_order(dut, 1);
-	chan = ldk_request(dut);
 	x = ldk_xfers(dut, chan, 1);
 	x->hook = hook_unhold;
 	ldk_hold(chan);

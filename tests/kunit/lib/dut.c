@@ -566,17 +566,6 @@ u32 ldk_fifo_burst(const struct ldk_dut *dut)
 	return dut->ld->lim.fifo_burst;
 }
 
-/**
- * ldk_live() - is it a PCI device?
- * @dut: device
- *
- * Return: true if it is, false if it is simulated.
- */
-bool ldk_live(const struct ldk_dut *dut)
-{
-	return !dut->fake;
-}
-
 /* --- Channels ---------------------------------------------------------------- */
 
 struct ldk_which {
@@ -638,6 +627,19 @@ struct dma_chan *ldk_request(struct ldk_dut *dut)
 
 	KUNIT_ASSERT_NOT_NULL(dut->test, chan);
 	return chan;
+}
+
+/**
+ * ldk_request_ring() - request any channel that copies, with a ring of this size
+ * @dut: device; all channels requested later have such a ring
+ * @order: see ldk_set_ring_order()
+ *
+ * Return: the channel; the case is aborted if there is none.
+ */
+struct dma_chan *ldk_request_ring(struct ldk_dut *dut, unsigned int order)
+{
+	ldk_set_ring_order(dut, order);
+	return ldk_request(dut);
 }
 
 /**
@@ -740,7 +742,7 @@ void ldk_drop(struct ldk_dut *dut, struct dma_chan *chan)
  */
 bool ldk_has_faults(const struct ldk_dut *dut)
 {
-	return ldk_live(dut) && (dut->ld->lim.caps & LOOPDMA_CAPS_FAULTS);
+	return !dut->fake && (dut->ld->lim.caps & LOOPDMA_CAPS_FAULTS);
 }
 
 static void ldk_no_faults(struct loopdma_chan *lc)

@@ -192,15 +192,27 @@ unsigned int ldk_channels(const struct ldk_dut *dut);
 u32 ldk_max_len(const struct ldk_dut *dut);
 u32 ldk_fifo_depth(const struct ldk_dut *dut);
 u32 ldk_fifo_burst(const struct ldk_dut *dut);
-bool ldk_live(const struct ldk_dut *dut);
 unsigned long ldk_timeout(void);
 unsigned int ldk_rounds(void);
+
+/**
+ * LDK_DESC() - how a number that is a case's parameter is told in the report
+ * @_name: of the function for KUNIT_ARRAY_PARAM()
+ * @_type: of the number
+ * @_format: for it
+ */
+#define LDK_DESC(_name, _type, _format)				\
+static void _name(const _type *value, char *desc)		\
+{								\
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, _format, *value);	\
+}
 
 /* --- Channels ---------------------------------------------------------------- */
 
 struct dma_chan *ldk_try_request(struct ldk_dut *dut,
 				 enum dma_transaction_type cap, int index);
 struct dma_chan *ldk_request(struct ldk_dut *dut);
+struct dma_chan *ldk_request_ring(struct ldk_dut *dut, unsigned int order);
 struct dma_chan *ldk_request_index(struct ldk_dut *dut, unsigned int index);
 void ldk_request_again(struct ldk_dut *dut, struct dma_chan *chan);
 void ldk_request_pair(struct ldk_dut *dut, struct dma_chan **tx,

@@ -80,29 +80,6 @@ struct fake_fifo {
  * @state: enum loopdma_hw_state
  * @error: enum loopdma_hw_chan_error
  * @polls: reads of CH_STATUS that still tell STOPPING, or not yet PAUSED
- * @ring_lo: register
- * @ring_hi: register
- * @ring_order: register
- * @vector: register
- * @comp_lo: register
- * @comp_hi: register
- * @periph: CH_PERIPH
- * @rate: CH_RATE
- * @priority: CH_PRIORITY
- * @source: bytes that the pattern source has given
- * @sink: bytes that the pattern sink has taken
- * @burst: bytes of the burst that was requested last, which have their time before
- *	the next
- * @hold: TC_HOLD
- * @credits: from TC_STEP
- * @fail: TC_FAIL
- * @fail_bytes: TC_FAIL_BYTES
- * @drop_irq: TC_DROP_IRQ
- * @lie: TC_LIE
- * @cnt_doorbells: counter
- * @cnt_descriptors: counter
- * @cnt_interrupts: counter
- * @cnt_bytes: counter
  * @ring: latched bus address of the ring
  * @comp: latched bus address of the completion record
  * @size: latched number of entries
@@ -134,40 +111,34 @@ struct fake_fifo {
  *	the next descriptor
  * @garble_status: see @garble
  * @garble_residue: see @garble
+ * @ring_lo: register
+ * @ring_hi: register
+ * @ring_order: register
+ * @vector: register
+ * @comp_lo: register
+ * @comp_hi: register
+ * @periph: CH_PERIPH
+ * @rate: CH_RATE
+ * @priority: CH_PRIORITY
+ * @source: bytes that the pattern source has given
+ * @sink: bytes that the pattern sink has taken
+ * @burst: bytes of the burst that was requested last, which have their time before
+ *	the next
+ * @hold: TC_HOLD
+ * @credits: from TC_STEP
+ * @fail: TC_FAIL
+ * @fail_bytes: TC_FAIL_BYTES
+ * @drop_irq: TC_DROP_IRQ
+ * @lie: TC_LIE
+ * @cnt_doorbells: counter
+ * @cnt_descriptors: counter
+ * @cnt_interrupts: counter
+ * @cnt_bytes: counter
  */
 struct fake_chan {
 	u32 state;
 	u32 error;
 	u32 polls;
-
-	/* What a reset sets to 0. */
-	struct_group(cleared,
-		     u32 ring_lo;
-		     u32 ring_hi;
-		     u32 ring_order;
-		     u32 vector;
-		     u32 comp_lo;
-		     u32 comp_hi;
-
-		     u32 periph;
-		     u32 rate;
-		     u32 priority;
-		     u32 source;
-		     u32 sink;
-		     u32 burst;
-
-		     u32 hold;
-		     u32 credits;
-		     u32 fail;
-		     u32 fail_bytes;
-		     u32 drop_irq;
-		     u32 lie;
-
-		     u32 cnt_doorbells;
-		     u32 cnt_descriptors;
-		     u32 cnt_interrupts;
-		     u64 cnt_bytes;
-	);
 
 	u64 ring;
 	u64 comp;
@@ -201,6 +172,33 @@ struct fake_chan {
 	bool garble;
 	u32 garble_status;
 	u32 garble_residue;
+
+	/* From here on what a reset sets to 0. */
+	u32 ring_lo;
+	u32 ring_hi;
+	u32 ring_order;
+	u32 vector;
+	u32 comp_lo;
+	u32 comp_hi;
+
+	u32 periph;
+	u32 rate;
+	u32 priority;
+	u32 source;
+	u32 sink;
+	u32 burst;
+
+	u32 hold;
+	u32 credits;
+	u32 fail;
+	u32 fail_bytes;
+	u32 drop_irq;
+	u32 lie;
+
+	u32 cnt_doorbells;
+	u32 cnt_descriptors;
+	u32 cnt_interrupts;
+	u64 cnt_bytes;
 };
 
 /**
@@ -1386,7 +1384,7 @@ static void fake_chan_reset(struct loopdma_fake *fake, struct fake_chan *fc)
 	/* A reset that ends clears the level. */
 	if (fc->stuck < LOOPDMA_STUCK_RESET)
 		fc->stuck = LOOPDMA_STUCK_NOT;
-	memset(&fc->cleared, 0, sizeof(fc->cleared));
+	memset_startat(fc, 0, ring_lo);
 	/* The peer may be waiting for room in the FIFO. */
 	fake_kick(fake);
 }

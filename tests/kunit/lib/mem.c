@@ -245,7 +245,7 @@ dma_addr_t ldk_bad_addr(struct ldk_dut *dut)
 	struct kunit *test = dut->test;
 	struct ldk_buf *buf;
 
-	if (!ldk_live(dut))
+	if (dut->fake)
 		return dma_get_mask(dut->dev) & PAGE_MASK;
 
 	buf = ldk_alloc(test, sizeof(*buf));
