@@ -465,6 +465,9 @@ def main(function):
         if not ending.is_set():
             end_children()
         print(f"\n{name}: interrupted", file=sys.stderr)
+        # Python takes its handlers away before it is gone.
+        signal.pthread_sigmask(signal.SIG_BLOCK,
+                               (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
         sys.exit(128 + number)
     sys.exit(1)
 

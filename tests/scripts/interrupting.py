@@ -25,8 +25,12 @@ def until(condition, otherwise):
 
 
 def hears():
-    """What a shell starts in the background is deaf to Ctrl-C, and so is its offspring."""
+    """What a shell starts in the background is deaf to Ctrl-C, and so is its offspring.
+
+    What nohup starts is deaf to a terminal that is closed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def interrupted(command, directory, interrupt, pattern, status, env=None):

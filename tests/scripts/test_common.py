@@ -12,7 +12,7 @@ import time
 import pytest
 
 from helpers import SCRIPTS, call, environment, fails, library
-from interrupting import HOLDER, LEFT, interrupted, until
+from interrupting import HOLDER, LEFT, hears, interrupted, until
 from lib import common
 
 LIST = library("lib.kernel", "list")
@@ -118,8 +118,7 @@ def test_interrupted(tmp_path, number):
 def test_interrupted_twice(tmp_path):
     """More signals while it ends what it has started, as when a terminal is closed."""
     program = ("from lib import common\n"
-               "import signal, sys\n"
-               "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+               "import sys\n"
                "common.main(lambda: common.run(['sh', '-c', sys.argv[1]]))\n")
 
     def interrupt(process):
@@ -140,6 +139,7 @@ def test_terminal_gone(tmp_path):
                "common.main(lambda: common.run(['sh', '-c', sys.argv[1]]))\n")
     pid, terminal = pty.fork()
     if not pid:
+        hears()
         # As make does, the shell hears of it, and waits for what it has started.
         os.execvpe("sh", ["sh", "-c", "trap : HUP; \"$@\"; :", "sh", sys.executable, "-c",
                           program, HOLDER.format(tmp_path)], environment())
