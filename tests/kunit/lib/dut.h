@@ -202,7 +202,7 @@ unsigned int ldk_rounds(void);
  * @_format: for it
  */
 #define LDK_DESC(_name, _type, _format)				\
-static void _name(const _type *value, char *desc)		\
+static void _name(const typeof(_type) *value, char *desc)	\
 {								\
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, _format, *value);	\
 }
