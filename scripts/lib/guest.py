@@ -388,10 +388,15 @@ class Guest:
 
     def ports(self):
         """The two serial ports, see INIT."""
-        return ["-chardev", f"file,id=console,path={quoted(self.log)}",
+        # A guest that moves to another QEMU has one log.
+        return ["-chardev", f"file,id=console,path={quoted(self.log)},append=on",
                 "-serial", "chardev:console",
                 "-chardev", "stdio,id=results,signal=off",
                 "-serial", "chardev:results"]
+
+    def launch(self, command, **options):
+        """Starts QEMU; returns the process, or what behaves like one."""
+        return subprocess.Popen(command, **options)
 
     def command(self, initrd):
         kvm = not (self.emulated or self.icount) and accelerator() == "kvm"
@@ -622,10 +627,9 @@ def run_alone(guest, on_line):
         command += monitor.arguments
     with open(errors, "w", encoding="utf-8") as err, \
             open(guest.results, "w", encoding="utf-8") as results:
-        qemu = subprocess.Popen([*common.MORTAL, *command], stdin=subprocess.DEVNULL,
-                                stderr=err, stdout=subprocess.PIPE, encoding="utf-8",
-                                errors="replace", pass_fds=[
-                                    monitor.theirs.fileno()] if monitor else [])
+        qemu = guest.launch([*common.MORTAL, *command], stdin=subprocess.DEVNULL, stderr=err,
+                            stdout=subprocess.PIPE, encoding="utf-8", errors="replace",
+                            pass_fds=[monitor.theirs.fileno()] if monitor else [])
         if monitor:
             monitor.started()
 
