@@ -64,7 +64,7 @@ static enum loopdma_hw_state loopdma_state(LoopdmaChannel *ch)
     return ch->state;
 }
 
-/* The same. */
+/* An engine may clear it, with an error. */
 static bool loopdma_is_paused(LoopdmaChannel *ch)
 {
     QEMU_LOCK_GUARD(&ch->sched->lock);
@@ -432,12 +432,11 @@ static void loopdma_end_hang(LoopdmaState *s, LoopdmaChannel *ch)
 void loopdma_dev_set_stuck(LoopdmaState *s, LoopdmaChannel *ch, uint32_t level)
 {
     bool owned = loopdma_sched_stop(ch, LOOPDMA_REVOKED_MEMORY);
-
     bool reset = false;
 
     if (owned && ch->xfer.prepared) {
         loopdma_sched_retire(ch);
-        /* By the interrupt of a fault: it takes this back, too. */
+        /* The interrupt of a fault may reset the channel, and this with it. */
         reset = ch->xfer.mem.revoked == LOOPDMA_REVOKED_ALL;
     }
     WITH_QEMU_LOCK_GUARD(&s->sched.lock) {

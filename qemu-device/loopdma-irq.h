@@ -13,9 +13,9 @@
  * A message is a store to whatever address the guest has chosen.  It may reach
  * the configuration space of this function, or that of the port it is plugged
  * in: when a function of this layer that delivers returns, the function may
- * have been reset, switched off, or unplugged.  So nothing is delivered from
- * where that would not do, each message is chosen anew, and who runs outside of
- * an access by the guest holds a reference to the device.
+ * have been reset, switched off, or unplugged.  So each message is chosen anew,
+ * a thread is in the middle of no batch when it delivers one, and who runs
+ * outside of an access by the guest holds a reference to the device.
  */
 
 #include "qemu/thread.h"

@@ -11,7 +11,6 @@
 #include "qemu/atomic.h"
 #include "qemu/host-utils.h"
 #include "qemu/lockable.h"
-#include "qemu/log.h"
 #include "qapi/error.h"
 #include "trace/trace-hw_misc.h"
 #include "loopdma-regs.h"
@@ -620,7 +619,7 @@ static bool loopdma_is_disabled(LoopdmaChannel *ch)
     return ch->state == LOOPDMA_STATE_DISABLED;
 }
 
-/* @what the guest has done to a register that it should not. */
+/* The guest has written something that it should not; @what tells it. */
 static void loopdma_reg_error(const LoopdmaChannel *ch, const LoopdmaReg *reg,
                               const char *what, uint32_t val)
 {

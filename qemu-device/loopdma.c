@@ -23,7 +23,6 @@
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
 #include "qemu/host-utils.h"
-#include "qemu/lockable.h"
 #include "qemu/module.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"

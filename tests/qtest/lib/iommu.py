@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Drivers for IOMMUs, as small as it gets: one domain, pages of 4 KiB."""
 
+import functools
 import struct
 import subprocess
 
@@ -149,11 +150,16 @@ class Iommu:
 
 # --- AMD ------------------------------------------------------------------------
 
+@functools.lru_cache(maxsize=None)
+def told(qemu, device):
+    """What a QEMU says when it is asked about a device; once, as many cases ask."""
+    return subprocess.run([qemu, "-device", device], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False).stdout
+
+
 def amd_arguments(qemu):
     """Those of a machine with an AMD IOMMU; skips a case whose QEMU has none that maps."""
-    said = subprocess.run([qemu, "-device", "amd-iommu,help"], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False).stdout
-    if "dma-remap" not in said:
+    if "dma-remap" not in told(qemu, "amd-iommu,help"):
         pytest.skip("this QEMU has no AMD IOMMU that maps addresses of emulated devices")
     return ("-device", "amd-iommu,dma-remap=on")
 
@@ -266,9 +272,7 @@ VIRTIO_SLOT = 5
 
 def virtio_arguments(qemu):
     """Those of a machine with a virtio IOMMU; skips a case whose QEMU has none."""
-    said = subprocess.run([qemu, "-device", "help"], stdout=subprocess.PIPE, text=True,
-                          check=False).stdout
-    if "virtio-iommu-pci" not in said:
+    if "virtio-iommu-pci" not in told(qemu, "help"):
         pytest.skip("this QEMU has no virtio IOMMU")
     # Who is not attached is refused.
     return ("-device", f"virtio-iommu-pci,addr={VIRTIO_SLOT},boot-bypass=off")
