@@ -127,6 +127,8 @@ def run():
             yield f"licence {name}", spdx(name)
     yield "no import goes in a circle", circle(names)
     yield "no include of the device goes up", upward(names)
+    yield "no call in the driver goes up", upward_calls(names)
+    yield "the states of a channel are those of driver.rst", states(names)
     yield "device and driver share no name", shared(names)
     made = matching(names, PRODUCTS)
     yield "nothing that a build makes is committed", \
@@ -208,6 +210,45 @@ def shared(names):
 
     both = functions("qemu-device/*.[ch]") & functions("drivers/*.[ch]")
     return f"{', '.join(sorted(both))}" if both else ""
+
+
+# The layers of the driver, from below: drivers/dma/loopdma/NAME.c.
+DRIVER_LAYERS = ("desc", "trace", "stats", "pool", "hw", "queue", "state", "watch", "chan",
+                 "recover", "irq", "tx", "prep_mem", "prep_raid", "prep_slave", "inject",
+                 "dmaengine", "core", "pci")
+
+
+def upward_calls(names):
+    """A file of the driver that uses a function of a layer above it, "" if none does."""
+    texts = {}
+    for name in matching(names, ["drivers/dma/loopdma/*.c"]):
+        stem = name.rsplit("/", 1)[1].removesuffix(".c")
+        if stem not in DRIVER_LAYERS:
+            return f"{name} is of no layer: add it to DRIVER_LAYERS in scripts/lint.py"
+        texts[stem] = (common.ROOT / name).read_text(encoding="utf-8")
+    home = {function: stem for stem, text in texts.items() for function in re.findall(
+        r"^(?!static)[a-z][\w \t*]*?\b(loopdma_\w+)\([^;]*?\)\s*\{", text, re.MULTILINE)}
+    for stem, text in texts.items():
+        for function in sorted(set(re.findall(r"\b(loopdma_\w+)\(", text)) & set(home)):
+            other = home[function]
+            if DRIVER_LAYERS.index(other) > DRIVER_LAYERS.index(stem):
+                # A comment may name it.
+                code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+                if f"{function}(" in code:
+                    return f"{stem}.c calls {function}(), which is in {other}.c above it"
+    return ""
+
+
+def states(_names):
+    """What differs between the transitions in state.c and in driver.rst, "" if nothing."""
+    code = (common.ROOT / "drivers/dma/loopdma/state.c").read_text(encoding="utf-8")
+    table = re.search(r"loopdma_transitions\[.*?\] = \{(.*?)\n\};", code, re.DOTALL)[1]
+    real = {(row[1], to) for row in re.finditer(
+                r"\[LOOPDMA_CHAN_(\w+)\] =(.*?),\n(?=\t\[|$)", table + "\n", re.DOTALL)
+            for to in re.findall(r"BIT\(LOOPDMA_CHAN_(\w+)\)", row[2])}
+    text = (common.ROOT / "Documentation/driver.rst").read_text(encoding="utf-8")
+    told = set(re.findall(r"^``([A-Z]+)`` +``([A-Z]+)`` ", text, re.MULTILINE))
+    return ", ".join(sorted(f"{a} to {b}" for a, b in real ^ told))
 
 
 def python(name):

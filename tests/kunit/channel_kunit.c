@@ -627,7 +627,7 @@ static void summary_shows_use(struct kunit *test)
 	x = ldk_copies_issued(dut, chan, 2, 64);
 	line = summary_of(dut, chan);
 	snprintf(want, sizeof(want),
-		 "| in-use, on, cookie %d, complete %d, ring 2 of %u,",
+		 "| in-use, running, cookie %d, complete %d, ring 2 of %u,",
 		 x[1].cookie, x[0].cookie - 1, ldk_ring_size(chan));
 	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(line, want), "%s", line);
 	line = summary_of(dut, idle);

@@ -571,7 +571,7 @@ static bool agreed(struct attack *a, struct victim *v)
 	u32 hw = loopdma_fake_state(a->dut->fake, ldk_index(v->chan));
 
 	return state == LOOPDMA_CHAN_DEAD ||
-	       (state == LOOPDMA_CHAN_ON && hw == LOOPDMA_STATE_RUNNING);
+	       (state == LOOPDMA_CHAN_RUNNING && hw == LOOPDMA_STATE_RUNNING);
 }
 
 /* The driver has seen the truth, and has drawn its conclusions. */
@@ -583,9 +583,9 @@ static void settle(struct attack *a, struct victim *v)
 
 	/* Looks at what the device has done, which the interrupt will, too. */
 	dmaengine_tx_status(v->chan, DMA_MIN_COOKIE, NULL);
-	flush_work(&lc->recover);
+	flush_delayed_work(&lc->ld->work);
 	hw = loopdma_fake_state(a->dut->fake, ldk_index(v->chan));
-	if (state_of(v) == LOOPDMA_CHAN_ON &&
+	if (state_of(v) == LOOPDMA_CHAN_RUNNING &&
 	    (hw == LOOPDMA_STATE_DISABLED || hw == LOOPDMA_STATE_STOPPING)) {
 		/* It was told that the channel runs; its client loses patience. */
 		a->deceived++;

@@ -382,7 +382,7 @@ static void aborts_slowly(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
 	schedule_delayed_work(&t.work, HZ / 10);
 	dmaengine_synchronize(chan);
-	KUNIT_EXPECT_FALSE(test, to_loopdma_chan(chan)->aborting);
+	KUNIT_EXPECT_FALSE(test, to_loopdma_chan(chan)->abort.pending);
 	flush_delayed_work(&t.work);
 	destroy_delayed_work_on_stack(&t.work);
 	ldk_expect_unaffected(x, 1);
@@ -480,8 +480,8 @@ static void event_during_removal(struct kunit *test)
 	struct loopdma_dev *ld = dut->ld;
 
 	dut->trouble = true;
-	WRITE_ONCE(ld->gone, true);
-	loopdma_chan_write(lc, LOOPDMA_CH_DOORBELL, U32_MAX);
+	WRITE_ONCE(ld->state, LOOPDMA_DEV_GONE);
+	loopdma_hw_write(lc, LOOPDMA_CH_DOORBELL, U32_MAX);
 	KUNIT_EXPECT_TRUE(test, ldk_poll(loopdma_fake_state(dut->fake,
 							    lc->index) ==
 					 LOOPDMA_STATE_ERROR));
@@ -764,14 +764,14 @@ static void restarted_as_configured(struct kunit *test)
 		.pattern = true, .seed = 0xab, .rate = 123456, .priority = 1,
 	});
 	/* Somebody resets the channel, and then the driver notices. */
-	loopdma_chan_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_RESET);
+	loopdma_hw_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_RESET);
 	WRITE_ONCE(lc->comp->done, cpu_to_le32(1000));
 	dmaengine_tx_status(chan, DMA_MIN_COOKIE, NULL);
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_recoveries(chan) == 1));
 	ldk_copy_ok(dut, chan, LEN);
-	KUNIT_EXPECT_EQ(test, 0xab01, loopdma_chan_read(lc, LOOPDMA_CH_PERIPH));
-	KUNIT_EXPECT_EQ(test, 123456, loopdma_chan_read(lc, LOOPDMA_CH_RATE));
-	KUNIT_EXPECT_EQ(test, 1, loopdma_chan_read(lc, LOOPDMA_CH_PRIORITY));
+	KUNIT_EXPECT_EQ(test, 0xab01, loopdma_hw_read(lc, LOOPDMA_CH_PERIPH));
+	KUNIT_EXPECT_EQ(test, 123456, loopdma_hw_read(lc, LOOPDMA_CH_RATE));
+	KUNIT_EXPECT_EQ(test, 1, loopdma_hw_read(lc, LOOPDMA_CH_PRIORITY));
 }
 
 /* Rule: the address of the channel's own data register may be given. */

@@ -21,12 +21,12 @@
 
 static void control(struct dma_chan *chan, u32 reg, u32 val)
 {
-	loopdma_chan_write(to_loopdma_chan(chan), reg, val);
+	loopdma_hw_write(to_loopdma_chan(chan), reg, val);
 }
 
 static u32 setting(struct dma_chan *chan, u32 reg)
 {
-	return loopdma_chan_read(to_loopdma_chan(chan), reg);
+	return loopdma_hw_read(to_loopdma_chan(chan), reg);
 }
 
 /* The controls that came with version 1.3 of the contract. */

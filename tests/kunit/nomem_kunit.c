@@ -118,10 +118,10 @@ static unsigned int request_each(struct kunit *test)
 			struct loopdma_chan *lc = &dut->ld->chan[1];
 
 			KUNIT_EXPECT_EQ(test, 0, lc->chan.client_count);
-			KUNIT_EXPECT_NULL(test, lc->pool);
+			KUNIT_EXPECT_NULL(test, lc->pool.item);
 			KUNIT_EXPECT_NULL(test, lc->ring.desc);
 			KUNIT_EXPECT_NULL(test, lc->comp);
-			KUNIT_EXPECT_NULL(test, lc->lists);
+			KUNIT_EXPECT_NULL(test, lc->lists.list);
 			failed++;
 			continue;
 		}
@@ -317,7 +317,7 @@ static void transaction(struct kunit *test)
 			failed++;
 		}
 		KUNIT_EXPECT_EQ(test, 0, ldk_pool_used(ask.chan));
-		KUNIT_EXPECT_TRUE(test, list_empty(&to_loopdma_chan(ask.chan)->heap));
+		KUNIT_EXPECT_TRUE(test, list_empty(&to_loopdma_chan(ask.chan)->pool.heap));
 	}
 	KUNIT_ASSERT_NOT_NULL(test, tx);
 	if (kind->many)
@@ -338,7 +338,7 @@ static void transaction(struct kunit *test)
 	dmaengine_synchronize(ask.chan);
 	KUNIT_EXPECT_TRUE(test, none_failed());
 	KUNIT_EXPECT_EQ(test, 0, ldk_pool_used(ask.chan));
-	KUNIT_EXPECT_TRUE(test, list_empty(&to_loopdma_chan(ask.chan)->heap));
+	KUNIT_EXPECT_TRUE(test, list_empty(&to_loopdma_chan(ask.chan)->pool.heap));
 	ldk_copy_ok(dut, ask.chan, LEN);
 }
 

@@ -131,9 +131,9 @@ static void error_counted_by_kind(struct kunit *test)
 	unsigned int i;
 
 	/* 16 bytes of the second. */
-	loopdma_chan_write(to_loopdma_chan(chan), LOOPDMA_CH_TC_FAIL_BYTES, 16);
-	loopdma_chan_write(to_loopdma_chan(chan), LOOPDMA_CH_TC_FAIL,
-			   2 | kind->status << 16);
+	loopdma_hw_write(to_loopdma_chan(chan), LOOPDMA_CH_TC_FAIL_BYTES, 16);
+	loopdma_hw_write(to_loopdma_chan(chan), LOOPDMA_CH_TC_FAIL,
+			 2 | kind->status << 16);
 	c = ldk_copies_issued(dut, chan, 3, LEN);
 	for (i = 0; i < 3; i++)
 		KUNIT_ASSERT_TRUE(test, ldk_wait(&c[i]));

@@ -118,9 +118,9 @@ def test_lists(sys):
     assert states() == wanted
     (sys.debug.parent / "summary").write_text(
         "dma0 (0000:00:02.0): number of channels: 4\n"
-        " dma0chan1    | in-use, on, cookie 51, complete 51\n"
+        " dma0chan1    | in-use, running, cookie 51, complete 51\n"
         " dma0chan2    | 0000:00:03.0:rx, dead, cookie 1, complete 1\n", encoding="ascii")
-    wanted |= {1: ("on", "unnamed"), 2: ("dead", "0000:00:03.0:rx")}
+    wanted |= {1: ("running", "unnamed"), 2: ("dead", "0000:00:03.0:rx")}
     assert states() == wanted
     (sys.top / "module/dmatest").mkdir(parents=True)
     config.write_bytes(b"\xff" * 64)

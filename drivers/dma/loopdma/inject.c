@@ -53,17 +53,19 @@ int loopdma_control_begin(struct loopdma_dev *ld)
 	/* No channel may be in use.  If it does not wake up its ID says so. */
 	pm_runtime_get_sync(ld->dev);
 	mutex_lock(&ld->control);
-	while (READ_ONCE(ld->halted)) {
+	while (ld->state == LOOPDMA_DEV_HALTED) {
 		mutex_unlock(&ld->control);
-		err = wait_var_event_interruptible(&ld->halted,
-						   !READ_ONCE(ld->halted));
+		err = wait_var_event_interruptible(&ld->state,
+						   READ_ONCE(ld->state) !=
+						   LOOPDMA_DEV_HALTED);
 		if (err) {
 			loopdma_control_put(ld);
 			return err;
 		}
 		mutex_lock(&ld->control);
 	}
-	if (!ld->gone && ld->ops->read(ld, LOOPDMA_ID) == LOOPDMA_ID_MAGIC)
+	if (ld->state == LOOPDMA_DEV_WORKING &&
+	    ld->ops->read(ld, LOOPDMA_ID) == LOOPDMA_ID_MAGIC)
 		return 0;
 	loopdma_control_end(ld);
 	return -ENODEV;
@@ -123,7 +125,7 @@ static int loopdma_control_get(void *data, u64 *val)
 	err = loopdma_control_begin(file->lc->ld);
 	if (err)
 		return err;
-	*val = loopdma_chan_read(file->lc, file->control->reg);
+	*val = loopdma_hw_read(file->lc, file->control->reg);
 	loopdma_control_end(file->lc->ld);
 	return 0;
 }
@@ -138,7 +140,7 @@ static int loopdma_control_set(void *data, u64 val)
 	err = loopdma_control_begin(file->lc->ld);
 	if (err)
 		return err;
-	loopdma_chan_write(file->lc, file->control->reg, val);
+	loopdma_hw_write(file->lc, file->control->reg, val);
 	loopdma_control_end(file->lc->ld);
 	return 0;
 }

@@ -2,15 +2,25 @@
 /*
  * loopdma: what the files of the provider share.
  *
- *	pci.c		probe, vectors, remove; the only file that knows PCI
- *	core.c		the device: capabilities, registration, lifetime
- *	chan.c		a channel: bring-up, doorbell, abort, stop, recovery
- *	pool.c		software descriptors, their pool and queues
- *	irq.c		completion path
- *	stats.c		counters, and the files that show them
- *	inject.c	faults on demand
- *	trace.c		tracepoints
+ * Each file calls only what is below it in this list:
+ *
+ *	pci.c		probe, vectors, power, errors of the bus, remove
+ *	core.c		the device: identification, registration, lifetime
  *	dmaengine.c	the device_* callbacks
+ *	inject.c	faults on demand
+ *	prep_mem.c, prep_raid.c, prep_slave.c
+ *			the device_prep_* callbacks
+ *	tx.c		a transaction, from prep to submit
+ *	irq.c		interrupts, and the bottom half that calls back
+ *	recover.c	what happens to a device: recovery, reset, sleep, the end
+ *	chan.c		memory, bring-up and take-down of a channel
+ *	watch.c		the watchdog
+ *	state.c		the states of channel and device, and what each does
+ *	queue.c		the queues: fill the ring, reap, settle
+ *	hw.c		register sequences
+ *	pool.c		software descriptors and their pool
+ *	stats.c		counters, and the files that show them
+ *	trace.c		tracepoints
  *	ring.h, desc.c	ring arithmetic and descriptor encoding: pure functions
  *
  * Rules cited as "provider.rst" and "client.rst" are those of the kernel's
@@ -358,9 +368,12 @@ static inline struct loopdma_desc *loopdma_queue_pop(struct loopdma_queue *q)
  * @read: read the 32-bit register at this offset of the BAR
  * @write: write it; orders all earlier stores to coherent memory before it,
  *	as writel() does
- * @reset: reset the function, with loopdma_halt() before and loopdma_restart()
- *	behind it; may sleep.  -EAGAIN: not now, because somebody else has to do
- *	with the device; any other error: there is no such reset
+ * @reset: reset the function, with loopdma_reset_prepare() before and
+ *	loopdma_reset_done() behind it; may sleep.  -EAGAIN: not now, because
+ *	somebody else has locked the device; any other error: there is no
+ *	such reset
+ * @isolate: keep the function from the memory of the machine; may sleep.  The
+ *	next reset_done undoes it
  *
  * Nothing above this table touches MMIO, so that the whole driver also runs
  * over a simulated device.  The first two are called from any context.
@@ -369,9 +382,42 @@ struct loopdma_hw_ops {
 	u32 (*read)(struct loopdma_dev *ld, u32 reg);
 	void (*write)(struct loopdma_dev *ld, u32 reg, u32 val);
 	int (*reset)(struct loopdma_dev *ld);
+	void (*isolate)(struct loopdma_dev *ld);
 };
 
-/* --- Channel and device ----------------------------------------------------- */
+/* --- The bottom half ---------------------------------------------------------- */
+
+/**
+ * struct loopdma_bh - what runs after an interrupt, with interrupts enabled
+ * @tasklet: the kernel's
+ *
+ * The one place that knows what kind of bottom half it is.
+ */
+struct loopdma_bh {
+	struct tasklet_struct tasklet;
+};
+
+/* Have it run; any context. */
+static inline void loopdma_bh_schedule(struct loopdma_bh *bh)
+{
+	tasklet_schedule(&bh->tasklet);
+}
+
+/* Wait until it has run, if it was scheduled; may sleep. */
+static inline void loopdma_bh_flush(struct loopdma_bh *bh)
+{
+	tasklet_schedule(&bh->tasklet);
+	tasklet_kill(&bh->tasklet);
+}
+
+/* Does it run, or will it?  Any context. */
+static inline bool loopdma_bh_under_way(const struct loopdma_bh *bh)
+{
+	return test_bit(TASKLET_STATE_SCHED, &bh->tasklet.state) ||
+	       test_bit(TASKLET_STATE_RUN, &bh->tasklet.state);
+}
+
+/* --- Channel ------------------------------------------------------------------ */
 
 /*
  * Source lists of a channel: how many XOR and PQ transactions there can be at a
@@ -379,41 +425,68 @@ struct loopdma_hw_ops {
  */
 #define LOOPDMA_LISTS	128
 
-/* Failed cookies that a channel remembers. */
-#define LOOPDMA_ERRORS	64
+/* Runs of failed cookies that a channel remembers. */
+#define LOOPDMA_FAILURES	64
 
 /**
  * enum loopdma_chan_state - what the driver does with a channel
- * @LOOPDMA_CHAN_OFF: not allocated to a client, or the device is gone
- * @LOOPDMA_CHAN_ON: works
- * @LOOPDMA_CHAN_RECOVERING: failed, or its device is being reset; descriptors
- *	are queued but not started until the hardware channel is restarted
- * @LOOPDMA_CHAN_SUSPENDED: paused until its device is resumed; descriptors are
- *	queued but not started
- * @LOOPDMA_CHAN_DEAD: did not answer a reset, or is gone; refuses work
+ * @LOOPDMA_CHAN_OFF: no client has it, or its device is gone; the hardware
+ *	channel does not run, but see loopdma_chan.recovery
+ * @LOOPDMA_CHAN_RUNNING: works
+ * @LOOPDMA_CHAN_RECOVERING: failed; the work of the device will restart it.
+ *	Clients may submit, and it waits
+ * @LOOPDMA_CHAN_HALTED: its device is being reset, or it was stopped for sleep;
+ *	it is restarted afterwards.  Clients may submit, and it waits
+ * @LOOPDMA_CHAN_SUSPENDED: paused where it is until its device is resumed.
+ *	Clients may submit, and it waits
+ * @LOOPDMA_CHAN_DEAD: cannot be restarted, or its device is disconnected;
+ *	refuses work
+ * @LOOPDMA_CHAN_STATES: how many there are
+ *
+ * loopdma_chan_set_state() has the table of transitions.
  */
 enum loopdma_chan_state {
 	LOOPDMA_CHAN_OFF,
-	LOOPDMA_CHAN_ON,
+	LOOPDMA_CHAN_RUNNING,
 	LOOPDMA_CHAN_RECOVERING,
+	LOOPDMA_CHAN_HALTED,
 	LOOPDMA_CHAN_SUSPENDED,
 	LOOPDMA_CHAN_DEAD,
+	LOOPDMA_CHAN_STATES,
 };
 
 /**
- * enum loopdma_remedy - what is tried next with a channel that makes no progress
- * @LOOPDMA_REMEDY_ABORT: the transaction that it is at is aborted
- * @LOOPDMA_REMEDY_RESTART: the hardware channel is stopped, reset and restarted
- * @LOOPDMA_REMEDY_DEVICE: the function is reset
- * @LOOPDMA_REMEDY_NONE: it is given up
+ * enum loopdma_remedy - what helps a channel
+ * @LOOPDMA_REMEDY_ABORT: abort the transaction that it is at
+ * @LOOPDMA_REMEDY_RESTART: stop the hardware channel and start it again
+ * @LOOPDMA_REMEDY_RESET: stop it, reset it and start it again
+ * @LOOPDMA_REMEDY_FUNCTION: reset the function
+ * @LOOPDMA_REMEDY_NONE: nothing
  *
- * From the mildest on; progress makes it the mildest again.
+ * From the mildest on.
  */
 enum loopdma_remedy {
 	LOOPDMA_REMEDY_ABORT,
 	LOOPDMA_REMEDY_RESTART,
-	LOOPDMA_REMEDY_DEVICE,
+	LOOPDMA_REMEDY_RESET,
+	LOOPDMA_REMEDY_FUNCTION,
 	LOOPDMA_REMEDY_NONE,
+};
+
+/**
+ * enum loopdma_settle - what becomes of the transactions of a stopped channel
+ * @LOOPDMA_SETTLE_KEEP: the oldest goes on where it was, if that is known
+ * @LOOPDMA_SETTLE_OLDEST: the oldest ends as aborted, those behind it have
+ *	their turn
+ * @LOOPDMA_SETTLE_RING: all that are in the ring end as aborted, because what
+ *	the device wrote there is not to be trusted
+ * @LOOPDMA_SETTLE_ALL: everything that was submitted ends as aborted
+ */
+enum loopdma_settle {
+	LOOPDMA_SETTLE_KEEP,
+	LOOPDMA_SETTLE_OLDEST,
+	LOOPDMA_SETTLE_RING,
+	LOOPDMA_SETTLE_ALL,
 };
 
 /**
@@ -466,82 +539,184 @@ struct loopdma_stats {
 };
 
 /**
+ * struct loopdma_queues - the transactions of a channel, each in one of these
+ * @submitted: submitted, not yet issued
+ * @nsubmitted: number of those
+ * @issued: issued, not yet (or not wholly) in the ring
+ * @active: wholly in the ring
+ * @completed: cookie complete, callback still to be called
+ * @unacked: called back, but async_tx may still make others depend on them
+ */
+struct loopdma_queues {
+	struct loopdma_queue submitted;
+	u32 nsubmitted;
+	struct loopdma_queue issued;
+	struct loopdma_queue active;
+	struct loopdma_queue completed;
+	struct loopdma_queue unacked;
+};
+
+/**
+ * struct loopdma_cursor - how far the first of the issued is in the ring
+ * @busy: it has begun to be put there; without that the rest means nothing
+ * @seg: block of segments
+ * @idx: segment within the block
+ * @off: bytes of the segment (or of the copy) already in the ring
+ * @through: has been through the whole of a transaction that loops
+ * @ahead: how often the transaction that loops is in the ring as a whole
+ */
+struct loopdma_cursor {
+	bool busy;
+	bool through;
+	u32 idx;
+	u32 off;
+	u32 ahead;
+	struct loopdma_segs *seg;
+};
+
+/**
+ * struct loopdma_periods - callbacks that are due for a transaction that loops
+ * @desc: the transaction, or NULL
+ * @due: their number
+ */
+struct loopdma_periods {
+	struct loopdma_desc *desc;
+	u32 due;
+};
+
+/**
+ * struct loopdma_abort - an abort that the device was, or will be, told of
+ * @pending: the device has not yet acknowledged it
+ * @to: ring count up to which it aborts
+ */
+struct loopdma_abort {
+	bool pending;
+	u32 to;
+};
+
+/**
+ * struct loopdma_failures - for tx_status: cookies that did not succeed
+ * @run: the last runs of them, a ring
+ * @run.first: the first cookie of a run
+ * @run.n: how many follow each other
+ * @n: number of runs since the channel was requested
+ * @told: the cookie whose failure is being called back now, or 0; later ones
+ *	may have failed by then
+ */
+struct loopdma_failures {
+	struct {
+		dma_cookie_t first;
+		u32 n;
+	} run[LOOPDMA_FAILURES];
+	u64 n;
+	dma_cookie_t told;
+};
+
+/**
+ * struct loopdma_watch - the watchdog of a channel
+ * @timer: looks for lost interrupts, and for channels that make no progress
+ * @tail: ring tail at its last look
+ * @late: completions were waiting at its last look
+ * @progress: progress word at its last look
+ * @still: milliseconds without progress of what should make some
+ * @remedy: what is tried next without progress; progress makes it the mildest
+ */
+struct loopdma_watch {
+	struct timer_list timer;
+	u32 tail;
+	bool late;
+	u32 still;
+	u64 progress;
+	enum loopdma_remedy remedy;
+};
+
+/**
+ * struct loopdma_pool - descriptors, and what belongs to them
+ * @free: free elements
+ * @item: the elements, preallocated so that prep needs no memory (provider.rst:
+ *	prep may not sleep)
+ * @size: number of elements
+ * @used: those in use now
+ * @heap: blocks of segments that did not come from @item
+ */
+struct loopdma_pool {
+	union loopdma_item *free;
+	union loopdma_item *item;
+	u32 size;
+	u32 used;
+	struct list_head heap;
+};
+
+/**
+ * struct loopdma_lists - source lists of XOR and PQ
+ * @list: LOOPDMA_LISTS of them in coherent memory; NULL if the channel has no
+ *	use for them
+ * @dma: bus address of @list
+ * @used: those in use now
+ */
+struct loopdma_lists {
+	struct loopdma_hw_sources *list;
+	dma_addr_t dma;
+	DECLARE_BITMAP(used, LOOPDMA_LISTS);
+};
+
+/**
+ * struct loopdma_periph - the peripheral and the class, as the client wants them
+ * @ctl: value of CH_PERIPH
+ * @rate: value of CH_RATE
+ * @priority: value of CH_PRIORITY
+ * @restart: the pattern begins anew when the hardware is told
+ */
+struct loopdma_periph {
+	u32 ctl;
+	u32 rate;
+	u32 priority;
+	bool restart;
+};
+
+/**
  * struct loopdma_chan - a channel
  * @chan: what the core sees
  * @ld: its device
  * @index: number of the hardware channel
  * @vector: interrupt vector, an index below the number allocated
  * @caps: LOOPDMA_CH_CAPS
- * @lock: protects everything below but what says otherwise.  Taken with
- *	interrupts disabled, because prep, submit, issue_pending and tx_status
- *	may all be called from hard interrupt context (provider.rst).  Never
- *	held while a client's code runs; innermost lock of the driver.
- * @state: enum loopdma_chan_state
+ * @setup: held by whoever, in process context, changes @state or waits for the
+ *	hardware: bring-up and take-down, which the core calls under its own
+ *	mutex; recovery; before and after a reset, and sleep.  Outermost lock of
+ *	the driver.  Take-down waits under it for the bottom half, which calls
+ *	clients back, so nobody may take it in a callback
+ * @lock: protects what follows.  Taken with interrupts disabled, because prep,
+ *	submit, issue_pending and tx_status may all be called from hard interrupt
+ *	context (provider.rst).  Never held while a client's code runs; innermost
+ *	lock of the driver, inside @setup.
+ * @state: enum loopdma_chan_state; atomic context changes it from RUNNING to
+ *	RECOVERING, everybody else holds @setup as well
+ * @recovery: RECOVERING: the remedy that the work is to use.  OFF: what is still to
+ *	be done before its memory can be freed; NONE: nothing
+ * @settle: RECOVERING and HALTED: what becomes of the ring at the restart
+ * @paused: the client has paused it
  * @ring: descriptor ring
  * @comp: completion record, coherent memory
  * @comp_dma: bus address of @comp
  * @arm: value last written to the record's arm word
- * @submitted: submitted, not yet issued
- * @nsubmitted: number of those
- * @issued: issued, not yet (or not wholly) in the ring
- * @active: wholly in the ring
- * @finished: cookie complete, callback still to be called
- * @unacked: called back, but async_tx may still make others depend on them
- * @pushing: the cursor below is in use: the first of @issued is being put
- *	into the ring
- * @push_seg: cursor: block of segments
- * @push_idx: cursor: segment within the block
- * @push_off: cursor: bytes of the segment (or of the copy) already in the ring
- * @push_through: cursor: has been through the whole of a transaction that loops
- * @push_ahead: cursor: how often the transaction that loops is in the ring as a
- *	whole
- * @moved: bytes that the oldest transaction in the ring has moved so far, of
- *	one that loops since it began anew
- * @loop: the transaction that loops to which @periods belongs, or NULL
- * @periods: callbacks that are due for @loop
- * @aborting: the device has not yet acknowledged @abort_to
- * @abort_to: ring count up to which the device was told to abort
- * @paused: the client has paused it, and so is the hardware channel as long as
- *	it works
- * @errors: for tx_status: the cookies that failed last, a ring
- * @nerrors: number of cookies that failed since the channel was requested
- * @caller: CPU on which the tasklet calls back, which will push afterwards; or -1
- * @told_cookie: for tx_status: the cookie whose failure is being called back
- *	now, or 0; later ones may have failed by then
- * @watch_tail: ring tail at the last look of the watchdog
- * @watch_late: completions were waiting at the last look of the watchdog
- * @watch_progress: progress word at the last look of the watchdog
- * @watch_still: milliseconds without progress of what should make some
- * @remedy: enum loopdma_remedy
- * @doubtful: it failed in a way that leaves no trust in what is in the ring
- * @needs_reset: it waits for a reset of the function
- * @free: free elements of @pool
- * @pool: software descriptors and blocks of segments, preallocated so that
- *	prep needs no memory (provider.rst: prep may not sleep)
- * @pool_size: number of elements
- * @pool_used: those in use now
- * @heap: blocks of segments that did not come from @pool
- * @lists: source lists, LOOPDMA_LISTS of them in coherent memory; NULL if the
- *	channel has no use for them
- * @lists_dma: bus address of @lists
- * @lists_used: those in use now
- * @periph_ctl: value of CH_PERIPH
- * @rate: value of CH_RATE
- * @priority: value of CH_PRIORITY
+ * @q: transactions
+ * @cursor: of the transaction that is being put into the ring
+ * @bytes_done: bytes that the oldest transaction in the ring has moved so far,
+ *	of one that loops since it began anew
+ * @periods: callbacks of a transaction that loops
+ * @abort: an abort under way
+ * @failures: for tx_status
+ * @caller: CPU on which the bottom half calls back, which will fill the ring
+ *	afterwards; or -1
+ * @watch: watchdog
+ * @pool: descriptors
+ * @lists: source lists
+ * @periph: peripheral and class
  * @config: set by device_config; the client's, who calls neither that nor prep
  *	on two CPUs at once, and not protected
- * @tasklet: calls back; the kernel's rule is that the next transfer is started
- *	in the interrupt handler, and callbacks run from a tasklet
- * @watchdog: looks for completions whose interrupt was lost
- * @recover: restarts the hardware channel after an error
- * @setup: serialises bring-up and take-down: by the core, for a client, under
- *	the core's own mutex, and by removal of the device.  Outermost lock of
- *	the driver; the core and clients are not called under it.
- * @awake: the device is kept from runtime suspend for it; under @setup
- * @quiet: the hardware channel is not running, and will not be started again
- *	before the next bring-up; under @setup
- * @stuck: it did not acknowledge its last stop, so the memory that it knows
- *	must not be freed before a reset has helped; under @setup
+ * @bh: calls back; the kernel's rule is that the next transfer is started
+ *	in the interrupt handler, and callbacks run from a bottom half
  * @stats: counters
  */
 struct loopdma_chan {
@@ -550,63 +725,34 @@ struct loopdma_chan {
 	u32 index;
 	u32 vector;
 	u32 caps;
+	struct mutex setup;	/* process-context writers of the state */
 
 	spinlock_t lock;	/* protects the rest, see above */
 	enum loopdma_chan_state state;
+	enum loopdma_remedy recovery;
+	enum loopdma_settle settle;
+	bool paused;
 	struct loopdma_ring ring;
 	struct loopdma_hw_comp *comp;
 	dma_addr_t comp_dma;
 	u32 arm;
-	struct loopdma_queue submitted;
-	u32 nsubmitted;
-	struct loopdma_queue issued;
-	struct loopdma_queue active;
-	struct loopdma_queue finished;
-	struct loopdma_queue unacked;
-	bool pushing;
-	struct loopdma_segs *push_seg;
-	u32 push_idx;
-	u32 push_off;
-	bool push_through;
-	u32 push_ahead;
-	u32 moved;
-	struct loopdma_desc *loop;
-	u32 periods;
-	bool aborting;
-	u32 abort_to;
-	bool paused;
-	dma_cookie_t errors[LOOPDMA_ERRORS];
-	u64 nerrors;
+	struct loopdma_queues q;
+	struct loopdma_cursor cursor;
+	u32 bytes_done;
+	struct loopdma_periods periods;
+	struct loopdma_abort abort;
+	struct loopdma_failures failures;
 	int caller;
-	dma_cookie_t told_cookie;
-	u32 watch_tail;
-	bool watch_late;
-	u64 watch_progress;
-	u32 watch_still;
-	enum loopdma_remedy remedy;
-	bool doubtful;
-	bool needs_reset;
-	union loopdma_item *free;
-	union loopdma_item *pool;
-	u32 pool_size;
-	u32 pool_used;
-	struct list_head heap;
-	struct loopdma_hw_sources *lists;
-	dma_addr_t lists_dma;
-	DECLARE_BITMAP(lists_used, LOOPDMA_LISTS);
-	u32 periph_ctl;
-	u32 rate;
-	u32 priority;
+	struct loopdma_watch watch;
+	struct loopdma_pool pool;
+	struct loopdma_lists lists;
+	struct loopdma_periph periph;
 	struct dma_slave_config config;
-	struct tasklet_struct tasklet;
-	struct timer_list watchdog;
-	struct work_struct recover;
-	struct mutex setup;	/* bring-up against take-down */
-	bool awake;
-	bool quiet;
-	bool stuck;
+	struct loopdma_bh bh;
 	struct loopdma_stats stats;
 };
+
+/* --- Device --------------------------------------------------------------------- */
 
 /**
  * struct loopdma_loop - a pair of channels, as a client finds it by name
@@ -636,9 +782,25 @@ enum loopdma_fault {
 };
 
 /**
+ * enum loopdma_dev_state - what the driver does with a device
+ * @LOOPDMA_DEV_WORKING: works
+ * @LOOPDMA_DEV_HALTED: is being reset, or sleeps: its registers may not answer,
+ *	and no channel is started
+ * @LOOPDMA_DEV_DISCONNECTED: does not answer any more, or was isolated; nothing
+ *	of it is in flight.  A reset by somebody else may bring it back
+ * @LOOPDMA_DEV_GONE: no DMA any more, for good: its driver is leaving it
+ */
+enum loopdma_dev_state {
+	LOOPDMA_DEV_WORKING,
+	LOOPDMA_DEV_HALTED,
+	LOOPDMA_DEV_DISCONNECTED,
+	LOOPDMA_DEV_GONE,
+};
+
+/**
  * struct loopdma_dev - a device
  * @dma: what the core sees
- * @dev: the device that does the DMA
+ * @dev: the device that does the DMA; a reference is held
  * @ops: registers
  * @priv: of whoever provides @ops
  * @regs: physical address of the registers, 0 if they have none
@@ -646,16 +808,16 @@ enum loopdma_fault {
  * @ring_order: log2 of the ring size that the next allocation of a channel
  *	uses; from the module parameter, within @lim
  * @event_vector: interrupt vector of the device events
- * @gone: set once by loopdma_shutdown(), never cleared: the hardware must not
- *	be touched any more
- * @lost: the function does not answer: it was taken from the bus by surprise
- * @halted: between loopdma_halt() and loopdma_restart(), or loopdma_sleep() and
- *	loopdma_wake(): no channel is started; written before any, read under
- *	each channel's @setup; set under @control, waited for with wait_var_event()
- * @recover: resets the function, or ends everything if it is lost
- * @control: held while a file of inject.c touches registers, and while @gone or
- *	@halted is set, so that none does so afterwards.  Takes no other lock,
- *	and nobody waits for the device under it: a file can end what others wait
+ * @state: enum loopdma_dev_state.  Written under @control, but for the step from
+ *	WORKING to DISCONNECTED, which any context may take; read by anybody, and
+ *	under a channel's @setup by who starts that channel.  Who waits for the
+ *	end of HALTED uses wait_var_event()
+ * @halted_until: HALTED: when it is taken for disconnected, in jiffies; 0: never
+ * @work: recovers channels, resets the function, and ends everything of a
+ *	device that is disconnected: what no other context can wait for
+ * @control: held while a file of inject.c touches registers, and while @state
+ *	is written, so that none does so afterwards.  Takes no other lock, and
+ *	nobody waits for the device under it: a file can end what others wait
  *	for.
  * @control_files: what the files of inject.c stand for, or NULL
  * @fault: what the kernel shall inject, see enum loopdma_fault
@@ -675,11 +837,10 @@ struct loopdma_dev {
 	struct loopdma_limits lim;
 	u8 ring_order;
 	u32 event_vector;
-	bool gone;
-	bool lost;
-	bool halted;
-	struct delayed_work recover;
-	struct mutex control;	/* registers for inject.c, until gone */
+	enum loopdma_dev_state state;
+	unsigned long halted_until;
+	struct delayed_work work;
+	struct mutex control;	/* registers for inject.c, and @state */
 	struct loopdma_control_file *control_files;
 #ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
 	struct fault_attr fault[LOOPDMA_NFAULTS];
@@ -702,6 +863,12 @@ to_loopdma_desc(struct dma_async_tx_descriptor *tx)
 	return container_of(tx, struct loopdma_desc, tx);
 }
 
+static inline enum loopdma_dev_state
+loopdma_dev_state(const struct loopdma_dev *ld)
+{
+	return READ_ONCE(ld->state);
+}
+
 /*
  * Can nobody make another transaction depend on it any more?  Until a client of
  * async_tx acknowledges a descriptor it may, and then writes to its flags
@@ -715,12 +882,30 @@ static inline bool loopdma_desc_acked(const struct loopdma_chan *lc,
 	       dma_has_cap(DMA_PRIVATE, lc->chan.device->cap_mask);
 }
 
-static inline u32 loopdma_chan_read(struct loopdma_chan *lc, u32 reg)
+/**
+ * loopdma_hw_read() - read a register of a channel
+ * @lc: channel
+ * @reg: its offset among those of a channel
+ *
+ * Context: any.
+ * Return: its value; all ones if the function does not answer.
+ */
+static inline u32 loopdma_hw_read(struct loopdma_chan *lc, u32 reg)
 {
 	return lc->ld->ops->read(lc->ld, LOOPDMA_CH(lc->index, reg));
 }
 
-static inline void loopdma_chan_write(struct loopdma_chan *lc, u32 reg, u32 val)
+/**
+ * loopdma_hw_write() - write a register of a channel
+ * @lc: channel
+ * @reg: its offset among those of a channel
+ * @val: value
+ *
+ * Orders all earlier stores to coherent memory before itself, as writel() does.
+ *
+ * Context: any.
+ */
+static inline void loopdma_hw_write(struct loopdma_chan *lc, u32 reg, u32 val)
 {
 	lc->ld->ops->write(lc->ld, LOOPDMA_CH(lc->index, reg), val);
 }
@@ -749,76 +934,6 @@ static inline bool loopdma_fails(struct loopdma_dev *ld,
 #endif
 }
 
-/* core.c */
-int loopdma_core_init(void);
-void loopdma_core_exit(void);
-struct loopdma_dev *loopdma_create(struct device *dev,
-				   const struct loopdma_hw_ops *ops,
-				   void *priv);
-void loopdma_destroy(struct loopdma_dev *ld);
-int loopdma_register(struct loopdma_dev *ld);
-void loopdma_halt(struct loopdma_dev *ld);
-void loopdma_restart(struct loopdma_dev *ld);
-void loopdma_sleep(struct loopdma_dev *ld);
-void loopdma_wake(struct loopdma_dev *ld, bool kept);
-bool loopdma_is_lost(struct loopdma_dev *ld);
-void loopdma_lose(struct loopdma_dev *ld);
-void loopdma_ask_reset(struct loopdma_dev *ld);
-void loopdma_shutdown(struct loopdma_dev *ld);
-void loopdma_unregister(struct loopdma_dev *ld);
-
-/* chan.c */
-void loopdma_chan_init(struct loopdma_dev *ld, u32 index);
-int loopdma_chan_alloc(struct loopdma_chan *lc);
-void loopdma_chan_free(struct loopdma_chan *lc);
-void loopdma_chan_quiet(struct loopdma_chan *lc);
-void loopdma_chan_remove(struct loopdma_chan *lc);
-void loopdma_chan_halt(struct loopdma_chan *lc);
-void loopdma_chan_restart(struct loopdma_chan *lc);
-void loopdma_chan_suspend(struct loopdma_chan *lc);
-void loopdma_chan_wake(struct loopdma_chan *lc, bool kept);
-void loopdma_chan_issue(struct loopdma_chan *lc);
-void loopdma_chan_push(struct loopdma_chan *lc);
-void loopdma_chan_abort(struct loopdma_chan *lc);
-bool loopdma_chan_abort_oldest(struct loopdma_chan *lc);
-void loopdma_chan_set_periph(struct loopdma_chan *lc, bool restart);
-int loopdma_chan_pause(struct loopdma_chan *lc);
-int loopdma_chan_resume(struct loopdma_chan *lc);
-u32 loopdma_chan_progress(const struct loopdma_chan *lc);
-u32 loopdma_chan_fifo_level(struct loopdma_chan *lc);
-void loopdma_chan_fail(struct loopdma_chan *lc, const char *why);
-void loopdma_chan_stalled(struct loopdma_chan *lc);
-
-/* pool.c */
-int loopdma_pool_init(struct loopdma_chan *lc, u32 size);
-void loopdma_pool_exit(struct loopdma_chan *lc);
-struct loopdma_desc *loopdma_desc_get(struct loopdma_chan *lc);
-void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d);
-struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc);
-struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc);
-void loopdma_desc_end(struct loopdma_chan *lc, struct loopdma_desc *d);
-void loopdma_desc_reclaim(struct loopdma_chan *lc);
-
-/* dmaengine.c */
-void loopdma_dmaengine_setup(struct loopdma_dev *ld);
-
-/* irq.c */
-#if IS_ENABLED(CONFIG_KUNIT)
-extern unsigned int loopdma_watchdog_ms;
-extern unsigned int loopdma_stuck_ms;
-#endif
-void loopdma_irq_init(struct loopdma_chan *lc);
-void loopdma_irq_channel(struct loopdma_chan *lc);
-void loopdma_irq_event(struct loopdma_dev *ld);
-struct loopdma_desc *loopdma_chan_oldest(struct loopdma_chan *lc);
-void loopdma_chan_reap(struct loopdma_chan *lc);
-u32 loopdma_chan_done(const struct loopdma_chan *lc);
-void loopdma_chan_end_ring(struct loopdma_chan *lc);
-void loopdma_chan_put_back(struct loopdma_chan *lc, bool exact);
-void loopdma_chan_end_all(struct loopdma_chan *lc, bool notify);
-bool loopdma_chan_may_wait(const struct loopdma_chan *lc);
-void loopdma_watch(struct loopdma_chan *lc);
-
 /* stats.c */
 void loopdma_stats_clock(struct loopdma_chan *lc);
 void loopdma_stats_end(struct loopdma_chan *lc, const struct loopdma_desc *d);
@@ -829,6 +944,133 @@ void loopdma_stats_print(struct seq_file *s, const struct loopdma_stats *stats);
 void loopdma_stats_dev_file(struct loopdma_dev *ld, struct dentry *dir);
 void loopdma_stats_chan_file(struct loopdma_chan *lc, struct dentry *dir);
 
+/* pool.c */
+int loopdma_pool_init(struct loopdma_chan *lc, u32 size);
+void loopdma_pool_exit(struct loopdma_chan *lc);
+struct loopdma_desc *loopdma_desc_get(struct loopdma_chan *lc);
+bool loopdma_desc_trim(struct loopdma_chan *lc, struct loopdma_desc *d);
+void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d);
+struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc);
+struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc);
+void loopdma_desc_end(struct loopdma_chan *lc, struct loopdma_desc *d);
+void loopdma_desc_reclaim(struct loopdma_chan *lc);
+
+/* hw.c */
+int loopdma_hw_identify(struct device *dev, struct loopdma_dev *ld);
+bool loopdma_hw_present(struct loopdma_dev *ld);
+int loopdma_hw_reset(struct loopdma_dev *ld);
+void loopdma_hw_set_events(struct loopdma_dev *ld);
+int loopdma_hw_state(struct loopdma_chan *lc);
+bool loopdma_hw_idle(struct loopdma_chan *lc);
+int loopdma_hw_start(struct loopdma_chan *lc);
+int loopdma_hw_stop(struct loopdma_chan *lc);
+int loopdma_hw_reset_chan(struct loopdma_chan *lc);
+int loopdma_hw_pause(struct loopdma_chan *lc);
+void loopdma_hw_resume(struct loopdma_chan *lc);
+bool loopdma_hw_kept(struct loopdma_chan *lc);
+void loopdma_hw_set_periph(struct loopdma_chan *lc);
+u32 loopdma_hw_done(const struct loopdma_chan *lc);
+u32 loopdma_hw_progress(const struct loopdma_chan *lc);
+u32 loopdma_hw_fifo_level(struct loopdma_chan *lc);
+
+/* queue.c */
+void loopdma_queue_issue(struct loopdma_chan *lc);
+void loopdma_queue_fill(struct loopdma_chan *lc);
+const char *loopdma_queue_reap(struct loopdma_chan *lc);
+struct loopdma_desc *loopdma_queue_oldest(struct loopdma_chan *lc);
+bool loopdma_queue_terminate(struct loopdma_chan *lc);
+u32 loopdma_queue_oldest_end(struct loopdma_chan *lc);
+void loopdma_queue_settle(struct loopdma_chan *lc, enum loopdma_settle policy);
+bool loopdma_queue_failed(const struct loopdma_chan *lc, dma_cookie_t cookie);
+
+/* state.c */
+#if IS_ENABLED(CONFIG_KUNIT)
+extern unsigned int loopdma_watchdog_ms;
+#endif
+int loopdma_state_init(void);
+void loopdma_state_exit(void);
+void loopdma_defer(struct work_struct *work);
+const char *loopdma_chan_state_name(enum loopdma_chan_state state);
+void loopdma_chan_set_state(struct loopdma_chan *lc,
+			    enum loopdma_chan_state state);
+void loopdma_kick(struct loopdma_dev *ld, unsigned long delay);
+bool loopdma_dev_set_state(struct loopdma_dev *ld,
+			   enum loopdma_dev_state state);
+void loopdma_no_answer(struct loopdma_dev *ld);
+bool loopdma_answers(struct loopdma_dev *ld);
+void loopdma_disconnect(struct loopdma_dev *ld);
+void loopdma_isolate(struct loopdma_dev *ld);
+int loopdma_chan_start(struct loopdma_chan *lc);
+int loopdma_chan_stop(struct loopdma_chan *lc, bool reset);
+void loopdma_chan_die(struct loopdma_chan *lc);
+void loopdma_chan_restart(struct loopdma_chan *lc);
+void loopdma_chan_halt(struct loopdma_chan *lc, enum loopdma_settle settle);
+u32 loopdma_watch_period(void);
+void loopdma_watch(struct loopdma_chan *lc);
+bool loopdma_chan_only_aborted(const struct loopdma_chan *lc);
+void loopdma_chan_fill(struct loopdma_chan *lc);
+void loopdma_chan_service(struct loopdma_chan *lc);
+void loopdma_chan_terminate(struct loopdma_chan *lc);
+int loopdma_chan_pause(struct loopdma_chan *lc);
+int loopdma_chan_resume(struct loopdma_chan *lc);
+void loopdma_chan_recover(struct loopdma_chan *lc, enum loopdma_remedy remedy,
+			  enum loopdma_settle settle);
+void loopdma_chan_ask_reset(struct loopdma_chan *lc);
+void loopdma_chan_fail(struct loopdma_chan *lc, const char *why);
+
+/* watch.c */
+#if IS_ENABLED(CONFIG_KUNIT)
+extern unsigned int loopdma_stuck_ms;
+#endif
+void loopdma_watch_init(struct loopdma_chan *lc);
+
+/* chan.c */
+void loopdma_chan_init(struct loopdma_dev *ld, u32 index);
+int loopdma_chan_alloc(struct loopdma_chan *lc);
+void loopdma_chan_free(struct loopdma_chan *lc);
+void loopdma_chan_remove(struct loopdma_chan *lc);
+void loopdma_chan_release(struct loopdma_chan *lc);
+void loopdma_chan_quiesce(struct loopdma_chan *lc);
+void loopdma_chan_off(struct loopdma_chan *lc);
+bool loopdma_chan_let_go(struct loopdma_chan *lc);
+
+/* recover.c */
+void loopdma_dev_init(struct loopdma_dev *ld);
+void loopdma_reset_prepare(struct loopdma_dev *ld);
+void loopdma_reset_done(struct loopdma_dev *ld);
+void loopdma_error_frozen(struct loopdma_dev *ld);
+void loopdma_suspend(struct loopdma_dev *ld);
+void loopdma_resume(struct loopdma_dev *ld, bool kept);
+void loopdma_shutdown(struct loopdma_dev *ld);
+
+/* irq.c */
+void loopdma_irq_init(struct loopdma_chan *lc);
+void loopdma_irq_channel(struct loopdma_chan *lc);
+void loopdma_irq_event(struct loopdma_dev *ld);
+
+/* tx.c */
+bool loopdma_chan_takes_work(const struct loopdma_chan *lc);
+struct loopdma_desc *loopdma_prep(struct loopdma_chan *lc,
+				  enum loopdma_hw_opcode op, u32 len,
+				  unsigned long tx_flags);
+struct dma_async_tx_descriptor *loopdma_prepared(struct loopdma_desc *d);
+void loopdma_tx_drop(struct loopdma_chan *lc, struct loopdma_desc *d);
+bool loopdma_desc_busy(struct loopdma_desc *d);
+bool loopdma_desc_append(struct loopdma_chan *lc, struct loopdma_desc *d,
+			 struct loopdma_segs **tail, dma_addr_t addr, u32 len);
+bool loopdma_desc_add_seg(struct loopdma_chan *lc, struct loopdma_desc *d,
+			  struct loopdma_segs **tail, dma_addr_t addr, u32 len);
+bool loopdma_desc_add(struct loopdma_chan *lc, struct loopdma_desc *d,
+		      struct loopdma_segs **tail, dma_addr_t addr, size_t len);
+struct dma_async_tx_descriptor *
+loopdma_desc_add_list(struct loopdma_chan *lc, struct loopdma_desc *d,
+		      struct scatterlist *sgl, unsigned int n);
+
+/* prep_mem.c, prep_raid.c, prep_slave.c */
+void loopdma_setup_mem(struct loopdma_dev *ld);
+void loopdma_setup_raid(struct loopdma_dev *ld);
+void loopdma_setup_slave(struct loopdma_dev *ld);
+
 /* inject.c */
 int loopdma_control_begin(struct loopdma_dev *ld);
 void loopdma_control_end(struct loopdma_dev *ld);
@@ -836,5 +1078,18 @@ void loopdma_inject_init(struct loopdma_dev *ld);
 void loopdma_inject_exit(struct loopdma_dev *ld);
 void loopdma_inject_dev_files(struct loopdma_dev *ld, struct dentry *dir);
 void loopdma_inject_chan_files(struct loopdma_chan *lc, struct dentry *dir);
+
+/* dmaengine.c */
+void loopdma_dmaengine_setup(struct loopdma_dev *ld);
+
+/* core.c */
+int loopdma_core_init(void);
+void loopdma_core_exit(void);
+struct loopdma_dev *loopdma_create(struct device *dev,
+				   const struct loopdma_hw_ops *ops,
+				   void *priv);
+void loopdma_destroy(struct loopdma_dev *ld);
+int loopdma_register(struct loopdma_dev *ld);
+void loopdma_unregister(struct loopdma_dev *ld);
 
 #endif /* LOOPDMA_H */

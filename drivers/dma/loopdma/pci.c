@@ -68,10 +68,16 @@ static int loopdma_pci_reset(struct loopdma_dev *ld)
 	return pci_try_reset_function(to_pci_dev(ld->dev));
 }
 
+static void loopdma_pci_isolate(struct loopdma_dev *ld)
+{
+	pci_clear_master(to_pci_dev(ld->dev));
+}
+
 static const struct loopdma_hw_ops loopdma_pci_ops = {
 	.read = loopdma_pci_read,
 	.write = loopdma_pci_write,
 	.reset = loopdma_pci_reset,
+	.isolate = loopdma_pci_isolate,
 };
 
 static irqreturn_t loopdma_msi(int irq, void *data)
@@ -163,7 +169,7 @@ static int loopdma_request_vectors(struct pci_dev *pdev,
 		vec->irq = irq;
 	}
 	ld->event_vector = lp->nvec - 1;
-	ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, ld->event_vector);
+	loopdma_hw_set_events(ld);
 	return 0;
 }
 
@@ -365,16 +371,18 @@ static void loopdma_pci_reset_prepare(struct pci_dev *pdev)
 {
 	struct loopdma_pci *lp = pci_get_drvdata(pdev);
 
-	loopdma_halt(lp->ld);
+	loopdma_reset_prepare(lp->ld);
 }
 
 static void loopdma_pci_reset_done(struct pci_dev *pdev)
 {
 	struct loopdma_pci *lp = pci_get_drvdata(pdev);
 
+	/* It may have been kept from memory before. */
+	pci_set_master(pdev);
 	/* For the next time: what is restored is forgotten. */
 	pci_save_state(pdev);
-	loopdma_restart(lp->ld);
+	loopdma_reset_done(lp->ld);
 }
 
 /*
@@ -391,13 +399,10 @@ static pci_ers_result_t loopdma_pci_error_detected(struct pci_dev *pdev,
 	case pci_channel_io_normal:
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	case pci_channel_io_frozen:
-		loopdma_halt(lp->ld);
+		loopdma_error_frozen(lp->ld);
 		return PCI_ERS_RESULT_NEED_RESET;
 	default:
-		/* Nobody else will end what waits since it was halted. */
-		if (lp->ld->halted)
-			loopdma_restart(lp->ld);
-		loopdma_lose(lp->ld);
+		loopdma_disconnect(lp->ld);
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
 }
@@ -408,10 +413,13 @@ static pci_ers_result_t loopdma_pci_slot_reset(struct pci_dev *pdev)
 
 	pci_restore_state(pdev);
 	pci_save_state(pdev);
-	if (pci_device_is_present(pdev))
+	if (pci_device_is_present(pdev)) {
+		/* Also if it took so long that the device was given up. */
+		loopdma_error_frozen(lp->ld);
 		return PCI_ERS_RESULT_RECOVERED;
+	}
 	/* There will be no resume to end what waits. */
-	loopdma_restart(lp->ld);
+	loopdma_disconnect(lp->ld);
 	return PCI_ERS_RESULT_DISCONNECT;
 }
 
@@ -420,8 +428,10 @@ static void loopdma_pci_resume(struct pci_dev *pdev)
 {
 	struct loopdma_pci *lp = pci_get_drvdata(pdev);
 
-	if (lp->ld->halted)
-		loopdma_restart(lp->ld);
+	if (loopdma_dev_state(lp->ld) != LOOPDMA_DEV_HALTED)
+		return;
+	pci_set_master(pdev);
+	loopdma_reset_done(lp->ld);
 }
 
 /*
@@ -432,7 +442,7 @@ static int loopdma_pci_suspend(struct device *dev)
 {
 	struct loopdma_pci *lp = dev_get_drvdata(dev);
 
-	loopdma_sleep(lp->ld);
+	loopdma_suspend(lp->ld);
 	return 0;
 }
 
@@ -442,7 +452,7 @@ static int loopdma_pci_resume_from(struct device *dev, bool kept)
 	struct loopdma_pci *lp = dev_get_drvdata(dev);
 
 	pci_save_state(to_pci_dev(dev));
-	loopdma_wake(lp->ld, kept);
+	loopdma_resume(lp->ld, kept);
 	return 0;
 }
 
@@ -464,7 +474,7 @@ static int loopdma_pci_runtime_resume(struct device *dev)
 	struct loopdma_dev *ld = lp->ld;
 
 	pci_save_state(to_pci_dev(dev));
-	ld->ops->write(ld, LOOPDMA_EVENT_VECTOR, ld->event_vector);
+	loopdma_hw_set_events(ld);
 	return 0;
 }
 

@@ -20,6 +20,9 @@ static_assert(LOOPDMA_SEGS_PER_BLOCK % 2 == 0);
 static_assert(sizeof(union loopdma_item) <= 128);
 #endif
 
+/* Blocks of segments that are freed with one hold of the lock. */
+#define LOOPDMA_TRIM	64
+
 /**
  * loopdma_pool_init() - allocate the pool of a channel
  * @lc: channel
@@ -33,16 +36,16 @@ int loopdma_pool_init(struct loopdma_chan *lc, u32 size)
 	u32 i;
 
 	/* Near to the device, as what dma_alloc_coherent() gives. */
-	lc->pool = kvmalloc_node(array_size(size, sizeof(*lc->pool)),
-				 GFP_KERNEL | __GFP_ZERO,
-				 dev_to_node(lc->ld->dev));
-	if (!lc->pool)
+	lc->pool.item = kvmalloc_node(array_size(size, sizeof(*lc->pool.item)),
+				      GFP_KERNEL | __GFP_ZERO,
+				      dev_to_node(lc->ld->dev));
+	if (!lc->pool.item)
 		return -ENOMEM;
 	for (i = 0; i < size - 1; i++)
-		lc->pool[i].next = &lc->pool[i + 1];
-	lc->free = lc->pool;
-	lc->pool_size = size;
-	lc->pool_used = 0;
+		lc->pool.item[i].next = &lc->pool.item[i + 1];
+	lc->pool.free = lc->pool.item;
+	lc->pool.size = size;
+	lc->pool.used = 0;
 	return 0;
 }
 
@@ -58,25 +61,25 @@ void loopdma_pool_exit(struct loopdma_chan *lc)
 {
 	struct loopdma_segs *segs, *next;
 
-	list_for_each_entry_safe(segs, next, &lc->heap, heap)
+	list_for_each_entry_safe(segs, next, &lc->pool.heap, heap)
 		kfree(segs);
-	INIT_LIST_HEAD(&lc->heap);
-	kvfree(lc->pool);
-	lc->pool = NULL;
-	lc->free = NULL;
-	/* They were in the pool, and the tasklet will look for them once more. */
-	lc->unacked.first = NULL;
-	lc->pool_size = 0;
+	INIT_LIST_HEAD(&lc->pool.heap);
+	kvfree(lc->pool.item);
+	lc->pool.item = NULL;
+	lc->pool.free = NULL;
+	/* They were in the pool, and the bottom half will look for them once more. */
+	lc->q.unacked.first = NULL;
+	lc->pool.size = 0;
 }
 
 static union loopdma_item *loopdma_item_get(struct loopdma_chan *lc)
 {
-	union loopdma_item *item = lc->free;
+	union loopdma_item *item = lc->pool.free;
 
 	lockdep_assert_held(&lc->lock);
 	if (item) {
-		lc->free = item->next;
-		lc->pool_used++;
+		lc->pool.free = item->next;
+		lc->pool.used++;
 	}
 	return item;
 }
@@ -84,9 +87,9 @@ static union loopdma_item *loopdma_item_get(struct loopdma_chan *lc)
 static void loopdma_item_put(struct loopdma_chan *lc, union loopdma_item *item)
 {
 	lockdep_assert_held(&lc->lock);
-	item->next = lc->free;
-	lc->free = item;
-	lc->pool_used--;
+	item->next = lc->pool.free;
+	lc->pool.free = item;
+	lc->pool.used--;
 }
 
 /**
@@ -119,8 +122,34 @@ static void loopdma_segs_put(struct loopdma_chan *lc, struct loopdma_segs *segs)
 static void loopdma_parity_put(struct loopdma_chan *lc,
 			       struct loopdma_parity *par)
 {
-	__clear_bit(par->list, lc->lists_used);
+	__clear_bit(par->list, lc->lists.used);
 	loopdma_item_put(lc, container_of(par, union loopdma_item, parity));
+}
+
+/**
+ * loopdma_desc_trim() - give a part of a long list back
+ * @lc: channel, locked
+ * @d: descriptor, in no queue, of which nobody needs the segments any more
+ *
+ * A transaction may have ten thousand blocks of segments, which take longer than
+ * interrupts should be disabled for.
+ *
+ * Return: true if so much is left that the caller should unlock for a moment, and
+ * call again.
+ */
+bool loopdma_desc_trim(struct loopdma_chan *lc, struct loopdma_desc *d)
+{
+	struct loopdma_segs *segs;
+	u32 i;
+
+	if (!loopdma_desc_has_segs(d))
+		return false;
+	for (i = 0; i < LOOPDMA_TRIM && d->segs && d->segs->next; i++) {
+		segs = d->segs;
+		d->segs = segs->next;
+		loopdma_segs_put(lc, segs);
+	}
+	return i == LOOPDMA_TRIM;
 }
 
 /**
@@ -161,7 +190,7 @@ void loopdma_desc_end(struct loopdma_chan *lc, struct loopdma_desc *d)
 		loopdma_parity_put(lc, d->parity);
 		d->parity = NULL;
 	}
-	loopdma_queue_add(&lc->unacked, d);
+	loopdma_queue_add(&lc->q.unacked, d);
 }
 
 /**
@@ -173,13 +202,13 @@ void loopdma_desc_reclaim(struct loopdma_chan *lc)
 	struct loopdma_queue left = { };
 	struct loopdma_desc *d;
 
-	while ((d = loopdma_queue_pop(&lc->unacked))) {
+	while ((d = loopdma_queue_pop(&lc->q.unacked))) {
 		if (async_tx_test_ack(&d->tx))
 			loopdma_desc_put(lc, d);
 		else
 			loopdma_queue_add(&left, d);
 	}
-	lc->unacked = left;
+	lc->q.unacked = left;
 }
 
 /**
@@ -196,7 +225,7 @@ struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc)
 	struct loopdma_segs *segs;
 
 	lockdep_assert_held(&lc->lock);
-	if (lc->pool_used < lc->pool_size / 2) {
+	if (lc->pool.used < lc->pool.size / 2) {
 		segs = &loopdma_item_get(lc)->segs;
 		INIT_LIST_HEAD(&segs->heap);
 	} else {
@@ -204,7 +233,7 @@ struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc)
 				    dev_to_node(lc->ld->dev));
 		if (!segs)
 			return NULL;
-		list_add(&segs->heap, &lc->heap);
+		list_add(&segs->heap, &lc->pool.heap);
 	}
 	segs->next = NULL;
 	segs->n = 0;
@@ -225,15 +254,15 @@ struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc)
 	union loopdma_item *item;
 	unsigned long i;
 
-	i = find_first_zero_bit(lc->lists_used, LOOPDMA_LISTS);
+	i = find_first_zero_bit(lc->lists.used, LOOPDMA_LISTS);
 	if (i == LOOPDMA_LISTS)
 		return NULL;
 	item = loopdma_item_get(lc);
 	if (!item)
 		return NULL;
-	__set_bit(i, lc->lists_used);
+	__set_bit(i, lc->lists.used);
 	memset(&item->parity, 0, sizeof(item->parity));
 	item->parity.list = i;
-	item->parity.sources_dma = lc->lists_dma + i * sizeof(*lc->lists);
+	item->parity.sources_dma = lc->lists.dma + i * sizeof(*lc->lists.list);
 	return &item->parity;
 }

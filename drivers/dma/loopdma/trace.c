@@ -15,7 +15,7 @@
 static u32 loopdma_desc_slot(const struct loopdma_chan *lc,
 			     const struct loopdma_desc *d)
 {
-	return container_of(d, const union loopdma_item, desc) - lc->pool;
+	return container_of(d, const union loopdma_item, desc) - lc->pool.item;
 }
 
 /* What is read first: of an XOR or PQ, the list of its sources. */

@@ -60,6 +60,38 @@ TRACE_DEFINE_ENUM(DMA_TRANS_ABORTED);
 			 { DMA_TRANS_WRITE_FAILED,	"write_failed" }, \
 			 { DMA_TRANS_ABORTED,		"aborted" })
 
+TRACE_DEFINE_ENUM(LOOPDMA_CHAN_OFF);
+TRACE_DEFINE_ENUM(LOOPDMA_CHAN_RUNNING);
+TRACE_DEFINE_ENUM(LOOPDMA_CHAN_RECOVERING);
+TRACE_DEFINE_ENUM(LOOPDMA_CHAN_HALTED);
+TRACE_DEFINE_ENUM(LOOPDMA_CHAN_SUSPENDED);
+TRACE_DEFINE_ENUM(LOOPDMA_CHAN_DEAD);
+
+#define loopdma_show_state(state)					\
+	__print_symbolic(state,						\
+			 { LOOPDMA_CHAN_OFF,		"off" },	\
+			 { LOOPDMA_CHAN_RUNNING,	"running" },	\
+			 { LOOPDMA_CHAN_RECOVERING,	"recovering" },	\
+			 { LOOPDMA_CHAN_HALTED,		"halted" },	\
+			 { LOOPDMA_CHAN_SUSPENDED,	"suspended" },	\
+			 { LOOPDMA_CHAN_DEAD,		"dead" })
+
+/* The driver does something else with a channel from here on. */
+TRACE_EVENT(loopdma_state,
+	    TP_PROTO(const struct loopdma_chan *lc, enum loopdma_chan_state state),
+	    TP_ARGS(lc, state),
+	    TP_STRUCT__entry(__string(dev, dev_name(lc->ld->dev))
+			     __field(u32, chan)
+			     __field(u8, from)
+			     __field(u8, state)),
+	    TP_fast_assign(LOOPDMA_ASSIGN_DEV();
+			   __entry->chan = lc->index;
+			   __entry->from = lc->state;
+			   __entry->state = state;),
+	    TP_printk("dev=%s chan=%u from=%s state=%s", __get_str(dev),
+		      __entry->chan, loopdma_show_state(__entry->from),
+		      loopdma_show_state(__entry->state)));
+
 /* A client has been given a descriptor; it has no cookie yet. */
 TRACE_EVENT(loopdma_prepare,
 	    TP_PROTO(const struct loopdma_chan *lc, const struct loopdma_desc *d),

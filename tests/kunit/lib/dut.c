@@ -327,7 +327,7 @@ int ldk_reset(struct ldk_dut *dut)
  */
 void ldk_halt(struct ldk_dut *dut)
 {
-	loopdma_halt(dut->ld);
+	loopdma_reset_prepare(dut->ld);
 }
 
 /**
@@ -336,7 +336,7 @@ void ldk_halt(struct ldk_dut *dut)
  */
 void ldk_unhalt(struct ldk_dut *dut)
 {
-	loopdma_restart(dut->ld);
+	loopdma_reset_done(dut->ld);
 }
 
 /**
@@ -360,7 +360,7 @@ int ldk_touch_controls(struct ldk_dut *dut)
  */
 void ldk_settle(struct ldk_dut *dut)
 {
-	flush_delayed_work(&dut->ld->recover);
+	flush_delayed_work(&dut->ld->work);
 }
 
 /**
@@ -373,7 +373,7 @@ void ldk_suspend(struct ldk_dut *dut)
 
 	/* A kernel that does not sleep has no use for the callbacks. */
 	if (dut->fake || !pm || !pm->suspend_late)
-		loopdma_sleep(dut->ld);
+		loopdma_suspend(dut->ld);
 	else
 		KUNIT_ASSERT_EQ(dut->test, 0, pm->suspend_late(dut->dev));
 }
@@ -406,7 +406,7 @@ void ldk_resume(struct ldk_dut *dut, bool lost)
 	if (lost)
 		ldk_power_cycle(dut);
 	if (dut->fake || !pm || !pm->resume_early)
-		loopdma_wake(dut->ld, true);
+		loopdma_resume(dut->ld, true);
 	else
 		KUNIT_ASSERT_EQ(dut->test, 0, pm->resume_early(dut->dev));
 }
@@ -747,11 +747,11 @@ bool ldk_has_faults(const struct ldk_dut *dut)
 
 static void ldk_no_faults(struct loopdma_chan *lc)
 {
-	loopdma_chan_write(lc, LOOPDMA_CH_TC_DELAY, 0);
-	loopdma_chan_write(lc, LOOPDMA_CH_TC_REORDER, 0);
-	loopdma_chan_write(lc, LOOPDMA_CH_TC_SPURIOUS, 0);
-	loopdma_chan_write(lc, LOOPDMA_CH_TC_EARLY, 0);
-	loopdma_chan_write(lc, LOOPDMA_CH_TC_ADDR_BITS, 0);
+	loopdma_hw_write(lc, LOOPDMA_CH_TC_DELAY, 0);
+	loopdma_hw_write(lc, LOOPDMA_CH_TC_REORDER, 0);
+	loopdma_hw_write(lc, LOOPDMA_CH_TC_SPURIOUS, 0);
+	loopdma_hw_write(lc, LOOPDMA_CH_TC_EARLY, 0);
+	loopdma_hw_write(lc, LOOPDMA_CH_TC_ADDR_BITS, 0);
 }
 
 /**
@@ -779,12 +779,12 @@ void ldk_release(struct ldk_dut *dut, struct dma_chan *chan)
 
 static void ldk_write(struct dma_chan *chan, u32 reg, u32 val)
 {
-	loopdma_chan_write(to_loopdma_chan(chan), reg, val);
+	loopdma_hw_write(to_loopdma_chan(chan), reg, val);
 }
 
 static u32 ldk_read(struct dma_chan *chan, u32 reg)
 {
-	return loopdma_chan_read(to_loopdma_chan(chan), reg);
+	return loopdma_hw_read(to_loopdma_chan(chan), reg);
 }
 
 /**
@@ -901,7 +901,7 @@ bool ldk_has_ring(struct dma_chan *chan)
  */
 void ldk_keep_tasklet(struct dma_chan *chan, bool keep)
 {
-	struct tasklet_struct *tasklet = &to_loopdma_chan(chan)->tasklet;
+	struct tasklet_struct *tasklet = &to_loopdma_chan(chan)->bh.tasklet;
 
 	if (keep)
 		tasklet_disable(tasklet);
@@ -1105,7 +1105,7 @@ bool ldk_recovering(struct dma_chan *chan)
  */
 bool ldk_watchdog_looks(struct dma_chan *chan, unsigned int n)
 {
-	struct timer_list *watchdog = &to_loopdma_chan(chan)->watchdog;
+	struct timer_list *watchdog = &to_loopdma_chan(chan)->watch.timer;
 	unsigned long last;
 
 	/* Each look sets it for the next. */
@@ -1183,7 +1183,7 @@ unsigned int ldk_ring_size(struct dma_chan *chan)
  */
 unsigned int ldk_pool_size(struct dma_chan *chan)
 {
-	return to_loopdma_chan(chan)->pool_size;
+	return to_loopdma_chan(chan)->pool.size;
 }
 
 /**
@@ -1197,7 +1197,7 @@ unsigned int ldk_pool_used(struct dma_chan *chan)
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 
 	guard(spinlock_irqsave)(&lc->lock);
-	return lc->pool_used;
+	return lc->pool.used;
 }
 
 /**
@@ -1211,7 +1211,7 @@ bool ldk_heap_used(struct dma_chan *chan)
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 
 	guard(spinlock_irqsave)(&lc->lock);
-	return !list_empty(&lc->heap);
+	return !list_empty(&lc->pool.heap);
 }
 
 /* Spelled out, as MODULE_IMPORT_NS() wants a token up to 6.12, then a string. */

@@ -213,6 +213,7 @@ struct fake_chan {
  * @ld: driver instance that gets the interrupts, or NULL
  * @unplugged: reads return all ones, writes are lost, nothing runs
  * @frozen: registers work, but nothing runs
+ * @isolated: the driver has taken its access to memory, until the next reset
  * @stop_polls: reads of CH_STATUS after a stop that tell STOPPING
  * @pause_polls: reads of CH_STATUS after CH_CONTROL.PAUSE that do not tell PAUSED
  * @reset_err: what a reset of the function returns
@@ -246,6 +247,7 @@ struct loopdma_fake {
 	struct loopdma_dev *ld;
 	bool unplugged;
 	bool frozen;
+	bool isolated;
 	u32 stop_polls;
 	u32 pause_polls;
 	int reset_err;
@@ -1264,7 +1266,7 @@ static bool fake_run_class(struct loopdma_fake *fake, u32 class)
 
 	for (i = 0; i < fake->nchan; i++) {
 		guard(spinlock_irqsave)(&fake->lock);
-		if (!fake->unplugged && !fake->frozen &&
+		if (!fake->unplugged && !fake->frozen && !fake->isolated &&
 		    fake->chan[i].priority == class)
 			progress |= fake_chan_run(fake, &fake->chan[i]);
 	}
@@ -1914,10 +1916,19 @@ static int fake_op_reset(struct loopdma_dev *ld)
 	return err;
 }
 
+static void fake_op_isolate(struct loopdma_dev *ld)
+{
+	struct loopdma_fake *fake = ld->priv;
+
+	guard(spinlock_irqsave)(&fake->lock);
+	fake->isolated = true;
+}
+
 const struct loopdma_hw_ops loopdma_fake_ops = {
 	.read = fake_op_read,
 	.write = fake_op_write,
 	.reset = fake_op_reset,
+	.isolate = fake_op_isolate,
 };
 
 /* --- For the suites ---------------------------------------------------------- */
@@ -2079,13 +2090,14 @@ void loopdma_fake_power_cycle(struct loopdma_fake *fake)
  */
 void loopdma_fake_reset(struct loopdma_fake *fake)
 {
-	loopdma_halt(fake->ld);
+	loopdma_reset_prepare(fake->ld);
 	scoped_guard(spinlock_irqsave, &fake->lock) {
 		fake->resets++;
+		fake->isolated = false;
 		if (!fake->unplugged)
 			fake_function_reset(fake);
 	}
-	loopdma_restart(fake->ld);
+	loopdma_reset_done(fake->ld);
 }
 
 /**

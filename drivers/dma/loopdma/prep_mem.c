@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loopdma: copies, fills and interrupts.
+ *
+ * The callbacks may be called from any context; they give NULL for what is not
+ * possible, or when no descriptor is left (provider.rst, "device_prep_*").
+ */
+#include "loopdma.h"
+
+/* Any context; NULL if the copy is not possible or the pool is empty. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
+			size_t len, unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_desc *d;
+
+	if (!(lc->caps & LOOPDMA_CH_CAPS_COPY) ||
+	    !loopdma_copy_ok(&lc->ld->lim, dst, src, len))
+		return NULL;
+	d = loopdma_prep(lc, LOOPDMA_OP_COPY, len, flags);
+	if (!d)
+		return NULL;
+	d->src = src;
+	d->dst = dst;
+	return loopdma_prepared(d);
+}
+
+/* Take a descriptor; NULL if the channel cannot fill. */
+static struct loopdma_desc *loopdma_prep_fill(struct loopdma_chan *lc,
+					      int value, unsigned long flags)
+{
+	struct loopdma_desc *d = NULL;
+
+	if (lc->caps & LOOPDMA_CH_CAPS_FILL)
+		d = loopdma_prep(lc, LOOPDMA_OP_FILL, 0, flags);
+	/* As memset() has it: an int of which a byte counts (provider.rst). */
+	if (d)
+		d->byte = value;
+	return d;
+}
+
+/* Any context; NULL if an entry is not possible or there is no memory. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_memset_sg(struct dma_chan *chan, struct scatterlist *sgl,
+			   unsigned int nents, int value, unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_desc *d;
+
+	if (!sgl || !nents)
+		return NULL;
+	d = loopdma_prep_fill(lc, value, flags);
+	return d ? loopdma_desc_add_list(lc, d, sgl, nents) : NULL;
+}
+
+/* Any context; NULL if the fill is not possible or the pool is empty. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_memset(struct dma_chan *chan, dma_addr_t dst, int value,
+			size_t len, unsigned long flags)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	struct loopdma_segs *tail = NULL;
+	struct loopdma_desc *d;
+
+	d = loopdma_prep_fill(lc, value, flags);
+	if (!d)
+		return NULL;
+	if (!loopdma_desc_add(lc, d, &tail, dst, len)) {
+		loopdma_tx_drop(lc, d);
+		return NULL;
+	}
+	return loopdma_prepared(d);
+}
+
+/* An interrupt when everything before it is done.  Any context. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_dma_interrupt(struct dma_chan *chan, unsigned long flags)
+{
+	struct loopdma_desc *d;
+
+	d = loopdma_prep(to_loopdma_chan(chan), LOOPDMA_OP_NOP, 0,
+			 flags | DMA_PREP_INTERRUPT);
+	return d ? loopdma_prepared(d) : NULL;
+}
+
+/**
+ * loopdma_setup_mem() - tell the core of copies, fills and interrupts
+ * @ld: device, its limits known
+ */
+void loopdma_setup_mem(struct loopdma_dev *ld)
+{
+	struct dma_device *dma = &ld->dma;
+
+	dma_cap_set(DMA_MEMCPY, dma->cap_mask);
+	dma_cap_set(DMA_INTERRUPT, dma->cap_mask);
+	dma->copy_align = ld->lim.copy_align;
+	dma->directions |= BIT(DMA_MEM_TO_MEM);
+	dma->device_prep_dma_memcpy = loopdma_prep_dma_memcpy;
+	dma->device_prep_dma_interrupt = loopdma_prep_dma_interrupt;
+	if (!(ld->lim.caps & LOOPDMA_CAPS_FILL))
+		return;
+	dma_cap_set(DMA_MEMSET, dma->cap_mask);
+	dma_cap_set(DMA_MEMSET_SG, dma->cap_mask);
+	dma->fill_align = ld->lim.copy_align;
+	dma->device_prep_dma_memset = loopdma_prep_dma_memset;
+	dma->device_prep_dma_memset_sg = loopdma_prep_dma_memset_sg;
+}
