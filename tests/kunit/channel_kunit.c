@@ -521,6 +521,34 @@ static void removed_before_submit(struct kunit *test)
 }
 
 /*
+ * Rule: the provider has a reference to the unmap data of what it has accepted, and none
+ * to that of what it refuses: clients put their own and the one that dma_set_unmap() has
+ * taken (drivers/ntb/ntb_transport.c, err_set_unmap).
+ */
+static void removed_before_submit_mapped(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, 64);
+	struct dmaengine_unmap_data *unmap;
+	struct dma_async_tx_descriptor *tx;
+	unsigned int refs;
+
+	tx = ldk_prep(x, LDK_FLAGS);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	unmap = ldk_give_mappings(dut, x->dst, x->src);
+	dma_set_unmap(tx, unmap);
+	ldk_remove(dut);
+	KUNIT_EXPECT_FALSE(test, ldk_submit(x, tx));
+	refs = kref_read(&unmap->kref);
+	KUNIT_EXPECT_EQ(test, 2, refs);
+	while (refs--)
+		dmaengine_unmap_put(unmap);
+	ldk_release(dut, chan);
+	ldk_expect_unaffected(x, 1);
+}
+
+/*
  * Rule: nothing is moved any more when the kernel ends: what comes next has other
  * uses for the memory (Documentation/PCI/pci.rst, struct pci_driver, shutdown).
  */
@@ -677,6 +705,50 @@ static void removed_with_work(struct kunit *test)
 	ldk_expect_aborted(x, 3);
 }
 
+/* Rule: and so is one that polls, however much that was: none of it is complete. */
+static void removed_with_much(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request_ring(dut, 8);
+	unsigned int i, n = 200, wrong = 0;
+	struct ldk_xfer *x;
+
+	ldk_copy_ok(dut, chan, 64);
+	ldk_hold(chan);
+	x = ldk_copies_issued(dut, chan, n, 64);
+	ldk_remove(dut);
+	for (i = 0; i < n; i++)
+		wrong += ldk_status(&x[i]) != DMA_ERROR;
+	KUNIT_EXPECT_EQ(test, 0, wrong);
+	/* What was complete before is complete. */
+	KUNIT_EXPECT_EQ(test, (int)DMA_COMPLETE,
+			(int)dmaengine_tx_status(chan, x[0].cookie - 1, NULL));
+	ldk_expect_aborted(x, n);
+}
+
+static unsigned int references(struct device *dev)
+{
+	return kref_read(&dev->kobj.kref);
+}
+
+/*
+ * Rule: a device is there as long as a client holds a channel of it, which may unmap
+ * late, or trace what the driver does (struct dma_device, @dev).
+ */
+static void removed_and_pinned(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	struct device *dev = dut->dev;
+	unsigned int held;
+
+	ldk_copy_ok(dut, chan, 64);
+	ldk_remove(dut);
+	held = references(dev);
+	ldk_release(dut, chan);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(references(dev) == held - 1));
+}
+
 /* Rule: the last client's release frees the provider, not an earlier one's. */
 static void removed_two_clients(struct kunit *test)
 {
@@ -723,7 +795,10 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE_PARAM(free_with_work, stages_gen_params),
 	KUNIT_CASE(removed_while_held),
 	KUNIT_CASE(removed_before_submit),
+	KUNIT_CASE(removed_before_submit_mapped),
 	KUNIT_CASE(removed_with_work),
+	KUNIT_CASE(removed_with_much),
+	KUNIT_CASE(removed_and_pinned),
 	KUNIT_CASE(removed_two_clients),
 	KUNIT_CASE(removed_beside_another),
 	KUNIT_CASE(shut_down),

@@ -4,8 +4,12 @@
  *
  * Contract cases: they speak the dmaengine client API and dut.h only.
  */
+#include <linux/hardirq.h>
+#include <linux/irq_work.h>
+#include <linux/ktime.h>
 #include <linux/string.h>
 
+#include <loopdma/hw.h>
 #include "dut.h"
 
 #define PERIOD	120
@@ -368,6 +372,100 @@ static void fails(struct kunit *test)
 	ldk_expect_status(ring.x, DMA_ERROR);
 }
 
+/**
+ * struct intruder - an interrupt that ends a transaction, and prepares another
+ * @work: the interrupt
+ * @fake: device
+ * @ring: what goes round, without a callback
+ * @armed: the next doorbell that the tasklet rings makes it come
+ * @tx: what was prepared, and is never submitted
+ * @over: it has come
+ * @calls: callbacks of @tx
+ */
+struct intruder {
+	struct irq_work work;
+	struct loopdma_fake *fake;
+	struct ring *ring;
+	bool armed;
+	struct dma_async_tx_descriptor *tx;
+	bool over;
+	unsigned int calls;
+};
+
+static void intruder_called(void *param)
+{
+	struct intruder *in = param;
+
+	in->calls++;
+}
+
+static void intrude(struct irq_work *work)
+{
+	struct intruder *in = container_of(work, struct intruder, work);
+	struct ldk_xfer *x = in->ring->x;
+
+	dmaengine_terminate_async(x->chan);
+	loopdma_fake_run(in->fake);
+	/* Takes note of its end. */
+	ldk_status(x);
+	in->tx = dmaengine_prep_dma_cyclic(x->chan, in->ring->buf->dma, BUF, PERIOD,
+					   in->ring->dir, DMA_PREP_INTERRUPT);
+	if (in->tx) {
+		in->tx->callback = intruder_called;
+		in->tx->callback_param = in;
+	}
+	WRITE_ONCE(in->over, true);
+}
+
+/* It comes as soon as the tasklet enables interrupts. */
+static void intruder_hears(void *liar, bool chan, u32 reg)
+{
+	struct intruder *in = liar;
+	u64 start = ktime_get_ns();
+
+	if (!chan || reg != LOOPDMA_CH_DOORBELL || !in->armed || !in_serving_softirq())
+		return;
+	in->armed = false;
+	irq_work_queue(&in->work);
+	/* Where no CPU can interrupt itself the next tick does. */
+	while (ktime_get_ns() - start < 3 * NSEC_PER_SEC / HZ)
+		udelay(1);
+}
+
+/*
+ * Rule: a period is called back for what went through it: not for what is prepared
+ * afterwards with the same memory, which nobody has submitted (client.rst).
+ */
+static void ends_before_period_is_told(struct kunit *test)
+{
+	static const struct loopdma_fake_lies ears = { .written = intruder_hears };
+	struct ldk_dut *dut = ldk_fake(test);
+	struct ring ring = ring_prepare(dut, DMA_MEM_TO_DEV);
+	struct intruder in = {
+		.work = IRQ_WORK_INIT_HARD(intrude), .fake = dut->fake, .ring = &ring,
+		.armed = true,
+	};
+	struct dma_async_tx_descriptor *tx;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "irq_work does not interrupt here");
+	dut->trouble = true;
+	/* Without interrupts it is the watchdog that has the tasklet look. */
+	ldk_patience(dut, 20, 0);
+	ldk_drop_irq(ring.tx, U32_MAX);
+	loopdma_fake_lie(dut->fake, &ears, &in);
+	tx = dmaengine_prep_dma_cyclic(ring.tx, ring.buf->dma, BUF, PERIOD, DMA_MEM_TO_DEV, 0);
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	ring.x->cookie = dmaengine_submit(tx);
+	dma_async_issue_pending(ring.tx);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(in.over)));
+	dmaengine_synchronize(ring.tx);
+	loopdma_fake_confess(dut->fake);
+	irq_work_sync(&in.work);
+	KUNIT_EXPECT_NOT_NULL(test, in.tx);
+	KUNIT_EXPECT_EQ(test, 0, in.calls);
+}
+
 /* Rule: bytes_transferred counts each time round (dmaengine.h). */
 static void counted(struct kunit *test)
 {
@@ -673,6 +771,7 @@ static struct kunit_case cyclic_cases[] = {
 	KUNIT_CASE(long_periods),
 	KUNIT_CASE(paused),
 	KUNIT_CASE(fails),
+	KUNIT_CASE(ends_before_period_is_told),
 	KUNIT_CASE(counted),
 	KUNIT_CASE(released),
 	KUNIT_CASE(removed),

@@ -549,6 +549,41 @@ static void terminated_cookies(struct kunit *test)
 	ldk_finish(&x[4]);
 }
 
+/*
+ * Rule: a terminated transfer that was not done is not said to be complete, and one that
+ * was done is (client.rst, dmaengine_terminate_async(); dmaengine.h, enum dma_status);
+ * however many there are, and whatever comes afterwards.
+ */
+static void terminated_is_not_complete(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 8);
+	unsigned int i, n = min(200U, ldk_pool_size(chan)), done = 3, wrong = 0;
+	struct ldk_xfer *x = ldk_copies(dut, chan, n, 64), *y;
+
+	ldk_hold(chan);
+	for (i = 0; i < n; i++) {
+		ldk_queue_copy(&x[i]);
+		/* Some are never issued. */
+		if (i == n - 10)
+			dma_async_issue_pending(chan);
+	}
+	ldk_step(chan, done);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[done - 1]));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	for (i = 0; i < n; i++)
+		wrong += ldk_status(&x[i]) != (i < done ? DMA_COMPLETE : DMA_ERROR);
+	KUNIT_EXPECT_EQ(test, 0, wrong);
+	dmaengine_synchronize(chan);
+	ldk_unhold(chan);
+	y = ldk_copies_issued(dut, chan, 1, 64);
+	ldk_expect_copied(y, 1);
+	for (i = 0, wrong = 0; i < n; i++)
+		wrong += ldk_status(&x[i]) != (i < done ? DMA_COMPLETE : DMA_ERROR);
+	KUNIT_EXPECT_EQ(test, 0, wrong);
+	ldk_expect_status(y, DMA_COMPLETE);
+}
+
 /* Rule: work may be terminated twice, before the first time has ended (client.rst). */
 static void terminate_twice(struct kunit *test)
 {
@@ -1337,6 +1372,8 @@ static void recovery_is_local(struct kunit *test)
 	}
 	ldk_expect_copied(x, 40);
 	KUNIT_EXPECT_TRUE(test, ldk_wait(&victim[1]));
+	/* The others have their turn behind it, if the device was reset. */
+	ldk_settle(dut);
 	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_recoveries(bad) - before));
 	ldk_expect_repairs(dut, good, left_alone, (struct ldk_repairs) { });
 }
@@ -1438,6 +1475,7 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(unmaps_on_terminate),
 	KUNIT_CASE_PARAM(terminate_sync, done_before_gen_params),
 	KUNIT_CASE(terminated_cookies),
+	KUNIT_CASE(terminated_is_not_complete),
 	KUNIT_CASE(terminate_twice),
 	KUNIT_CASE(terminate_spares_prepared),
 	KUNIT_CASE(submit_after_terminate_async),

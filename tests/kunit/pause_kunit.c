@@ -4,6 +4,7 @@
  *
  * Contract cases: they speak the dmaengine client API and dut.h only.
  */
+#include <linux/ktime.h>
 #include <loopdma/hw.h>
 
 #include "dut.h"
@@ -390,12 +391,46 @@ static void recovered(struct kunit *test)
 }
 
 /*
+ * Rule: what is paused after work was terminated does not keep who synchronizes waiting
+ * (client.rst): the device acknowledges no abort while it is paused (hardware.rst,
+ * "Pausing").  The pause is for what is submitted afterwards.
+ */
+static void paused_after_terminate(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x, *y;
+	u64 start;
+
+	ldk_hold(chan);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
+	/* The pause comes before the device has dealt with the abort. */
+	loopdma_fake_freeze(dut->fake, true);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
+	loopdma_fake_freeze(dut->fake, false);
+	start = ktime_get_ns();
+	dmaengine_synchronize(chan);
+	KUNIT_EXPECT_LT(test, ktime_get_ns() - start, NSEC_PER_SEC);
+	KUNIT_EXPECT_EQ(test, 0, ldk_repairs(chan).recoveries);
+	ldk_unhold(chan);
+	ldk_expect_unaffected(x, 2);
+
+	y = ldk_copies_issued(dut, chan, 1, LEN);
+	ldk_round_trip(dut);
+	ldk_expect_status(y, DMA_PAUSED);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+	ldk_expect_copied(y, 1);
+}
+
+/*
  * Rule: DMA_ERROR is the status of the cookie that failed, whatever came after
- * it (dmaengine.h, enum dma_status).
+ * it (dmaengine.h, enum dma_status); of those that failed apart from each other the last
+ * 64 are remembered (Documentation/driver.rst).
  */
 static void errors_remembered(struct kunit *test)
 {
-	enum { N = 40 };
+	enum { N = 140, REMEMBERED = 64 };
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_copies(dut, chan, N, 64);
@@ -407,8 +442,12 @@ static void errors_remembered(struct kunit *test)
 		ldk_start_copy(&x[i]);
 		KUNIT_ASSERT_TRUE(test, ldk_wait(&x[i]));
 	}
-	for (i = 0; i < N; i++)
-		ldk_expect_state(&x[i], i % 2 ? DMA_ERROR : DMA_COMPLETE, 0);
+	for (i = 0; i < N; i++) {
+		if (i % 2 == 0)
+			ldk_expect_state(&x[i], DMA_COMPLETE, 0);
+		else if (i >= N - 2 * REMEMBERED)
+			ldk_expect_state(&x[i], DMA_ERROR, 0);
+	}
 }
 
 static struct kunit_case pause_cases[] = {
@@ -428,6 +467,7 @@ static struct kunit_case pause_cases[] = {
 	KUNIT_CASE(from_callback),
 	KUNIT_CASE(removed),
 	KUNIT_CASE(recovered),
+	KUNIT_CASE(paused_after_terminate),
 	KUNIT_CASE(errors_remembered),
 	{ }
 };

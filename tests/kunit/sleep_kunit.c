@@ -6,8 +6,11 @@
  * not sleep in them, which is the worst that can happen: what is in flight when the
  * device is suspended goes on when it is resumed (Documentation/driver.rst, "Sleep").
  */
+#include <linux/bitfield.h>
+#include <linux/pm_runtime.h>
 #include <linux/prandom.h>
 
+#include <loopdma/client.h>
 #include <loopdma/hw.h>
 #include "dut.h"
 
@@ -166,6 +169,143 @@ static void terminated_asleep(struct kunit *test)
 	ldk_expect_unaffected(x, 2);
 }
 
+/*
+ * Rule: the same of a transaction of which the ring holds nothing just then, since all
+ * its pieces so far are done.
+ */
+static void terminated_between_pieces(struct kunit *test)
+{
+	const struct power *power = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 1);
+	struct ldk_buf *dst = ldk_dst(dut, 8 * LEN);
+	struct ldk_xfer *x = ldk_xfers(dut, chan, 1), *y;
+	u32 done = ldk_descriptors(chan);
+
+	dut->trouble = true;
+	/* Nobody is to find that they are done before the device is suspended. */
+	ldk_patience(dut, 10 * MSEC_PER_SEC, 0);
+	ldk_drop_irq(chan, 8);
+	ldk_hold(chan);
+	ldk_start(x, chan->device->device_prep_dma_memset_sg(chan, ldk_parts(dut, dst, 8, LEN),
+							     8, 0x11, LDK_FLAGS));
+	ldk_step(chan, ldk_ring_size(chan));
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - done == ldk_ring_size(chan)));
+	ldk_suspend(dut);
+	ldk_drop_irq(chan, 0);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	ldk_unhold(chan);
+	y = ldk_copies_issued(dut, chan, 3, LEN);
+	ldk_resume(dut, power->lost);
+	ldk_expect_copied(y, 3);
+	dmaengine_synchronize(chan);
+	KUNIT_EXPECT_EQ(test, 0, x->calls);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Elements of a byte, in bursts of 16. */
+static void configure(struct ldk_dut *dut, struct dma_chan *chan,
+		      struct loopdma_peripheral_config periph)
+{
+	struct dma_slave_config config = {
+		.src_addr_width = DMA_SLAVE_BUSWIDTH_1_BYTE,
+		.dst_addr_width = DMA_SLAVE_BUSWIDTH_1_BYTE,
+		.src_maxburst = 16,
+		.dst_maxburst = 16,
+		.peripheral_config = &periph,
+		.peripheral_size = sizeof(periph),
+	};
+
+	KUNIT_ASSERT_EQ(dut->test, 0, dmaengine_slave_config(chan, &config));
+}
+
+/* Rule: what is configured while the device sleeps is in force when it wakes up. */
+static void configured_asleep(struct kunit *test)
+{
+	const struct power *power = test->param_value;
+	u32 pattern = LOOPDMA_CH_PERIPH_PATTERN | FIELD_PREP(LOOPDMA_CH_PERIPH_SEED, 0x5a);
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *dst = ldk_dst(dut, LEN);
+	u8 *want = ldk_alloc(test, LEN);
+	struct dma_chan *tx, *rx;
+	unsigned int i;
+
+	ldk_request_pair(dut, &tx, &rx);
+	ldk_suspend(dut);
+	configure(dut, rx, (struct loopdma_peripheral_config) {
+		.pattern = true, .seed = 0x5a, .priority = 2, .rate = SZ_16M,
+	});
+	ldk_resume(dut, power->lost);
+	KUNIT_ASSERT_EQ(test, pattern, ldk_register(rx, LOOPDMA_CH_PERIPH));
+	KUNIT_ASSERT_EQ(test, SZ_16M, ldk_register(rx, LOOPDMA_CH_RATE));
+	KUNIT_ASSERT_EQ(test, 2, ldk_register(rx, LOOPDMA_CH_PRIORITY));
+	ldk_do(dut, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
+	for (i = 0; i < LEN; i++)
+		want[i] = loopdma_hw_pattern(0x5a, i);
+	ldk_expect_data(dut, dst, want);
+}
+
+/* Rule: also where something is in flight, which goes on at the new pace where it was. */
+static void hurried_asleep(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake(test);
+	struct loopdma_peripheral_config periph = { .pattern = true, .seed = 0x5a, .rate = 1 };
+	struct ldk_buf *dst = ldk_dst(dut, LEN);
+	u8 *want = ldk_alloc(test, LEN);
+	struct dma_chan *tx, *rx;
+	struct ldk_xfer *r;
+	unsigned int i;
+
+	ldk_request_pair(dut, &tx, &rx);
+	configure(dut, rx, periph);
+	/* The first burst of the model comes at once, the next takes its time. */
+	r = ldk_begin(dut, ldk_prep_slave(rx, dst->dma, LEN, DMA_DEV_TO_MEM));
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(r) == LEN - 16));
+	ldk_suspend(dut);
+	periph.rate = 0;
+	periph.priority = 1;
+	configure(dut, rx, periph);
+	ldk_resume(dut, false);
+	KUNIT_ASSERT_EQ(test, 0, ldk_register(rx, LOOPDMA_CH_RATE));
+	KUNIT_EXPECT_EQ(test, 1, ldk_register(rx, LOOPDMA_CH_PRIORITY));
+	ldk_finish(r);
+	for (i = 0; i < LEN; i++)
+		want[i] = loopdma_hw_pattern(0x5a, i);
+	ldk_expect_data(dut, dst, want);
+}
+
+/*
+ * Rule: one that is requested while the device sleeps keeps it awake afterwards, as any
+ * other does (Documentation/driver.rst, "Sleep").
+ */
+static void requested_asleep(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake(test);
+	struct device *dev = dut->dev;
+	struct dma_chan *chan;
+
+	if (!IS_ENABLED(CONFIG_PM))
+		kunit_skip(test, "no CONFIG_PM");
+	dut->trouble = true;
+	pm_runtime_set_active(dev);
+	pm_runtime_enable(dev);
+	/* The core of power management does this around the callbacks. */
+	pm_runtime_disable(dev);
+	ldk_suspend(dut);
+	chan = ldk_try_request(dut, DMA_MEMCPY, -1);
+	ldk_resume(dut, false);
+	pm_runtime_enable(dev);
+	KUNIT_EXPECT_NOT_NULL(test, chan);
+	if (chan) {
+		KUNIT_EXPECT_FALSE(test, pm_runtime_suspended(dev));
+		KUNIT_EXPECT_EQ(test, -EAGAIN, pm_runtime_suspend(dev));
+		ldk_release(dut, chan);
+	}
+	KUNIT_EXPECT_GE(test, pm_runtime_suspend(dev), 0);
+	KUNIT_EXPECT_TRUE(test, pm_runtime_suspended(dev));
+	pm_runtime_disable(dev);
+}
+
 /* Rule: a channel that is released while the device sleeps can be requested again. */
 static void released_asleep(struct kunit *test)
 {
@@ -179,6 +319,70 @@ static void released_asleep(struct kunit *test)
 	ldk_resume(dut, power->lost);
 	chan = ldk_request_index(dut, index);
 	ldk_copy_ok(dut, chan, LEN);
+}
+
+/*
+ * Rule: one that is released while it cannot be told to stop keeps its ring until it can,
+ * and is stopped then.
+ */
+static void released_out_of_reach(struct kunit *test)
+{
+	const struct power *power = test->param_value;
+	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	unsigned int index = ldk_index(chan);
+	struct ldk_xfer *x;
+
+	ldk_hold(chan);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
+	ldk_suspend(dut);
+	loopdma_fake_sleep(dut->fake, true);
+	ldk_drop(dut, chan);
+	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
+	loopdma_fake_sleep(dut->fake, false);
+	ldk_resume(dut, power->lost);
+	KUNIT_ASSERT_EQ(test, LOOPDMA_STATE_DISABLED, loopdma_fake_state(dut->fake, index));
+	KUNIT_EXPECT_FALSE(test, ldk_has_ring(chan));
+	chan = ldk_request_index(dut, index);
+	/* The device may hold it still. */
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
+	ldk_expect_unaffected(x, 2);
+}
+
+static const bool left_paused[] = { false, true };
+
+LDK_DESC(left_paused_desc, bool, "paused: %d")
+KUNIT_ARRAY_PARAM(left_paused, left_paused, left_paused_desc);
+
+/*
+ * Rule: after hibernation no channel goes on as another kernel has left it, be it a
+ * client's or not.
+ */
+static void left_enabled(struct kunit *test)
+{
+	bool paused = *(const bool *)test->param_value;
+	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request(dut), *other;
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	ldk_hold(chan);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
+	ldk_suspend(dut);
+	loopdma_fake_power_cycle(dut->fake);
+	for (i = 0; i < ldk_channels(dut); i++)
+		loopdma_fake_leave(dut->fake, i, paused);
+	ldk_restore(dut);
+	for (i = 0; i < ldk_channels(dut); i++)
+		if (i != ldk_index(chan))
+			KUNIT_ASSERT_EQ(test, LOOPDMA_STATE_DISABLED,
+					loopdma_fake_state(dut->fake, i));
+	ldk_expect_copied(x, 2);
+	for (i = 1; i < ldk_channels(dut); i++) {
+		other = ldk_request(dut);
+		ldk_copy_ok(dut, other, LEN);
+	}
 }
 
 /*
@@ -291,7 +495,13 @@ static struct kunit_case sleep_cases[] = {
 	KUNIT_CASE_PARAM(paused, powers_gen_params),
 	KUNIT_CASE_PARAM(paused_asleep, powers_gen_params),
 	KUNIT_CASE_PARAM(terminated_asleep, powers_gen_params),
+	KUNIT_CASE_PARAM(terminated_between_pieces, powers_gen_params),
+	KUNIT_CASE_PARAM(configured_asleep, powers_gen_params),
+	KUNIT_CASE(hurried_asleep),
+	KUNIT_CASE(requested_asleep),
 	KUNIT_CASE_PARAM(released_asleep, powers_gen_params),
+	KUNIT_CASE_PARAM(released_out_of_reach, powers_gen_params),
+	KUNIT_CASE_PARAM(left_enabled, left_paused_gen_params),
 	KUNIT_CASE(under_load),
 	KUNIT_CASE(without_pause),
 	KUNIT_CASE(pause_lost),

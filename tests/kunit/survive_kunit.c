@@ -5,6 +5,8 @@
  * Contract cases: they speak the dmaengine client API and dut.h only.  Those that
  * take the device away, or break it for good, make a simulated one for it.
  */
+#include <linux/delay.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/ktime.h>
 #include <linux/prandom.h>
@@ -190,6 +192,50 @@ static void stuck_in_part(struct kunit *test)
 	ldk_expect_copied(next, 1);
 }
 
+struct mishap {
+	const char *name;
+	void (*happen)(struct dma_chan *chan);
+};
+
+static void lie_about_count(struct dma_chan *chan)
+{
+	ldk_lie(chan, 5);
+}
+
+static const struct mishap mishaps[] = {
+	{ "stops by itself", ldk_break },
+	{ "lies about its count", lie_about_count },
+};
+
+KUNIT_ARRAY_PARAM_DESC(mishaps, mishaps, name);
+
+/*
+ * Rule: when the function was reset what is tried first with a channel is the mildest
+ * again, also if there was nothing for it to do since (Documentation/driver.rst, "Stuck").
+ */
+static void fails_after_reset(struct kunit *test)
+{
+	const struct mishap *mishap = test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_repairs before = ldk_repairs(chan);
+	struct ldk_xfer *x;
+
+	dut->trouble = true;
+	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
+	x = ldk_copies_issued(dut, chan, 1, LEN);
+	ldk_expect_aborted(x, 1);
+	ldk_expect_repairs(dut, chan, before, (struct ldk_repairs) { 1, 1, 1, 1 });
+
+	before = ldk_repairs(chan);
+	mishap->happen(chan);
+	x = ldk_copies_issued(dut, chan, 1, LEN);
+	KUNIT_ASSERT_TRUE(test, ldk_wait(x));
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_repairs(chan).recoveries - before.recoveries == 1));
+	ldk_copy_ok(dut, chan, LEN);
+	ldk_expect_repairs(dut, chan, before, (struct ldk_repairs) { 0, 1, 0, 0 });
+}
+
 /* Rule: a client that has terminated gets no error, but the channel works again. */
 static void stuck_and_terminated(struct kunit *test)
 {
@@ -323,6 +369,7 @@ static void given_up(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep(&x[0], LDK_FLAGS)));
 	KUNIT_EXPECT_EQ(test, 1, loopdma_fake_resets(dut->fake));
 	KUNIT_EXPECT_EQ(test, 1, ldk_repairs(chan).device_resets);
+	KUNIT_EXPECT_FALSE(test, loopdma_fake_isolated(dut->fake));
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	ldk_copy_ok(dut, other, LEN);
 
@@ -330,6 +377,43 @@ static void given_up(struct kunit *test)
 	loopdma_fake_wear_out(dut->fake, ldk_index(chan), false);
 	KUNIT_EXPECT_EQ(test, 0, ldk_reset(dut));
 	ldk_copy_ok(dut, chan, LEN);
+}
+
+static void hook_isolated(struct ldk_xfer *x)
+{
+	bool *isolated = x->priv;
+
+	*isolated &= loopdma_fake_isolated(x->dut->fake);
+}
+
+/*
+ * Rule: one that has acknowledged neither that it has stopped nor any reset may still
+ * reach memory, unless the whole device is kept from it: before its client is told, and
+ * takes that memory back (Documentation/driver.rst, "Stuck").
+ */
+static void given_up_unstopped(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	bool isolated[2] = { true, true };
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	loopdma_fake_reset_err(dut->fake, -ENOTTY);
+	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
+	x = ldk_copies_submitted(dut, chan, 2, LEN);
+	for (i = 0; i < 2; i++) {
+		x[i].hook = hook_isolated;
+		x[i].priv = &isolated[i];
+	}
+	dma_async_issue_pending(chan);
+	/* Each that is tried takes the driver a second or two. */
+	KUNIT_ASSERT_TRUE(test, ldk_wait(&x[0]) || ldk_wait(&x[0]));
+	ldk_expect_aborted(x, 2);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_TRUE(test, isolated[i]);
+	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep(&x[0], LDK_FLAGS)));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 }
 
 /*
@@ -516,6 +600,65 @@ static void gone_before_request(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep(x, LDK_FLAGS)));
 }
 
+/* Who synchronizes, as long as it takes. */
+struct waiter {
+	struct work_struct work;
+	struct dma_chan *chan;
+	struct completion returned;
+};
+
+static void synchronize(struct work_struct *work)
+{
+	struct waiter *w = container_of(work, struct waiter, work);
+
+	dmaengine_synchronize(w->chan);
+	complete(&w->returned);
+}
+
+/*
+ * Rule: also if it was about to be reset, but could not be: those who wait for the reset
+ * are told, too.
+ */
+static void gone_before_reset(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test);
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	struct waiter *w = ldk_alloc(test, sizeof(*w));
+	struct ldk_xfer *x, *y;
+	bool told, returned;
+
+	w->chan = other;
+	INIT_WORK(&w->work, synchronize);
+	init_completion(&w->returned);
+	loopdma_fake_reset_err(dut->fake, -EAGAIN);
+	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
+	ldk_stuck(other, LOOPDMA_STUCK_DEVICE);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
+	y = ldk_copies_issued(dut, other, 1, LEN);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_repairs(chan).device_resets &&
+					 ldk_repairs(other).device_resets));
+	KUNIT_ASSERT_TRUE(test, ldk_poll(loopdma_fake_refused(dut->fake)));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(other));
+	schedule_work(&w->work);
+
+	loopdma_fake_unplug(dut->fake);
+	/* Who notices. */
+	KUNIT_EXPECT_NULL(test, ldk_try_request(dut, DMA_MEMCPY, -1));
+	told = ldk_wait(&x[0]) && ldk_wait(&x[1]);
+	KUNIT_EXPECT_TRUE(test, told);
+	returned = wait_for_completion_timeout(&w->returned, ldk_timeout());
+	KUNIT_EXPECT_TRUE(test, returned);
+	if (told && returned) {
+		ldk_expect_aborted(x, 2);
+		KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_prep(x, LDK_FLAGS)));
+		KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	}
+	ldk_expect_unaffected(y, 1);
+	/* Whoever still waits does not do so any more. */
+	ldk_remove(dut);
+	flush_work(&w->work);
+}
+
 /* --- Reset by somebody else --------------------------------------------------------- */
 
 /*
@@ -688,6 +831,45 @@ static void control_given_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, ldk_touch_controls(dut));
 }
 
+struct controller {
+	struct work_struct work;
+	struct ldk_dut *dut;
+	bool called;
+	struct completion returned;
+	int err;
+};
+
+static void touch_controls(struct work_struct *work)
+{
+	struct controller *c = container_of(work, struct controller, work);
+
+	WRITE_ONCE(c->called, true);
+	c->err = ldk_touch_controls(c->dut);
+	complete(&c->returned);
+}
+
+/* Rule: nor until the end of a reset that never ends, because the driver leaves the device. */
+static void control_left(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test);
+	struct controller *c = ldk_alloc(test, sizeof(*c));
+
+	c->dut = dut;
+	INIT_WORK(&c->work, touch_controls);
+	init_completion(&c->returned);
+	ldk_halt(dut);
+	schedule_work(&c->work);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(READ_ONCE(c->called)));
+	ldk_stop_all(dut);
+	if (wait_for_completion_timeout(&c->returned, ldk_timeout())) {
+		KUNIT_EXPECT_EQ(test, -ENODEV, c->err);
+	} else {
+		KUNIT_FAIL(test, "waits for a reset that nobody ends");
+		ldk_unhalt(dut);
+	}
+	flush_work(&c->work);
+}
+
 /*
  * Rule: none of the above depends on when the reset comes; each transaction ends,
  * once, and what is said to be done is done.
@@ -737,6 +919,209 @@ static void reset_under_load(struct kunit *test)
 		ldk_copy_ok(dut, chan[i], LEN);
 }
 
+/* --- An error of the bus ------------------------------------------------------------- */
+
+/*
+ * Rule: synchronize returns, though the recovery of the bus has failed and nobody was told
+ * (PCI/pci-error-recovery.rst has no callback for that): the device is disconnected.
+ */
+static void frozen_for_ever(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test);
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	struct ldk_xfer *x, *y;
+
+	ldk_hold(chan);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
+	ldk_hold(other);
+	y = ldk_copies_issued(dut, other, 2, LEN);
+	ldk_freeze_bus(dut);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
+	KUNIT_EXPECT_TRUE(test, loopdma_fake_isolated(dut->fake));
+	ldk_expect_unaffected(x, 2);
+	ldk_expect_aborted(y, 2);
+	KUNIT_EXPECT_NULL(test, ldk_prep(x, LDK_FLAGS));
+}
+
+/* Rule: nor is it, when the bus has recovered in time. */
+static void frozen_for_a_while(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x;
+
+	ldk_hold(chan);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
+	ldk_freeze_bus(dut);
+	loopdma_fake_power_cycle(dut->fake);
+	ldk_unhalt(dut);
+	ldk_settle(dut);
+	ldk_expect_aborted(x, 1);
+	ldk_expect_copied(x + 1, 1);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* --- Two at once ------------------------------------------------------------------- */
+
+/* A channel that has to be reset, or is, and that stops after a while. */
+struct slow_stop {
+	struct delayed_work work;
+	struct dma_chan *chan;
+};
+
+static void stop_at_last(struct work_struct *work)
+{
+	struct slow_stop *slow = container_of(to_delayed_work(work),
+					      struct slow_stop, work);
+
+	ldk_stuck(slow->chan, LOOPDMA_STUCK_NOT);
+}
+
+/* To be followed by has_stopped(). */
+static void stop_later(struct slow_stop *slow, struct dma_chan *chan)
+{
+	slow->chan = chan;
+	INIT_DELAYED_WORK_ONSTACK(&slow->work, stop_at_last);
+	schedule_delayed_work(&slow->work, HZ / 10);
+}
+
+static void has_stopped(struct slow_stop *slow)
+{
+	flush_delayed_work(&slow->work);
+	destroy_delayed_work_on_stack(&slow->work);
+}
+
+/* The driver waits for the channel to stop, so as to restart it. */
+static void recover_for_a_while(struct ldk_dut *dut, struct dma_chan *chan)
+{
+	ldk_stuck(chan, LOOPDMA_STUCK_RESET);
+	ldk_break(chan);
+	KUNIT_ASSERT_TRUE(dut->test,
+			  ldk_poll(loopdma_fake_state(dut->fake, ldk_index(chan)) ==
+				   LOOPDMA_STATE_STOPPING));
+}
+
+/* Nothing is started, whatever is issued; returns what was. */
+static struct ldk_xfer *expect_not_started(struct ldk_dut *dut, struct dma_chan *chan)
+{
+	u32 doorbells = ldk_doorbells(chan);
+	struct ldk_xfer *x = ldk_copies_issued(dut, chan, 1, LEN);
+
+	KUNIT_EXPECT_EQ(dut->test, doorbells, ldk_doorbells(chan));
+	ldk_expect_status(x, DMA_IN_PROGRESS);
+	return x;
+}
+
+/*
+ * Rule: when the driver has been told of a reset it starts nothing, also if it was about
+ * to restart a channel itself (pci.rst, reset_prepare).
+ */
+static void halted_during_recovery(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	struct slow_stop slow;
+	struct ldk_xfer *y;
+
+	ldk_copy_ok(dut, chan, LEN);
+	recover_for_a_while(dut, chan);
+	stop_later(&slow, chan);
+	ldk_halt(dut);
+	has_stopped(&slow);
+	KUNIT_EXPECT_NE(test, LOOPDMA_STATE_RUNNING,
+			loopdma_fake_state(dut->fake, ldk_index(chan)));
+	y = expect_not_started(dut, chan);
+	loopdma_fake_power_cycle(dut->fake);
+	ldk_unhalt(dut);
+	ldk_expect_copied(y, 1);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+static const bool power_lost[] = { false, true };
+
+LDK_DESC(power_lost_desc, bool, "power lost: %d")
+KUNIT_ARRAY_PARAM(power_lost, power_lost, power_lost_desc);
+
+/* Rule: and when it has put the device to sleep (Documentation/driver.rst, "Sleep"). */
+static void suspended_during_recovery(struct kunit *test)
+{
+	bool lost = *(const bool *)test->param_value;
+	struct ldk_dut *dut = fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	struct slow_stop slow;
+	struct ldk_xfer *y;
+
+	ldk_copy_ok(dut, chan, LEN);
+	recover_for_a_while(dut, chan);
+	stop_later(&slow, chan);
+	ldk_suspend(dut);
+	has_stopped(&slow);
+	KUNIT_EXPECT_NE(test, LOOPDMA_STATE_RUNNING,
+			loopdma_fake_state(dut->fake, ldk_index(chan)));
+	y = expect_not_started(dut, chan);
+	ldk_resume(dut, lost);
+	ldk_expect_copied(y, 1);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/*
+ * Rule: the same if it is about to end a reset of its own: what is first over does not
+ * start anything under the other.
+ */
+static void reset_during_reset(struct kunit *test)
+{
+	struct ldk_dut *dut = fake(test);
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	struct slow_stop slow;
+	struct ldk_xfer *x, *y;
+
+	loopdma_fake_reset_err(dut->fake, -ENOTTY);
+	ldk_stuck(chan, LOOPDMA_STUCK_DEVICE);
+	x = ldk_copies_issued(dut, chan, 1, LEN);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(loopdma_fake_state(dut->fake, ldk_index(other)) !=
+					 LOOPDMA_STATE_RUNNING));
+	stop_later(&slow, chan);
+	/* As the PCI core does, which keeps it until the reset is over. */
+	device_lock(loopdma_fake_device(dut->fake));
+	ldk_halt(dut);
+	has_stopped(&slow);
+	/* The driver's is over, that of somebody else is not. */
+	ldk_settle(dut);
+	y = expect_not_started(dut, other);
+	loopdma_fake_power_cycle(dut->fake);
+	ldk_unhalt(dut);
+	device_unlock(loopdma_fake_device(dut->fake));
+	ldk_expect_copied(y, 1);
+	ldk_expect_aborted(x, 1);
+	ldk_copy_ok(dut, chan, LEN);
+	ldk_copy_ok(dut, other, LEN);
+}
+
+/*
+ * Rule: nor when the system falls asleep while the driver resets the function: what the
+ * reset would start waits until the device is awake.
+ */
+static void suspended_during_reset(struct kunit *test)
+{
+	bool lost = *(const bool *)test->param_value;
+	struct ldk_dut *dut = fake(test);
+	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
+	struct ldk_xfer *x, *y;
+
+	loopdma_fake_reset_takes(dut->fake, 200);
+	ldk_stuck(chan, LOOPDMA_STUCK_RESET);
+	x = ldk_copies_issued(dut, chan, 1, LEN);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(loopdma_fake_resets(dut->fake) == 1));
+	ldk_suspend(dut);
+	y = expect_not_started(dut, other);
+	msleep(300);
+	ldk_expect_status(y, DMA_IN_PROGRESS);
+	ldk_resume(dut, lost);
+	ldk_expect_copied(y, 1);
+	ldk_expect_aborted(x, 1);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
 static struct kunit_case survive_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(stuck, levels_gen_params,
 			      {.speed = KUNIT_SPEED_SLOW}),
@@ -744,11 +1129,14 @@ static struct kunit_case survive_cases[] = {
 	KUNIT_CASE(stuck_again),
 	KUNIT_CASE_SLOW(stuck_again_unheard),
 	KUNIT_CASE(stuck_in_part),
+	KUNIT_CASE_PARAM_ATTR(fails_after_reset, mishaps_gen_params,
+			      {.speed = KUNIT_SPEED_SLOW}),
 	KUNIT_CASE(stuck_and_terminated),
 	KUNIT_CASE_SLOW(waits_for_peer),
 	KUNIT_CASE(waits_for_client),
 	KUNIT_CASE(never_given_up),
 	KUNIT_CASE(given_up),
+	KUNIT_CASE_SLOW(given_up_unstopped),
 	KUNIT_CASE_SLOW(released_stuck),
 	KUNIT_CASE_SLOW(released_late),
 	KUNIT_CASE_SLOW(released_and_removed),
@@ -758,6 +1146,7 @@ static struct kunit_case survive_cases[] = {
 	KUNIT_CASE(gone),
 	KUNIT_CASE(gone_unnoticed),
 	KUNIT_CASE(gone_before_request),
+	KUNIT_CASE_SLOW(gone_before_reset),
 	KUNIT_CASE(reset_under_way),
 	KUNIT_CASE(reset_untold),
 	KUNIT_CASE(requested_during_reset),
@@ -765,7 +1154,15 @@ static struct kunit_case survive_cases[] = {
 	KUNIT_CASE(terminated_during_reset),
 	KUNIT_CASE(controlled_during_reset),
 	KUNIT_CASE(control_given_up),
+	KUNIT_CASE(control_left),
 	KUNIT_CASE_SLOW(reset_under_load),
+	KUNIT_CASE_SLOW(frozen_for_ever),
+	KUNIT_CASE(frozen_for_a_while),
+	KUNIT_CASE(halted_during_recovery),
+	KUNIT_CASE_PARAM(suspended_during_recovery, power_lost_gen_params),
+	KUNIT_CASE_SLOW(reset_during_reset),
+	KUNIT_CASE_PARAM_ATTR(suspended_during_reset, power_lost_gen_params,
+			      {.speed = KUNIT_SPEED_SLOW}),
 	{ }
 };
 

@@ -291,6 +291,15 @@ void ldk_remove(struct ldk_dut *dut)
 }
 
 /**
+ * ldk_stop_all() - the first half of taking a simulated device away
+ * @dut: device; the second half follows at the end of the case
+ */
+void ldk_stop_all(struct ldk_dut *dut)
+{
+	loopdma_shutdown(dut->ld);
+}
+
+/**
  * ldk_patience() - how soon the driver is to lose patience
  * @dut: device; all others feel it, too, until the end of the case
  * @watchdog_ms: period of the watchdog
@@ -328,6 +337,15 @@ int ldk_reset(struct ldk_dut *dut)
 void ldk_halt(struct ldk_dut *dut)
 {
 	loopdma_reset_prepare(dut->ld);
+}
+
+/**
+ * ldk_freeze_bus() - what comes before the recovery of the bus from an error
+ * @dut: device
+ */
+void ldk_freeze_bus(struct ldk_dut *dut)
+{
+	loopdma_error_frozen(dut->ld);
 }
 
 /**
@@ -409,6 +427,20 @@ void ldk_resume(struct ldk_dut *dut, bool lost)
 		loopdma_resume(dut->ld, true);
 	else
 		KUNIT_ASSERT_EQ(dut->test, 0, pm->resume_early(dut->dev));
+}
+
+/**
+ * ldk_restore() - the system wakes up from hibernation
+ * @dut: device, as another kernel has left it
+ */
+void ldk_restore(struct ldk_dut *dut)
+{
+	const struct dev_pm_ops *pm = dut->dev->driver->pm;
+
+	if (dut->fake || !pm || !pm->restore_early)
+		loopdma_resume(dut->ld, false);
+	else
+		KUNIT_ASSERT_EQ(dut->test, 0, pm->restore_early(dut->dev));
 }
 
 static void ldk_bind_anew(void *data)
@@ -998,6 +1030,18 @@ bool ldk_asks_who(const struct ldk_dut *dut)
 u32 ldk_reg_reads(struct ldk_dut *dut)
 {
 	return dut->ld->ops->read(dut->ld, LOOPDMA_CNT_MMIO_READS);
+}
+
+/**
+ * ldk_register() - what a register of a channel holds
+ * @chan: channel
+ * @reg: LOOPDMA_CH_*
+ *
+ * Return: its value.
+ */
+u32 ldk_register(struct dma_chan *chan, u32 reg)
+{
+	return ldk_read(chan, reg);
 }
 
 /**

@@ -12,6 +12,7 @@
  * a guest error is counted, and the cases end by asserting that there was
  * none.
  */
+#include <linux/delay.h>
 #include <linux/bitfield.h>
 #include <linux/bits.h>
 #include <linux/bottom_half.h>
@@ -212,11 +213,13 @@ struct fake_chan {
  * @lock: protects everything below; nests inside the driver's channel lock
  * @ld: driver instance that gets the interrupts, or NULL
  * @unplugged: reads return all ones, writes are lost, nothing runs
+ * @asleep: the same, but for a while
  * @frozen: registers work, but nothing runs
  * @isolated: the driver has taken its access to memory, until the next reset
  * @stop_polls: reads of CH_STATUS after a stop that tell STOPPING
  * @pause_polls: reads of CH_STATUS after CH_CONTROL.PAUSE that do not tell PAUSED
  * @reset_err: what a reset of the function returns
+ * @reset_ms: how long it takes, milliseconds
  * @refused: resets that ended so
  * @resets: resets of the function
  * @bad_start: first bus address of a range that cannot be accessed
@@ -246,11 +249,13 @@ struct loopdma_fake {
 	spinlock_t lock;	/* protects what follows */
 	struct loopdma_dev *ld;
 	bool unplugged;
+	bool asleep;
 	bool frozen;
 	bool isolated;
 	u32 stop_polls;
 	u32 pause_polls;
 	int reset_err;
+	u32 reset_ms;
 	u32 refused;
 	u32 resets;
 	u64 bad_start;
@@ -321,6 +326,11 @@ static u32 fake_chan_caps(struct loopdma_fake *fake, struct fake_chan *fc)
 	if (fake->cfg.caps & LOOPDMA_CAPS_PQ)
 		caps |= LOOPDMA_CH_CAPS_PQ;
 	return caps;
+}
+
+static bool fake_answers(const struct loopdma_fake *fake)
+{
+	return !fake->unplugged && !fake->asleep;
 }
 
 static void fake_guest_error(struct loopdma_fake *fake)
@@ -1266,7 +1276,7 @@ static bool fake_run_class(struct loopdma_fake *fake, u32 class)
 
 	for (i = 0; i < fake->nchan; i++) {
 		guard(spinlock_irqsave)(&fake->lock);
-		if (!fake->unplugged && !fake->frozen && !fake->isolated &&
+		if (fake_answers(fake) && !fake->frozen && !fake->isolated &&
 		    fake->chan[i].priority == class)
 			progress |= fake_chan_run(fake, &fake->chan[i]);
 	}
@@ -1418,6 +1428,7 @@ static void fake_function_reset(struct loopdma_fake *fake)
 
 	for (i = 0; i < fake->nchan; i++)
 		fake->chan[i].stuck = LOOPDMA_STUCK_NOT;
+	fake->isolated = false;
 	fake_reset(fake);
 	for (i = 0; i < fake->nchan; i++) {
 		fc = &fake->chan[i];
@@ -1878,7 +1889,7 @@ static u32 fake_op_read(struct loopdma_dev *ld, u32 reg)
 	fc = fake_decode(fake, &reg);
 	if (!fake_is_counter(fc, reg))
 		fake->cnt_reads++;
-	if (!fake->unplugged)
+	if (fake_answers(fake))
 		val = fc ? fake_chan_read(fake, fc, reg) :
 			   fake_dev_read(fake, reg);
 	if (fake->lies && fake->lies->read)
@@ -1894,10 +1905,23 @@ static void fake_op_write(struct loopdma_dev *ld, u32 reg, u32 val)
 	/* The lock orders the driver's earlier stores, as writel() would. */
 	guard(spinlock_irqsave)(&fake->lock);
 	fc = fake_decode(fake, &reg);
-	if (!fake->unplugged && fc)
+	if (fake->lies && fake->lies->written)
+		fake->lies->written(fake->liar, fc, reg);
+	if (fake_answers(fake) && fc)
 		fake_chan_write(fake, fc, reg, val);
-	else if (!fake->unplugged)
+	else if (fake_answers(fake))
 		fake_dev_write(fake, reg, val);
+}
+
+/**
+ * loopdma_fake_reset_takes() - let a reset of the function take its time
+ * @fake: device
+ * @ms: how much, milliseconds
+ */
+void loopdma_fake_reset_takes(struct loopdma_fake *fake, u32 ms)
+{
+	guard(spinlock_irqsave)(&fake->lock);
+	fake->reset_ms = ms;
 }
 
 static int fake_op_reset(struct loopdma_dev *ld)
@@ -2070,6 +2094,41 @@ void loopdma_fake_unplug(struct loopdma_fake *fake)
 }
 
 /**
+ * loopdma_fake_sleep() - have no registers for a while, as in D3hot
+ * @fake: device; it keeps all that it knows
+ * @asleep: read as all ones and do nothing, or be there again
+ */
+void loopdma_fake_sleep(struct loopdma_fake *fake, bool asleep)
+{
+	guard(spinlock_irqsave)(&fake->lock);
+	fake->asleep = asleep;
+	if (!asleep)
+		fake_kick(fake);
+}
+
+/**
+ * loopdma_fake_leave() - let a channel be as another kernel has left it
+ * @fake: device
+ * @index: channel; enabled, on a ring that this kernel knows nothing of
+ * @paused: paused as well
+ */
+void loopdma_fake_leave(struct loopdma_fake *fake, u32 index, bool paused)
+{
+	struct fake_chan *fc = &fake->chan[index];
+
+	guard(spinlock_irqsave)(&fake->lock);
+	/* Where there is no memory, so that nobody else is harmed. */
+	fc->ring_lo = 0;
+	fc->ring_hi = upper_32_bits(DMA_BIT_MASK(fake->cfg.addr_bits));
+	fc->ring_order = fake->cfg.ring_min;
+	fc->comp_lo = 0;
+	fc->comp_hi = fc->ring_hi;
+	fc->vector = 0;
+	fake_chan_enable(fake, fc);
+	fc->paused = paused;
+}
+
+/**
  * loopdma_fake_power_cycle() - forget everything, of which nobody is told
  * @fake: device
  */
@@ -2091,9 +2150,10 @@ void loopdma_fake_power_cycle(struct loopdma_fake *fake)
 void loopdma_fake_reset(struct loopdma_fake *fake)
 {
 	loopdma_reset_prepare(fake->ld);
-	scoped_guard(spinlock_irqsave, &fake->lock) {
+	scoped_guard(spinlock_irqsave, &fake->lock)
 		fake->resets++;
-		fake->isolated = false;
+	msleep(READ_ONCE(fake->reset_ms));
+	scoped_guard(spinlock_irqsave, &fake->lock) {
 		if (!fake->unplugged)
 			fake_function_reset(fake);
 	}
@@ -2142,6 +2202,18 @@ u32 loopdma_fake_refused(struct loopdma_fake *fake)
 u32 loopdma_fake_resets(struct loopdma_fake *fake)
 {
 	return fake_count(fake, &fake->resets);
+}
+
+/**
+ * loopdma_fake_isolated() - has the driver kept the device from memory?
+ * @fake: device
+ *
+ * Return: true from then on until the function is reset.
+ */
+bool loopdma_fake_isolated(struct loopdma_fake *fake)
+{
+	guard(spinlock_irqsave)(&fake->lock);
+	return fake->isolated;
 }
 
 /**

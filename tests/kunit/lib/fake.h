@@ -69,6 +69,7 @@ struct loopdma_fake_config {
  * @retired: an entry was executed: may change all of it, since it has been
  *	fetched
  * @told: the completion record was written; may change that
+ * @written: a register is going to be written; @chan and @reg as above
  *
  * All are called with the device's lock held, in any context; NULL is the truth.
  * The device goes by what is true, whatever it tells.
@@ -77,6 +78,7 @@ struct loopdma_fake_lies {
 	u32 (*read)(void *liar, bool chan, u32 reg, u32 val);
 	void (*retired)(void *liar, struct loopdma_hw_desc *hw);
 	void (*told)(void *liar, struct loopdma_hw_comp *comp);
+	void (*written)(void *liar, bool chan, u32 reg);
 };
 
 extern const struct loopdma_fake_config loopdma_fake_default;
@@ -97,12 +99,16 @@ u32 loopdma_fake_guest_errors(struct loopdma_fake *fake);
 
 /* Scripted faults, beyond what the LOOPDMA_CH_TC_* registers can do. */
 void loopdma_fake_unplug(struct loopdma_fake *fake);
+void loopdma_fake_sleep(struct loopdma_fake *fake, bool asleep);
+void loopdma_fake_leave(struct loopdma_fake *fake, u32 index, bool paused);
 void loopdma_fake_reset(struct loopdma_fake *fake);
 void loopdma_fake_power_cycle(struct loopdma_fake *fake);
+void loopdma_fake_reset_takes(struct loopdma_fake *fake, u32 ms);
 void loopdma_fake_reset_err(struct loopdma_fake *fake, int err);
 u32 loopdma_fake_reads(struct loopdma_fake *fake);
 u32 loopdma_fake_refused(struct loopdma_fake *fake);
 u32 loopdma_fake_resets(struct loopdma_fake *fake);
+bool loopdma_fake_isolated(struct loopdma_fake *fake);
 void loopdma_fake_stop_polls(struct loopdma_fake *fake, u32 polls);
 void loopdma_fake_pause_polls(struct loopdma_fake *fake, u32 polls);
 void loopdma_fake_freeze(struct loopdma_fake *fake, bool freeze);
