@@ -21,6 +21,14 @@ def test_unknown():
           "no mutant 'frobnicate': see --list")
 
 
+@pytest.mark.parametrize("mutant", mutants.selected([]), ids=lambda mutant: mutant.name)
+def test_applies(mutant):
+    """What each mutant changes is in the sources, once."""
+    for change in mutant.changes:
+        text = (common.ROOT / change["file"]).read_text(encoding="utf-8")
+        assert text.count(change["search"]) == 1, change["file"]
+
+
 @pytest.mark.parametrize("verdict, rest, killers, status, pattern", [
     ("not ok", END, ["s.b"], "killed", "^$"),
     ("ok", END, ["s.b"], "survived", "^s.b passes"),
