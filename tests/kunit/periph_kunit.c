@@ -7,6 +7,8 @@
  * "Pattern", and not from the header that the device shares.
  */
 #include <linux/ktime.h>
+#include <linux/version.h>
+
 #include <loopdma/client.h>
 #include <loopdma/hw.h>
 
@@ -105,6 +107,50 @@ static void received(struct kunit *test)
 		receive_pattern(dut, rx, 0x9c, pos, lens[i]);
 		pos += lens[i];
 	}
+}
+
+#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+static struct dma_async_tx_descriptor *
+config_and_prep(struct dma_chan *chan, struct ldk_buf *buf, struct dma_slave_config *config)
+{
+	return dmaengine_prep_config_single(chan, buf->dma, buf->len, DMA_DEV_TO_MEM, LDK_FLAGS,
+					    config);
+}
+#else
+static struct dma_async_tx_descriptor *
+config_and_prep(struct dma_chan *chan, struct ldk_buf *buf, struct dma_slave_config *config)
+{
+	return NULL;
+}
+#endif
+
+/*
+ * Rule: a transfer and its configuration in one call; the configuration stays, and one that
+ * is not possible gives no transfer (dmaengine.h, dmaengine_prep_config_single()).
+ */
+static void configured_with_transfer(struct kunit *test)
+{
+	struct loopdma_peripheral_config periph = { .pattern = true, .seed = 0x9c };
+	struct dma_slave_config config = {
+		.src_addr_width = DMA_SLAVE_BUSWIDTH_1_BYTE,
+		.src_maxburst = 16,
+		.peripheral_config = &periph,
+		.peripheral_size = sizeof(periph),
+	};
+	struct ldk_dut *dut = test->priv;
+	struct ldk_buf *dst = ldk_dst(dut, LEN);
+	struct dma_chan *tx, *rx;
+
+	if (KERNEL_VERSION(7, 3, 0) > LINUX_VERSION_CODE)
+		kunit_skip(test, "no dmaengine_prep_config_sg()");
+	ldk_request_pair(dut, &tx, &rx);
+	ldk_do(dut, config_and_prep(rx, dst, &config));
+	ldk_expect_data(dut, dst, pattern_at(dut, 0x9c, 0, LEN));
+	receive_pattern(dut, rx, 0x9c, LEN, LEN);
+	ldk_do(dut, config_and_prep(rx, dst, NULL));
+	ldk_expect_data(dut, dst, pattern_at(dut, 0x9c, 2 * LEN, LEN));
+	config.src_addr_width = 3;
+	KUNIT_EXPECT_NULL(test, config_and_prep(rx, dst, &config));
 }
 
 /* Rule: the sink takes the pattern, and source and sink count for themselves. */
@@ -418,6 +464,7 @@ static void refuses(struct kunit *test)
 
 static struct kunit_case periph_cases[] = {
 	KUNIT_CASE(received),
+	KUNIT_CASE(configured_with_transfer),
 	KUNIT_CASE(sent),
 	KUNIT_CASE(refused),
 	KUNIT_CASE(restarts),

@@ -99,21 +99,49 @@ static void loopdma_desc_allow_meta(struct loopdma_chan *lc,
 		d->tx.metadata_ops = &loopdma_metadata_ops;
 }
 
-/* Take a descriptor for a direction; NULL if it is not configured. */
-static struct loopdma_desc *loopdma_prep_slave(struct loopdma_chan *lc,
-					       enum dma_transfer_direction dir,
-					       unsigned long flags)
+/*
+ * Take a descriptor for a direction; NULL if it is not configured.  @config: what was
+ * configured last, or with the transfer.
+ */
+static struct loopdma_desc *
+loopdma_prep_slave_with(struct loopdma_chan *lc,
+			const struct dma_slave_config *config,
+			enum dma_transfer_direction dir, unsigned long flags)
 {
 	struct loopdma_desc *d;
 	u32 periph;
 
-	if (loopdma_config_periph(lc, &lc->config, dir, &periph))
+	if (loopdma_config_periph(lc, config, dir, &periph))
 		return NULL;
 	d = loopdma_prep(lc, dir == DMA_MEM_TO_DEV ? LOOPDMA_OP_TX :
 						     LOOPDMA_OP_RX, 0, flags);
 	if (d)
 		d->periph = periph;
 	return d;
+}
+
+static struct loopdma_desc *loopdma_prep_slave(struct loopdma_chan *lc,
+					       enum dma_transfer_direction dir,
+					       unsigned long flags)
+{
+	return loopdma_prep_slave_with(lc, &lc->config, dir, flags);
+}
+
+/* Take a descriptor for a list; NULL if that is not possible. */
+static struct dma_async_tx_descriptor *
+loopdma_prep_list(struct loopdma_chan *lc, const struct dma_slave_config *config,
+		  struct scatterlist *sgl, unsigned int sg_len,
+		  enum dma_transfer_direction dir, unsigned long flags)
+{
+	struct loopdma_desc *d;
+
+	if (!sgl || !sg_len)
+		return NULL;
+	d = loopdma_prep_slave_with(lc, config, dir, flags);
+	if (!d)
+		return NULL;
+	loopdma_desc_allow_meta(lc, d);
+	return loopdma_desc_add_list(lc, d, sgl, sg_len);
 }
 
 /*
@@ -127,15 +155,8 @@ loopdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl,
 		      unsigned long flags, void *context)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
-	struct loopdma_desc *d;
 
-	if (!sgl || !sg_len)
-		return NULL;
-	d = loopdma_prep_slave(lc, dir, flags);
-	if (!d)
-		return NULL;
-	loopdma_desc_allow_meta(lc, d);
-	return loopdma_desc_add_list(lc, d, sgl, sg_len);
+	return loopdma_prep_list(lc, &lc->config, sgl, sg_len, dir, flags);
 }
 
 #if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
@@ -392,6 +413,7 @@ static int loopdma_config(struct dma_chan *chan,
 	const struct loopdma_peripheral_config *periph =
 		config->peripheral_config;
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	unsigned long flags;
 	int err;
 
 	if (!loopdma_config_ok(lc, config))
@@ -403,11 +425,33 @@ static int loopdma_config(struct dma_chan *chan,
 		if (err)
 			return err;
 	}
+	spin_lock_irqsave(&lc->lock, flags);
 	lc->config = *config;
 	/* The client's may go when we return. */
 	lc->config.peripheral_config = NULL;
+	spin_unlock_irqrestore(&lc->lock, flags);
 	return 0;
 }
+
+#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+/*
+ * Configure and prepare at once: whoever else does so at the same time does not have
+ * its configuration mixed with ours.  NULL as well if it cannot be configured so.
+ */
+static struct dma_async_tx_descriptor *
+loopdma_prep_config_sg(struct dma_chan *chan, struct scatterlist *sgl,
+		       unsigned int sg_len, enum dma_transfer_direction dir,
+		       unsigned long flags, struct dma_slave_config *config)
+{
+	struct loopdma_chan *lc = to_loopdma_chan(chan);
+
+	if (!config)
+		config = &lc->config;
+	else if (loopdma_config(chan, config))
+		return NULL;
+	return loopdma_prep_list(lc, config, sgl, sg_len, dir, flags);
+}
+#endif
 
 /**
  * loopdma_setup_slave() - tell the core of the peripheral, and of templates
@@ -443,6 +487,9 @@ void loopdma_setup_slave(struct loopdma_dev *ld)
 	dma->device_prep_dma_cyclic = loopdma_prep_dma_cyclic;
 #if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
 	dma->device_prep_peripheral_dma_vec = loopdma_prep_peripheral_dma_vec;
+#endif
+#if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
+	dma->device_prep_config_sg = loopdma_prep_config_sg;
 #endif
 	if (ld->lim.caps & LOOPDMA_CAPS_METADATA)
 		dma->desc_metadata_modes = DESC_METADATA_CLIENT |
