@@ -42,4 +42,4 @@ def run():
 
 
 def tasks():
-    return [Task("probe", run, (needs.kunit_kernel,))]
+    return [Task("probe", run, (needs.kunit_kernel,), full=True)]
