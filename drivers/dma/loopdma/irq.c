@@ -130,7 +130,7 @@ static void loopdma_call_one(struct loopdma_chan *lc, struct loopdma_desc *d)
 	spin_lock_irq(&lc->lock);
 	lc->failures.told = 0;
 	if (!reuse) {
-		while (loopdma_desc_trim(lc, d)) {
+		while (loopdma_desc_has_segs(d) && loopdma_desc_trim(lc, d)) {
 			spin_unlock_irq(&lc->lock);
 			spin_lock_irq(&lc->lock);
 		}

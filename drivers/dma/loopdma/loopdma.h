@@ -10,7 +10,7 @@
  *	inject.c	faults on demand
  *	prep_mem.c, prep_raid.c, prep_slave.c
  *			the device_prep_* callbacks
- *	tx.c		a transaction, from prep to submit
+ *	tx.h, tx.c	a transaction, from prep to submit
  *	irq.c		interrupts, and the bottom half that calls back
  *	recover.c	what happens to a device: recovery, reset, sleep, the end
  *	chan.c		memory, bring-up and take-down of a channel
@@ -936,13 +936,30 @@ static inline bool loopdma_fails(struct loopdma_dev *ld,
 
 /* stats.c */
 void loopdma_stats_clock(struct loopdma_chan *lc);
-void loopdma_stats_end(struct loopdma_chan *lc, const struct loopdma_desc *d);
+void loopdma_stats_error(struct loopdma_chan *lc, u32 status);
 void loopdma_stats_read(struct loopdma_chan *lc, struct loopdma_stats *stats);
 void loopdma_stats_sum(struct loopdma_dev *ld, struct loopdma_stats *stats);
 u64 loopdma_stats_errors(const struct loopdma_stats *stats);
 void loopdma_stats_print(struct seq_file *s, const struct loopdma_stats *stats);
 void loopdma_stats_dev_file(struct loopdma_dev *ld, struct dentry *dir);
 void loopdma_stats_chan_file(struct loopdma_chan *lc, struct dentry *dir);
+
+/**
+ * loopdma_stats_end() - count a transaction that has ended
+ * @lc: channel, locked, its clock up to date
+ * @d: a transaction that was issued; how it ended is filled in
+ */
+static inline void loopdma_stats_end(struct loopdma_chan *lc,
+				     const struct loopdma_desc *d)
+{
+	lc->stats.depth--;
+	if (d->aborted)
+		lc->stats.terminated++;
+	else if (d->result == DMA_TRANS_NOERROR)
+		lc->stats.transfers++;
+	else
+		loopdma_stats_error(lc, d->status);
+}
 
 /* pool.c */
 int loopdma_pool_init(struct loopdma_chan *lc, u32 size);
@@ -1047,24 +1064,6 @@ void loopdma_shutdown(struct loopdma_dev *ld);
 void loopdma_irq_init(struct loopdma_chan *lc);
 void loopdma_irq_channel(struct loopdma_chan *lc);
 void loopdma_irq_event(struct loopdma_dev *ld);
-
-/* tx.c */
-bool loopdma_chan_takes_work(const struct loopdma_chan *lc);
-struct loopdma_desc *loopdma_prep(struct loopdma_chan *lc,
-				  enum loopdma_hw_opcode op, u32 len,
-				  unsigned long tx_flags);
-struct dma_async_tx_descriptor *loopdma_prepared(struct loopdma_desc *d);
-void loopdma_tx_drop(struct loopdma_chan *lc, struct loopdma_desc *d);
-bool loopdma_desc_busy(struct loopdma_desc *d);
-bool loopdma_desc_append(struct loopdma_chan *lc, struct loopdma_desc *d,
-			 struct loopdma_segs **tail, dma_addr_t addr, u32 len);
-bool loopdma_desc_add_seg(struct loopdma_chan *lc, struct loopdma_desc *d,
-			  struct loopdma_segs **tail, dma_addr_t addr, u32 len);
-bool loopdma_desc_add(struct loopdma_chan *lc, struct loopdma_desc *d,
-		      struct loopdma_segs **tail, dma_addr_t addr, size_t len);
-struct dma_async_tx_descriptor *
-loopdma_desc_add_list(struct loopdma_chan *lc, struct loopdma_desc *d,
-		      struct scatterlist *sgl, unsigned int n);
 
 /* prep_mem.c, prep_raid.c, prep_slave.c */
 void loopdma_setup_mem(struct loopdma_dev *ld);

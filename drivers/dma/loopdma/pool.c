@@ -129,7 +129,7 @@ static void loopdma_parity_put(struct loopdma_chan *lc,
 /**
  * loopdma_desc_trim() - give a part of a long list back
  * @lc: channel, locked
- * @d: descriptor, in no queue, of which nobody needs the segments any more
+ * @d: descriptor with segments, in no queue, of which nobody needs them any more
  *
  * A transaction may have ten thousand blocks of segments, which take longer than
  * interrupts should be disabled for.
@@ -142,8 +142,6 @@ bool loopdma_desc_trim(struct loopdma_chan *lc, struct loopdma_desc *d)
 	struct loopdma_segs *segs;
 	u32 i;
 
-	if (!loopdma_desc_has_segs(d))
-		return false;
 	for (i = 0; i < LOOPDMA_TRIM && d->segs && d->segs->next; i++) {
 		segs = d->segs;
 		d->segs = segs->next;

@@ -5,7 +5,7 @@
  * The callbacks may be called from any context; they give NULL for what is not
  * possible, or when no descriptor is left (provider.rst, "device_prep_*").
  */
-#include "loopdma.h"
+#include "tx.h"
 
 /* Any context; NULL if the copy is not possible or the pool is empty. */
 static struct dma_async_tx_descriptor *

@@ -8,7 +8,7 @@
 #include <linux/bitfield.h>
 #include <linux/lockdep.h>
 
-#include "loopdma.h"
+#include "tx.h"
 
 /*
  * May these be the sources of an XOR or PQ of which @dst is written?  A

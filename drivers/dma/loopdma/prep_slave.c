@@ -11,7 +11,7 @@
 #include <linux/version.h>
 
 #include <loopdma/client.h>
-#include "loopdma.h"
+#include "tx.h"
 
 /* Periods, or pieces of an interleaved template: what is written out for them is 3 MiB. */
 #define LOOPDMA_MAX_CHUNKS	65536

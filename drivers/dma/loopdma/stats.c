@@ -35,26 +35,17 @@ void loopdma_stats_clock(struct loopdma_chan *lc)
 }
 
 /**
- * loopdma_stats_end() - count a transaction that has ended
- * @lc: channel, locked, its clock up to date
- * @d: a transaction that was issued; how it ended is filled in
+ * loopdma_stats_error() - count a transaction that has failed
+ * @lc: channel, locked
+ * @status: enum loopdma_hw_status
  */
-void loopdma_stats_end(struct loopdma_chan *lc, const struct loopdma_desc *d)
+void loopdma_stats_error(struct loopdma_chan *lc, u32 status)
 {
 	struct loopdma_stats *stats = &lc->stats;
 
 	lockdep_assert_held(&lc->lock);
 
-	stats->depth--;
-	if (d->aborted) {
-		stats->terminated++;
-		return;
-	}
-	if (d->result == DMA_TRANS_NOERROR) {
-		stats->transfers++;
-		return;
-	}
-	switch (d->status) {
+	switch (status) {
 	case LOOPDMA_ST_READ:
 		stats->errors_read++;
 		break;

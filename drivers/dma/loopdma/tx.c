@@ -6,8 +6,7 @@
  */
 #include <linux/scatterlist.h>
 
-#include "loopdma.h"
-#include "trace.h"
+#include "tx.h"
 
 /**
  * loopdma_chan_takes_work() - may clients prepare and submit?
@@ -34,7 +33,7 @@ void loopdma_tx_drop(struct loopdma_chan *lc, struct loopdma_desc *d)
 	unsigned long flags;
 
 	spin_lock_irqsave(&lc->lock, flags);
-	while (loopdma_desc_trim(lc, d)) {
+	while (loopdma_desc_has_segs(d) && loopdma_desc_trim(lc, d)) {
 		spin_unlock_irqrestore(&lc->lock, flags);
 		spin_lock_irqsave(&lc->lock, flags);
 	}
@@ -193,19 +192,6 @@ struct loopdma_desc *loopdma_prep(struct loopdma_chan *lc,
 	d->op = op;
 	d->len = len;
 	return d;
-}
-
-/**
- * loopdma_prepared() - hand out a descriptor
- * @d: descriptor in which all is filled in that the client has asked for
- *
- * Context: any.
- * Return: what the client sees of it.
- */
-struct dma_async_tx_descriptor *loopdma_prepared(struct loopdma_desc *d)
-{
-	trace_loopdma_prepare(to_loopdma_chan(d->tx.chan), d);
-	return &d->tx;
 }
 
 /**
