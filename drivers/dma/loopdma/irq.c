@@ -105,6 +105,7 @@ static bool loopdma_irq_arm(struct loopdma_chan *lc)
  * in use again, or freed: the client has it as soon as it is not busy.
  */
 static void loopdma_call_one(struct loopdma_chan *lc, struct loopdma_desc *d)
+	__must_hold(&lc->lock)
 {
 	const struct loopdma_callback callback = loopdma_callback_of(&d->tx);
 	const struct dmaengine_result result = {
