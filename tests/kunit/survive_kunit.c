@@ -1012,6 +1012,22 @@ static struct ldk_xfer *expect_not_started(struct ldk_dut *dut, struct dma_chan 
 	return x;
 }
 
+/* The driver is told of something when it is about to restart a channel, and does not. */
+static struct ldk_xfer *tell_during_recovery(struct ldk_dut *dut, struct dma_chan *chan,
+					     void (*tell)(struct ldk_dut *dut))
+{
+	struct slow_stop slow;
+
+	ldk_copy_ok(dut, chan, LEN);
+	recover_for_a_while(dut, chan);
+	stop_later(&slow, chan);
+	tell(dut);
+	has_stopped(&slow);
+	KUNIT_EXPECT_NE(dut->test, LOOPDMA_STATE_RUNNING,
+			loopdma_fake_state(dut->fake, ldk_index(chan)));
+	return expect_not_started(dut, chan);
+}
+
 /*
  * Rule: when the driver has been told of a reset it starts nothing, also if it was about
  * to restart a channel itself (pci.rst, reset_prepare).
@@ -1020,17 +1036,9 @@ static void halted_during_recovery(struct kunit *test)
 {
 	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut);
-	struct slow_stop slow;
 	struct ldk_xfer *y;
 
-	ldk_copy_ok(dut, chan, LEN);
-	recover_for_a_while(dut, chan);
-	stop_later(&slow, chan);
-	ldk_halt(dut);
-	has_stopped(&slow);
-	KUNIT_EXPECT_NE(test, LOOPDMA_STATE_RUNNING,
-			loopdma_fake_state(dut->fake, ldk_index(chan)));
-	y = expect_not_started(dut, chan);
+	y = tell_during_recovery(dut, chan, ldk_halt);
 	loopdma_fake_power_cycle(dut->fake);
 	ldk_unhalt(dut);
 	ldk_expect_copied(y, 1);
@@ -1048,17 +1056,9 @@ static void suspended_during_recovery(struct kunit *test)
 	bool lost = *(const bool *)test->param_value;
 	struct ldk_dut *dut = fake(test);
 	struct dma_chan *chan = ldk_request(dut);
-	struct slow_stop slow;
 	struct ldk_xfer *y;
 
-	ldk_copy_ok(dut, chan, LEN);
-	recover_for_a_while(dut, chan);
-	stop_later(&slow, chan);
-	ldk_suspend(dut);
-	has_stopped(&slow);
-	KUNIT_EXPECT_NE(test, LOOPDMA_STATE_RUNNING,
-			loopdma_fake_state(dut->fake, ldk_index(chan)));
-	y = expect_not_started(dut, chan);
+	y = tell_during_recovery(dut, chan, ldk_suspend);
 	ldk_resume(dut, lost);
 	ldk_expect_copied(y, 1);
 	ldk_copy_ok(dut, chan, LEN);

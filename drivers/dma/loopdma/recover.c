@@ -392,8 +392,6 @@ static void loopdma_chan_go_on(struct loopdma_chan *lc)
 	if (!lc->paused || loopdma_chan_only_aborted(lc))
 		loopdma_hw_resume(lc);
 	loopdma_chan_fill(lc);
-	if (loopdma_ring_used(&lc->ring))
-		loopdma_watch(lc);
 }
 
 /* One that has forgotten everything, and is stopped, begins anew.  Any context. */

@@ -69,7 +69,7 @@ void loopdma_defer(struct work_struct *work)
 
 /* --- States ---------------------------------------------------------------- */
 
-/* What each state may become: the diagram in Documentation/driver.rst. */
+/* What each state may become: the table in Documentation/driver.rst. */
 static const u8 loopdma_transitions[LOOPDMA_CHAN_STATES] = {
 	[LOOPDMA_CHAN_OFF] =
 		BIT(LOOPDMA_CHAN_RUNNING) | BIT(LOOPDMA_CHAN_HALTED),
@@ -398,8 +398,8 @@ bool loopdma_chan_only_aborted(const struct loopdma_chan *lc)
  * loopdma_chan_fill() - have the device do what is issued
  * @lc: channel, locked
  *
- * Does nothing in a channel that is not running, or that has not acknowledged an
- * abort: it interrupts when it does (hardware.rst, "Abort").
+ * Does nothing in a channel that is not running.  In one that has not acknowledged
+ * an abort nothing is added: it interrupts when it does (hardware.rst, "Abort").
  *
  * Context: any.
  */
@@ -407,9 +407,10 @@ void loopdma_chan_fill(struct loopdma_chan *lc)
 {
 	lockdep_assert_held(&lc->lock);
 
-	if (lc->state != LOOPDMA_CHAN_RUNNING || lc->abort.pending)
+	if (lc->state != LOOPDMA_CHAN_RUNNING)
 		return;
-	loopdma_queue_fill(lc);
+	if (!lc->abort.pending)
+		loopdma_queue_fill(lc);
 	if (loopdma_ring_used(&lc->ring))
 		loopdma_watch(lc);
 }
