@@ -17,7 +17,8 @@ ON_TREE = {
 
 
 def tasks():
-    return [Task("live", lambda: kunit.in_guest("live"), (needs.kunit_kernel,)),
+    # A kernel for the guest takes half as long to build as all that `make check` may take.
+    return [Task("live", lambda: kunit.in_guest("live"), (needs.kunit_kernel,), full=True),
             Task("uml", kunit.uml, (needs.kernel_source,))]
 
 

@@ -98,12 +98,11 @@ def debug():
 
 
 def tasks():
-    return [Task("suite", lambda: kunit.in_guest("trace"),
-                 (needs.kunit_kernel,)),
+    return [Task("suite", lambda: kunit.in_guest("trace"), (needs.kunit_kernel,), full=True),
             Task("inject kunit", debug, (needs.kunit_kernel,), full=True)] + [
         Task(f"{what} {cell.name}", lambda cell=cell, what=what, make=make: observed_cases(
             f"{cell.name} {what}", stock.run(cell, make, f"{what}-{cell.name}")),
-            (needs.stock_guests,), full=stock.in_full(cell))
+            (needs.stock_guests,), full=what == "inject" or stock.in_full(cell))
         for what, make in (("observe", observe_guest), ("inject", inject_guest))
         for cell in stock.by_age()]
 
