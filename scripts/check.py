@@ -45,6 +45,10 @@ NOT_JUDGED_AT_MOST = 2
 
 # What a task takes that has never been measured, in seconds.
 UNKNOWN = 60
+# What is built or fetched in less is not worth a thought, and need not be remembered.
+QUICK = 5
+# Tasks that run side by side, at least.
+WORKERS = 2
 
 
 def load():
@@ -68,9 +72,14 @@ class Job:
         return f"scripts/check.py --only '{self.title}'"
 
 
+def known_times():
+    """How long tasks take, and what they need from nothing."""
+    return json.loads(TIMES.read_text(encoding="utf-8"))
+
+
 def jobs(found, tasks_of):
     """All jobs of lanes, those that take long first."""
-    times = json.loads(TIMES.read_text(encoding="utf-8")) if TIMES.exists() else {}
+    times = known_times()["tasks"]
     made = [Job(name, task, 0) for name, module in found.items() for task in tasks_of(module)]
     for job in made:
         job.seconds = times.get(job.title, UNKNOWN)
@@ -82,14 +91,56 @@ def matches(job, patterns):
                for pattern in patterns)
 
 
-def shard(made, number, count):
-    """A fair part of the jobs: the same parts on each machine, and each job in one."""
-    parts = [(0, index, []) for index in range(count)]
+class Part:
+    """Jobs, and the seconds that they take on a machine that has nothing."""
+
+    def __init__(self, times):
+        self.times = times      # of what is built
+        self.jobs = []
+        self.needs = set()
+        self.seconds = 0        # of the jobs, one after the other
+        self.longest = 0
+
+    def cost_with(self, *more):
+        """What it would cost with more jobs."""
+        needs = self.needs.union(*(lane_of.all_needs(job.task.needs) for job in more))
+        seconds = self.seconds + sum(job.seconds for job in more)
+        longest = max(self.longest, *(job.seconds for job in more), 0)
+        return sum(self.times.get(need.name, 0) for need in needs) + \
+            max(seconds / WORKERS, longest)
+
+    def add(self, job):
+        self.jobs.append(job)
+        self.needs.update(lane_of.all_needs(job.task.needs))
+        self.seconds += job.seconds
+        self.longest = max(self.longest, job.seconds)
+
+
+def parts_within(made, count, times, limit):
+    """Jobs in parts that cost no more than the limit, or None if that does not do.
+
+    A job goes where it adds least: to others that need the same built.  One that costs more
+    than the limit has a part for itself.
+    """
+    parts = [Part(times) for _ in range(count)]
     for job in made:
-        parts.sort(key=lambda part: part[:2])
-        seconds, index, part = parts[0]
-        parts[0] = seconds + job.seconds, index, [*part, job]
-    return next(part for _, index, part in parts if index == number - 1)
+        costs = [(part.cost_with(job), part) for part in parts]
+        fits = [(cost - part.cost_with(), part) for cost, part in costs
+                if cost <= limit or not part.jobs]
+        if not fits:
+            return None
+        min(fits, key=lambda pair: pair[0])[1].add(job)
+    return parts
+
+
+def shards(made, count, times):
+    """Fair parts of the jobs: the same on each machine, and each job in one."""
+    alone = Part(times)
+    dear_first = sorted(made, key=lambda job: -alone.cost_with(job))
+    limit = alone.cost_with(*made) / count
+    while not (parts := parts_within(dear_first, count, times, limit)):
+        limit *= 1.02
+    return parts
 
 
 class Lane:
@@ -111,6 +162,7 @@ class Runner:
         self.jobs = made
         self.lanes = {name: Lane(name) for name in sorted({job.lane for job in made})}
         self.times = {}
+        self.need_times = {}
         self.failed = []        # pairs of job and case
         self.lock = threading.Lock()
         self.running = []
@@ -175,7 +227,7 @@ class Runner:
         if sys.stderr.isatty():
             ticker.start()
         try:
-            with concurrent.futures.ThreadPoolExecutor(max(2, common.jobs())) as pool:
+            with concurrent.futures.ThreadPoolExecutor(max(WORKERS, common.jobs())) as pool:
                 begun = [pool.submit(self.run_one, job) for job in self.jobs]
                 try:
                     concurrent.futures.wait(begun)
@@ -240,7 +292,7 @@ def report(runner, start, name):
                 "passed": totals[0], "failed": totals[1], "skipped": totals[2],
                 "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds(), 1),
                 "commit": results.commit(), "machine": results.machine(),
-                "times": runner.times,
+                "times": {"tasks": runner.times, "needs": runner.need_times},
                 "lanes": {lane.name: {"seconds": round(lane.seconds, 1), "cases": [
                     vars(case) for case in lane.cases]} for lane in every}}, indent=1) + "\n",
             f"{name}.ktap": results.ktap(every), f"{name}.xml": results.junit(every),
@@ -254,9 +306,15 @@ def report(runner, start, name):
 
 
 def prepare(made):
-    """Builds, one after the other with all cores, what jobs wait for."""
-    for need in dict.fromkeys(need for job in made for need in job.task.needs):
-        need()
+    """Builds, one after the other with all cores, what jobs wait for; how long that took."""
+    times = {}
+    for need in lane_of.all_needs(need for job in made for need in job.task.needs):
+        start = time.monotonic()
+        need.build()
+        seconds = round(time.monotonic() - start)
+        if seconds >= QUICK:
+            times[need.name] = seconds
+    return times
 
 
 def listed(made, as_json):
@@ -278,9 +336,13 @@ def save_times():
     path = common.REPORTS / "check.json"
     if not path.exists():
         raise Fail(f"no {common.relative(path)}: run 'make check' or 'make check-full' first")
-    times = json.loads(TIMES.read_text(encoding="utf-8")) if TIMES.exists() else {}
-    times |= json.loads(path.read_text(encoding="utf-8"))["times"]
-    common.write_atomically(TIMES, json.dumps(dict(sorted(times.items())), indent=1) + "\n")
+    times = known_times()
+    new = json.loads(path.read_text(encoding="utf-8"))["times"]
+    times["tasks"] |= new["tasks"]
+    for name, seconds in new["needs"].items():
+        # What was there in part took less than it takes from nothing.
+        times["needs"][name] = max(seconds, times["needs"].get(name, 0))
+    common.write_atomically(TIMES, json.dumps(times, indent=1, sort_keys=True) + "\n")
 
 
 def part(text):
@@ -331,7 +393,11 @@ def chosen(parser, args, found, tree):
             (not args.only or matches(job, args.only))]
     if not made:
         parser.error("no task is left: those of these lanes need --full")
-    return shard(made, *args.shard) if args.shard else made
+    if not args.shard:
+        return made
+    number, count = args.shard
+    part = shards(made, count, known_times()["needs"])[number - 1]
+    return [job for job in made if job in part.jobs]
 
 
 def main():
@@ -371,8 +437,8 @@ def main():
                    f"{', '.join(cell.kver for cell in kernel.cells())}")
         for name in {"6.1", "6.12"} - {cell.name for cell in kernel.cells()}:
             common.say(f"this release has no {name} kernel: nothing is tested on {name}")
-    prepare(made)
     runner = Runner(made)
+    runner.need_times = prepare(made)
     runner.run()
     return report(runner, start, "check-own" if tree else "check")
 

@@ -15,7 +15,7 @@ import hashlib
 
 from lib import guest, kernel, modules, needs
 from lib.case import told_by
-from lib.lane import Task, parameter
+from lib.lane import Need, Task, parameter
 
 # As much as an array takes, see there.  The same in every run, and no two blocks alike.
 DATA_SIZE = 4 << 20
@@ -57,4 +57,4 @@ def tasks():
     # It is md that differs from kernel to kernel, not the driver: one will do.
     cell = kernel.cells()[0]
     return [Task(cell.name, lambda: told_by(cell.name, run(cell)), (
-        needs.stock_guests, lambda: fetch(cell)), full=True)]
+        needs.stock_guests, Need("mdadm", lambda: fetch(cell))), full=True)]

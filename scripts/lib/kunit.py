@@ -71,16 +71,11 @@ def options(config):
     return "\n".join(re.findall(r"^(?:# )?CONFIG_.*", config, re.MULTILINE))
 
 
-# What the guests' KUnit kernel is built from.  This one takes 17 minutes of CPU time
-# to build, the newest a third more: the newest is a cell of the matrix.
-LINUX = "6.12"
-
-
-def x86_kernel(changes=None, linux=LINUX):
+def x86_kernel(changes=None, linux=""):
     """The build directory of the guest's KUnit kernel: built once, then cached.
 
     With a file of changes to its configuration, a variant of that kernel.  Its source is
-    that of the stock kernel that is named, the newest if that one cannot be had.
+    that of the newest stock kernel, or of the one that is named.
     """
     wanted = CONFIG.read_text(encoding="ascii")
     title = "KUnit guest kernel"

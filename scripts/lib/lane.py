@@ -13,11 +13,27 @@ from lib.common import Fail
 
 
 @dataclasses.dataclass(frozen=True)
+class Need:
+    """What is built before the tasks that need it."""
+    name: str
+    build: Callable = dataclasses.field(compare=False)
+    after: tuple = dataclasses.field(default=(), compare=False)     # needs that it needs itself
+
+
+def all_needs(needs):
+    """The needs, each once, and behind those that it needs itself."""
+    found = {}
+    for need in needs:
+        found |= dict.fromkeys((*all_needs(need.after), need))
+    return list(found)
+
+
+@dataclasses.dataclass(frozen=True)
 class Task:
     """A part of a lane, which runs beside others."""
     name: str
     run: Callable           # gives a list of cases
-    needs: tuple = ()       # functions that build what it needs, one after the other
+    needs: tuple = ()       # what is built before it
     full: bool = False      # too slow for `make check`
 
 

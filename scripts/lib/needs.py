@@ -1,52 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What tasks need to be built before they start: each with all cores, one after the other.
-
-Tasks name these functions; see lib/lane.py.
-"""
-
-import functools
+"""What tasks need to be built before they start: each with all cores, one after the other."""
 
 from lib import common, guest, kernel, kunit
-
-
-def qemu():
-    common.qemu()
-
-
-def guests():
-    """What boots a guest, besides its kernel."""
-    common.qemu()
-    guest.busybox()
-
-
-@functools.lru_cache(maxsize=None)
-def special_qemu(sanitizer=None, release=None):
-    """A QEMU with a sanitizer, or of another release."""
-    return lambda: common.build_qemu(common.ROOT, sanitizer, release)
-
-
-def kernel_source():
-    kernel.source()
-
-
-def kunit_kernel():
-    """The kernel of the guests that run the suites."""
-    guests()
-    kunit.x86_kernel()
-
-
-@functools.lru_cache(maxsize=None)
-def kunit_variant(config, linux):
-    """A variant of it."""
-    def build():
-        guests()
-        kunit.x86_kernel(config, linux)
-    return build
-
-
-def own_kernel():
-    guests()
-    kunit.own_kernel()
+from lib.lane import Need
 
 
 def _stock(cells, *more):
@@ -56,23 +12,34 @@ def _stock(cells, *more):
             fetch(cell)
 
 
-def stock_kernels():
-    _stock(kernel.cells())
+qemu = Need("QEMU", common.qemu)
+kernel_source = Need("kernel source", kernel.source)
+# What boots a guest, besides its kernel.
+guests = Need("busybox", guest.busybox, (qemu,))
+
+stock_kernels = Need("stock kernels", lambda: _stock(kernel.cells()))
+# Stock kernels with dmatest, and what boots them.
+stock_guests = Need("dmatest of stock kernels", lambda: _stock(kernel.cells(), kernel.dmatest),
+                    (guests, stock_kernels))
+# The same with the modules that such a kernel has.
+stock_modules = Need("modules of stock kernels", lambda: _stock(
+    kernel.cells(), kernel.modules_directory), (stock_guests,))
+# The same with PREEMPT_RT.
+rt_guests = Need("rt kernels", lambda: _stock(kernel.rt_cells(), kernel.dmatest), (stock_guests,))
+
+own_kernel = Need("kernel for KDIR=", kunit.own_kernel, (guests, kernel_source))
 
 
-def stock_guests():
-    """Stock kernels with dmatest, and what boots them."""
-    guests()
-    _stock(kernel.cells(), kernel.dmatest)
+def special_qemu(sanitizer=None, release=None):
+    """A QEMU with a sanitizer, or of another release."""
+    return Need(" ".join(filter(None, ("QEMU", sanitizer, release))),
+                lambda: common.build_qemu(common.ROOT, sanitizer, release))
 
 
-def stock_modules():
-    """The same with the modules that such a kernel has."""
-    guests()
-    _stock(kernel.cells(), kernel.dmatest, kernel.modules_directory)
+def kunit_variant(config=None, linux=""):
+    """The kernel of the guests that run the suites, or a variant of it."""
+    return Need(" ".join(filter(None, ("kernel of the suites", config and config.stem, linux))),
+                lambda: kunit.x86_kernel(config, linux), (guests,))
 
 
-def rt_guests():
-    """The same with PREEMPT_RT."""
-    stock_guests()
-    _stock(kernel.rt_cells(), kernel.dmatest)
+kunit_kernel = kunit_variant()

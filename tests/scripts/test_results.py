@@ -10,7 +10,7 @@ import check
 from lib import case as cases
 from lib import guest, results
 from lib.case import Case
-from lib.lane import Task
+from lib.lane import Need, Task
 
 
 @pytest.fixture
@@ -101,11 +101,27 @@ def test_log_that_matters():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 200])
 def test_shards(count):
-    """The parts are all jobs, each in one of them, and take about as long."""
-    made = sorted((check.Job("lane", Task(str(n), None), n % 7 * 10 + 1) for n in range(100)),
+    """The parts are all jobs, each in one of them, and none takes much longer than it must."""
+    qemu = Need("QEMU", None)
+    kernels = [Need(f"kernel {n}", None, (qemu,)) for n in range(3)]
+    times = {"QEMU": 40, "kernel 0": 100, "kernel 1": 70, "kernel 2": 50}
+    made = sorted((check.Job("lane", Task(str(n), None, (kernels[n % 3],) if n % 2 else (qemu,)),
+                             n % 7 * 10 + 1) for n in range(100)),
                   key=lambda job: (-job.seconds, job.title))
-    parts = [check.shard(made, number, count) for number in range(1, count + 1)]
-    titles = [job.title for part in parts for job in part]
+    parts = check.shards(made, count, times)
+    titles = [job.title for part in parts for job in part.jobs]
     assert sorted(titles) == sorted(job.title for job in made)
-    sums = [sum(job.seconds for job in part) for part in parts]
-    assert max(sums) - min(sums) <= made[0].seconds
+    none = check.Part(times)
+    least = max(none.cost_with(job) for job in made)
+    assert max(part.cost_with() for part in parts) <= \
+        max(least, none.cost_with(*made) / count + 40 + 100) * 1.05
+
+
+def test_shards_share_what_is_built():
+    """What is dear to build is built in as few parts as do."""
+    dear, other = Need("dear", None), Need("other", None)
+    made = [check.Job("lane", Task(f"{need.name} {n}", None, (need,)), 10)
+            for need in (dear, other) for n in range(10)]
+    times = {"dear": 300, "other": 300}
+    for part in check.shards(made, 2, times):
+        assert len({job.task.needs for job in part.jobs}) == 1
