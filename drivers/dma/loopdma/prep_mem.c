@@ -7,7 +7,17 @@
  */
 #include "tx.h"
 
-/* Any context; NULL if the copy is not possible or the pool is empty. */
+/**
+ * loopdma_prep_dma_memcpy() - prepare a copy
+ * @chan: channel
+ * @dst: bus address that is written
+ * @src: bus address that is read
+ * @len: bytes, 1 to 4 GiB - 1
+ * @flags: enum dma_ctrl_flags
+ *
+ * Context: any.
+ * Return: the descriptor; NULL if the copy is not possible or the pool is empty.
+ */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
 			size_t len, unsigned long flags)
@@ -40,7 +50,17 @@ static struct loopdma_desc *loopdma_prep_fill(struct loopdma_chan *lc,
 	return d;
 }
 
-/* Any context; NULL if an entry is not possible or there is no memory. */
+/**
+ * loopdma_prep_dma_memset_sg() - prepare a fill of a list
+ * @chan: channel
+ * @sgl: mapped list; the client's may go
+ * @nents: number of its entries
+ * @value: its least byte is written
+ * @flags: enum dma_ctrl_flags
+ *
+ * Context: any.
+ * Return: the descriptor; NULL if an entry is not possible or there is no memory.
+ */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_memset_sg(struct dma_chan *chan, struct scatterlist *sgl,
 			   unsigned int nents, int value, unsigned long flags)
@@ -54,7 +74,17 @@ loopdma_prep_dma_memset_sg(struct dma_chan *chan, struct scatterlist *sgl,
 	return d ? loopdma_desc_add_list(lc, d, sgl, nents) : NULL;
 }
 
-/* Any context; NULL if the fill is not possible or the pool is empty. */
+/**
+ * loopdma_prep_dma_memset() - prepare a fill
+ * @chan: channel
+ * @dst: bus address that is written
+ * @value: its least byte is written
+ * @len: bytes, 1 to 4 GiB - 1
+ * @flags: enum dma_ctrl_flags
+ *
+ * Context: any.
+ * Return: the descriptor; NULL if the fill is not possible or the pool is empty.
+ */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_memset(struct dma_chan *chan, dma_addr_t dst, int value,
 			size_t len, unsigned long flags)
@@ -73,7 +103,14 @@ loopdma_prep_dma_memset(struct dma_chan *chan, dma_addr_t dst, int value,
 	return loopdma_prepared(d);
 }
 
-/* An interrupt when everything before it is done.  Any context. */
+/**
+ * loopdma_prep_dma_interrupt() - prepare a callback when all before it is done
+ * @chan: channel
+ * @flags: enum dma_ctrl_flags; DMA_PREP_INTERRUPT is implied
+ *
+ * Context: any.
+ * Return: the descriptor; NULL if the pool is empty.
+ */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_interrupt(struct dma_chan *chan, unsigned long flags)
 {

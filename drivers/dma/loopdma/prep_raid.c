@@ -87,7 +87,19 @@ loopdma_prep_parity(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
 	return NULL;
 }
 
-/* Any context; NULL if it is not possible or there is no descriptor left. */
+/**
+ * loopdma_prep_dma_xor() - prepare an XOR
+ * @chan: channel
+ * @dst: bus address that is written; a source may be the same
+ * @src: bus addresses that are read; the client's array may go
+ * @src_cnt: number of sources, up to dma_device.max_xor
+ * @len: bytes of each
+ * @flags: enum dma_ctrl_flags
+ *
+ * Context: any.
+ * Return: the descriptor; NULL if the XOR is not possible, or no descriptor or
+ * source list is left.
+ */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_xor(struct dma_chan *chan, dma_addr_t dst, dma_addr_t *src,
 		     unsigned int src_cnt, size_t len, unsigned long flags)
@@ -107,7 +119,18 @@ loopdma_prep_dma_xor(struct dma_chan *chan, dma_addr_t dst, dma_addr_t *src,
 	return loopdma_prepared(d);
 }
 
-/* As above; *result is written before the cookie is complete. */
+/**
+ * loopdma_prep_dma_xor_val() - prepare a check that an XOR is zero
+ * @chan: channel
+ * @src: bus addresses that are read; the client's array may go
+ * @src_cnt: number of sources, up to dma_device.max_xor
+ * @len: bytes of each
+ * @result: the client's; written before the cookie is complete
+ * @flags: enum dma_ctrl_flags
+ *
+ * Context: any.
+ * Return: as loopdma_prep_dma_xor().
+ */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_xor_val(struct dma_chan *chan, dma_addr_t *src,
 			 unsigned int src_cnt, size_t len,
@@ -168,7 +191,19 @@ loopdma_prep_pq(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
 	return d;
 }
 
-/* Any context; NULL if it is not possible or there is no descriptor left. */
+/**
+ * loopdma_prep_dma_pq() - prepare P and Q
+ * @chan: channel
+ * @dst: bus addresses of P and Q; one that @flags disable is not looked at
+ * @src: bus addresses that are read; the client's array may go
+ * @src_cnt: number of sources, see dma_maxpq()
+ * @scf: coefficient of each source
+ * @len: bytes of each
+ * @flags: enum dma_ctrl_flags, with DMA_PREP_PQ_DISABLE_P, _Q, DMA_PREP_CONTINUE
+ *
+ * Context: any.
+ * Return: as loopdma_prep_dma_xor().
+ */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_pq(struct dma_chan *chan, dma_addr_t *dst, dma_addr_t *src,
 		    unsigned int src_cnt, const unsigned char *scf, size_t len,
@@ -186,7 +221,20 @@ loopdma_prep_dma_pq(struct dma_chan *chan, dma_addr_t *dst, dma_addr_t *src,
 	return loopdma_prepared(d);
 }
 
-/* As above; *pqres is written before the cookie is complete. */
+/**
+ * loopdma_prep_dma_pq_val() - prepare a check of P and Q
+ * @chan: channel
+ * @pq: bus addresses of P and Q; one that @flags disable is not looked at
+ * @src: bus addresses that are read; the client's array may go
+ * @src_cnt: number of sources, see dma_maxpq()
+ * @scf: coefficient of each source
+ * @len: bytes of each
+ * @pqres: the client's; written before the cookie is complete
+ * @flags: enum dma_ctrl_flags, with DMA_PREP_PQ_DISABLE_P, _Q
+ *
+ * Context: any.
+ * Return: as loopdma_prep_dma_xor().
+ */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_pq_val(struct dma_chan *chan, dma_addr_t *pq, dma_addr_t *src,
 			unsigned int src_cnt, const unsigned char *scf,

@@ -144,10 +144,18 @@ loopdma_prep_list(struct loopdma_chan *lc, const struct dma_slave_config *config
 	return loopdma_desc_add_list(lc, d, sgl, sg_len);
 }
 
-/*
- * The list is copied, so that the client's may go.  Any context; NULL if a
- * segment is not possible, the list is empty, the direction is not configured,
- * or there is no memory.
+/**
+ * loopdma_prep_slave_sg() - prepare a transmission or reception
+ * @chan: channel, configured for the direction
+ * @sgl: mapped list; the client's may go
+ * @sg_len: number of its entries
+ * @dir: DMA_MEM_TO_DEV or DMA_DEV_TO_MEM
+ * @flags: enum dma_ctrl_flags
+ * @context: not used
+ *
+ * Context: any.
+ * Return: the descriptor; NULL if an entry is not possible, the list is empty,
+ * the direction is not configured, or there is no memory.
  */
 static struct dma_async_tx_descriptor *
 loopdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl,
@@ -160,7 +168,17 @@ loopdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl,
 }
 
 #if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
-/* As above, of an array. */
+/**
+ * loopdma_prep_peripheral_dma_vec() - the same of an array
+ * @chan: channel, configured for the direction
+ * @vecs: mapped pieces of memory; the client's may go
+ * @nents: number of pieces
+ * @dir: DMA_MEM_TO_DEV or DMA_DEV_TO_MEM
+ * @flags: enum dma_ctrl_flags
+ *
+ * Context: any.
+ * Return: as loopdma_prep_slave_sg().
+ */
 static struct dma_async_tx_descriptor *
 loopdma_prep_peripheral_dma_vec(struct dma_chan *chan,
 				const struct dma_vec *vecs, size_t nents,
@@ -189,10 +207,18 @@ err_put:
 }
 #endif
 
-/*
- * A buffer that is gone through again and again, with a callback for each
- * period.  Any context; NULL if the periods are not possible, too many, or do
- * not divide the buffer, or there is no memory.
+/**
+ * loopdma_prep_dma_cyclic() - prepare to go through a buffer again and again
+ * @chan: channel, configured for the direction
+ * @buf_addr: bus address of the buffer
+ * @buf_len: bytes of the buffer
+ * @period_len: bytes after each of which the callback comes
+ * @dir: DMA_MEM_TO_DEV or DMA_DEV_TO_MEM
+ * @flags: enum dma_ctrl_flags
+ *
+ * Context: any.
+ * Return: the descriptor; NULL if the periods are not possible, too many, or do
+ * not divide the buffer, the direction is not configured, or there is no memory.
  */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_cyclic(struct dma_chan *chan, dma_addr_t buf_addr,
@@ -271,9 +297,15 @@ static struct loopdma_desc *loopdma_prep_pairs(struct loopdma_chan *lc,
 	return d;
 }
 
-/*
- * The template is written out, so that the client's may go.  Any context; NULL
- * if it is not possible, too large, or there is no memory.
+/**
+ * loopdma_prep_interleaved_dma() - prepare what a template tells
+ * @chan: channel, configured for the direction unless that is DMA_MEM_TO_MEM
+ * @xt: template; the client's may go
+ * @flags: enum dma_ctrl_flags; DMA_PREP_REPEAT with the peripheral alone
+ *
+ * Context: any.
+ * Return: the descriptor; NULL if the template is not possible or too large, the
+ * direction is not configured, or there is no memory.
  */
 static struct dma_async_tx_descriptor *
 loopdma_prep_interleaved_dma(struct dma_chan *chan,
@@ -434,9 +466,20 @@ static int loopdma_config(struct dma_chan *chan,
 }
 
 #if KERNEL_VERSION(7, 3, 0) <= LINUX_VERSION_CODE
-/*
- * Configure and prepare at once: whoever else does so at the same time does not have
- * its configuration mixed with ours.  NULL as well if it cannot be configured so.
+/**
+ * loopdma_prep_config_sg() - configure and prepare at once
+ * @chan: channel
+ * @sgl: mapped list; the client's may go
+ * @sg_len: number of its entries
+ * @dir: DMA_MEM_TO_DEV or DMA_DEV_TO_MEM
+ * @flags: enum dma_ctrl_flags
+ * @config: configuration, or NULL: that of the channel
+ *
+ * Whoever else does so at the same time does not have its configuration mixed with
+ * ours.
+ *
+ * Context: any.
+ * Return: as loopdma_prep_slave_sg(); NULL as well if it cannot be configured so.
  */
 static struct dma_async_tx_descriptor *
 loopdma_prep_config_sg(struct dma_chan *chan, struct scatterlist *sgl,
