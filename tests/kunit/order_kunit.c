@@ -1191,6 +1191,25 @@ static void error_result(struct kunit *test)
 	ldk_expect_copied(&x[3], 3);
 	for (i = 0; i < 6; i++)
 		KUNIT_EXPECT_EQ(test, i + 1, x[i].stamp);
+	ldk_expect_state(&x[2], DMA_ERROR, LEN - f->bytes);
+}
+
+/* Rule: the residue is known of the last 64 that failed (Documentation/driver.rst). */
+static void residue_forgotten(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 65, 64);
+	int i;
+
+	for (i = 0; i < 65; i++) {
+		ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, i % 8);
+		ldk_start_copy(&x[i]);
+		ldk_finish_failed(&x[i], DMA_TRANS_READ_FAILED, 64 - i % 8);
+	}
+	ldk_expect_state(&x[0], DMA_ERROR, 0);
+	for (i = 1; i < 65; i++)
+		ldk_expect_state(&x[i], DMA_ERROR, 64 - i % 8);
 }
 
 /* Rule: every transfer has its own result, also when all fail in a row. */
@@ -1499,6 +1518,7 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(lost_interrupt),
 	KUNIT_CASE_SLOW(late_tasklet),
 	KUNIT_CASE_PARAM(error_result, failures_gen_params),
+	KUNIT_CASE(residue_forgotten),
 	KUNIT_CASE(errors_in_a_row),
 	KUNIT_CASE(inaccessible_memory),
 	KUNIT_CASE_PARAM(lying_count, lies_gen_params),

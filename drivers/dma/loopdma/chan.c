@@ -278,7 +278,8 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 	memset(&lc->periph, 0, sizeof(lc->periph));
 	lc->chan.cookie = DMA_MIN_COOKIE;
 	lc->chan.completed_cookie = DMA_MIN_COOKIE;
-	lc->failures.n = 0;
+	lc->failures.runs = 0;
+	lc->failures.ones = 0;
 	lc->watch.remedy = LOOPDMA_REMEDY_ABORT;
 	lc->settle = LOOPDMA_SETTLE_OLDEST;
 

@@ -149,8 +149,8 @@ static enum dma_status loopdma_pending(struct loopdma_chan *lc,
  * interrupts, but does not call back.
  *
  * Context: any, callbacks included.
- * Return: DMA_COMPLETE; DMA_ERROR if it failed or was terminated; DMA_PAUSED or
- * DMA_IN_PROGRESS, with the residue in @state.
+ * Return: DMA_COMPLETE; DMA_ERROR if it failed, with the residue in @state, or
+ * was terminated; DMA_PAUSED or DMA_IN_PROGRESS, with the residue in @state.
  */
 static enum dma_status loopdma_tx_status(struct dma_chan *chan,
 					 dma_cookie_t cookie,
@@ -171,7 +171,7 @@ static enum dma_status loopdma_tx_status(struct dma_chan *chan,
 	if (status == DMA_IN_PROGRESS)
 		status = loopdma_pending(lc, cookie, &residue,
 					 state ? &in_flight : NULL);
-	else if (loopdma_queue_failed(lc, cookie))
+	else if (loopdma_queue_failed(lc, cookie, &residue))
 		status = DMA_ERROR;
 	dma_set_tx_state(state, chan->completed_cookie, chan->cookie, residue);
 	if (state)

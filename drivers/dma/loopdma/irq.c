@@ -116,7 +116,10 @@ static void loopdma_call_one(struct loopdma_chan *lc, struct loopdma_desc *d)
 	bool aborted = d->aborted;
 
 	if (d->result != DMA_TRANS_NOERROR && !aborted)
-		lc->failures.told = d->cookie;
+		lc->failures.told = (struct loopdma_failure) {
+			.cookie = d->cookie,
+			.residue = d->residue,
+		};
 	if (reuse && !aborted)
 		d->busy = false;
 	/* Client code runs without the lock (client.rst). */
@@ -129,7 +132,7 @@ static void loopdma_call_one(struct loopdma_chan *lc, struct loopdma_desc *d)
 	if (!reuse)
 		dma_run_dependencies(&d->tx);
 	spin_lock_irq(&lc->lock);
-	lc->failures.told = 0;
+	lc->failures.told.cookie = 0;
 	if (!reuse) {
 		while (loopdma_desc_has_segs(d) && loopdma_desc_trim(lc, d)) {
 			spin_unlock_irq(&lc->lock);

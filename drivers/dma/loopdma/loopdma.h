@@ -425,7 +425,7 @@ static inline bool loopdma_bh_under_way(const struct loopdma_bh *bh)
  */
 #define LOOPDMA_LISTS	128
 
-/* Runs of failed cookies that a channel remembers. */
+/* Failures that a channel remembers, and runs of cookies that did not succeed. */
 #define LOOPDMA_FAILURES	64
 
 /**
@@ -595,21 +595,35 @@ struct loopdma_abort {
 };
 
 /**
+ * struct loopdma_failure - what tx_status says of a transaction that failed
+ * @cookie: its cookie, or 0
+ * @residue: bytes that were not moved
+ */
+struct loopdma_failure {
+	dma_cookie_t cookie;
+	u32 residue;
+};
+
+/**
  * struct loopdma_failures - for tx_status: cookies that did not succeed
- * @run: the last runs of them, a ring
+ * @run: the last runs of them, a ring; also those that were terminated
  * @run.first: the first cookie of a run
  * @run.n: how many follow each other
- * @n: number of runs since the channel was requested
- * @told: the cookie whose failure is being called back now, or 0; later ones
- *	may have failed by then
+ * @runs: number of runs since the channel was requested
+ * @one: the last that failed, a ring
+ * @ones: number of those since the channel was requested
+ * @told: the one that is being called back now; later ones may have failed by
+ *	then
  */
 struct loopdma_failures {
 	struct {
 		dma_cookie_t first;
 		u32 n;
 	} run[LOOPDMA_FAILURES];
-	u64 n;
-	dma_cookie_t told;
+	u64 runs;
+	struct loopdma_failure one[LOOPDMA_FAILURES];
+	u64 ones;
+	struct loopdma_failure told;
 };
 
 /**
@@ -998,7 +1012,8 @@ struct loopdma_desc *loopdma_queue_oldest(struct loopdma_chan *lc);
 bool loopdma_queue_terminate(struct loopdma_chan *lc);
 u32 loopdma_queue_oldest_end(struct loopdma_chan *lc);
 void loopdma_queue_settle(struct loopdma_chan *lc, enum loopdma_settle policy);
-bool loopdma_queue_failed(const struct loopdma_chan *lc, dma_cookie_t cookie);
+bool loopdma_queue_failed(const struct loopdma_chan *lc, dma_cookie_t cookie,
+			  u32 *residue);
 
 /* state.c */
 #if IS_ENABLED(CONFIG_KUNIT)

@@ -30,35 +30,69 @@ static void loopdma_failures_add(struct loopdma_chan *lc, dma_cookie_t first,
 				 u32 n)
 {
 	struct loopdma_failures *f = &lc->failures;
-	u32 last = (f->n - 1) % LOOPDMA_FAILURES;
+	u32 last = (f->runs - 1) % LOOPDMA_FAILURES;
 
-	if (f->n && loopdma_cookie_distance(f->run[last].first, first) ==
-		    f->run[last].n) {
+	if (f->runs && loopdma_cookie_distance(f->run[last].first, first) ==
+		       f->run[last].n) {
 		f->run[last].n += n;
 		return;
 	}
-	last = f->n++ % LOOPDMA_FAILURES;
+	last = f->runs++ % LOOPDMA_FAILURES;
 	f->run[last].first = first;
 	f->run[last].n = n;
+}
+
+/* A transaction has failed. */
+static void loopdma_failures_add_one(struct loopdma_chan *lc,
+				     const struct loopdma_desc *d)
+{
+	struct loopdma_failures *f = &lc->failures;
+
+	loopdma_failures_add(lc, d->tx.cookie, 1);
+	f->one[f->ones++ % LOOPDMA_FAILURES] = (struct loopdma_failure) {
+		.cookie = d->tx.cookie,
+		.residue = d->residue,
+	};
+}
+
+/* What there is to say of a transaction that failed, or NULL. */
+static const struct loopdma_failure *
+loopdma_failures_find(const struct loopdma_failures *f, dma_cookie_t cookie)
+{
+	u32 i, n = min_t(u64, f->ones, LOOPDMA_FAILURES);
+
+	if (cookie == f->told.cookie)
+		return &f->told;
+	for (i = 0; i < n; i++)
+		if (cookie == f->one[i].cookie)
+			return &f->one[i];
+	return NULL;
 }
 
 /**
  * loopdma_queue_failed() - did a transaction end without success?
  * @lc: channel, locked
  * @cookie: its cookie, which is complete
+ * @residue: bytes that were not moved; left alone if the channel does not know
  *
  * Return: true if it failed or was terminated, as far as the channel remembers:
- * that is for as many runs of such cookies as LOOPDMA_FAILURES.
+ * that is for as many runs of such cookies as LOOPDMA_FAILURES.  It knows the
+ * residue of as many that failed, and of none that was terminated.
  */
-bool loopdma_queue_failed(const struct loopdma_chan *lc, dma_cookie_t cookie)
+bool loopdma_queue_failed(const struct loopdma_chan *lc, dma_cookie_t cookie,
+			  u32 *residue)
 {
 	const struct loopdma_failures *f = &lc->failures;
-	u32 i, n = min_t(u64, f->n, LOOPDMA_FAILURES);
+	u32 i, n = min_t(u64, f->runs, LOOPDMA_FAILURES);
+	const struct loopdma_failure *one;
 
 	if (cookie < DMA_MIN_COOKIE)
 		return false;
-	if (cookie == f->told)
+	one = loopdma_failures_find(f, cookie);
+	if (one) {
+		*residue = one->residue;
 		return true;
+	}
 	for (i = 0; i < n; i++)
 		if (loopdma_cookie_distance(f->run[i].first, cookie) <
 		    f->run[i].n)
@@ -453,7 +487,7 @@ static void loopdma_queue_complete(struct loopdma_chan *lc,
 	if (!d->aborted) {
 		lc->chan.completed_cookie = d->tx.cookie;
 		if (d->result != DMA_TRANS_NOERROR) {
-			loopdma_failures_add(lc, d->tx.cookie, 1);
+			loopdma_failures_add_one(lc, d);
 			trace_loopdma_error(lc, d);
 		} else {
 			trace_loopdma_complete(lc, d);

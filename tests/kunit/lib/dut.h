@@ -112,6 +112,7 @@ struct ldk_buf {
  * @stamp: number of this callback among all of the device, from 1
  * @result: what the callback got
  * @status: of @cookie, asked for in the callback
+ * @residue: what tx_status told beside it
  * @bad_context: the callback was not called from a tasklet
  * @locked: the callback was called with the channel's lock held; nothing else
  *	was tried then
@@ -129,6 +130,7 @@ struct ldk_xfer {
 	unsigned int stamp;
 	struct dmaengine_result result;
 	enum dma_status status;
+	u32 residue;
 	bool bad_context;
 	bool locked;
 	void (*hook)(struct ldk_xfer *x);

@@ -19,6 +19,7 @@
 void ldk_callback(void *param, const struct dmaengine_result *result)
 {
 	struct ldk_xfer *x = param;
+	struct dma_tx_state state;
 
 	x->calls++;
 	x->stamp = atomic_inc_return(&x->dut->stamp);
@@ -28,8 +29,8 @@ void ldk_callback(void *param, const struct dmaengine_result *result)
 			 irqs_disabled();
 	x->locked = ldk_lock_held(x->chan);
 	if (!x->locked) {
-		x->status = dma_async_is_tx_complete(x->chan, x->cookie, NULL,
-						     NULL);
+		x->status = dmaengine_tx_status(x->chan, x->cookie, &state);
+		x->residue = state.residue;
 		if (x->hook)
 			x->hook(x);
 	}
@@ -405,6 +406,7 @@ void ldk_expect_failed(struct ldk_xfer *x, enum dmaengine_tx_result result,
 	KUNIT_EXPECT_EQ(test, (int)result, (int)x->result.result);
 	KUNIT_EXPECT_EQ(test, residue, x->result.residue);
 	KUNIT_EXPECT_EQ(test, (int)DMA_ERROR, (int)x->status);
+	KUNIT_EXPECT_EQ(test, residue, x->residue);
 }
 
 /**
