@@ -213,27 +213,34 @@ bool loopdma_chan_let_go(struct loopdma_chan *lc)
 	return true;
 }
 
-/* Start a channel for its first client.  0, -EIO or -ENXIO as loopdma_chan_alloc(). */
-static int loopdma_chan_on(struct loopdma_chan *lc)
+/* A channel has left OFF if the hardware channel could be started, or cannot be now. */
+static int loopdma_chan_try_on(struct loopdma_chan *lc)
 {
 	bool halted = loopdma_dev_state(lc->ld) == LOOPDMA_DEV_HALTED;
 	int err = 0;
-
-	/* Whoever had the hardware before us may have left it running. */
-	if (!halted && !loopdma_hw_idle(lc))
-		err = loopdma_chan_stop(lc, false);
 
 	spin_lock_irq(&lc->lock);
 	/*
 	 * If HALTED ends now, loopdma_reset_done() starts the channel: it takes
 	 * @setup after us.
 	 */
-	if (!err && !halted)
+	if (!halted)
 		err = loopdma_chan_start(lc);
 	if (!err)
 		loopdma_chan_set_state(lc, halted ? LOOPDMA_CHAN_HALTED :
 						    LOOPDMA_CHAN_RUNNING);
 	spin_unlock_irq(&lc->lock);
+	return err;
+}
+
+/* Start a channel for its first client.  0, -EIO or -ENXIO as loopdma_chan_alloc(). */
+static int loopdma_chan_on(struct loopdma_chan *lc)
+{
+	int err = loopdma_chan_try_on(lc);
+
+	/* Whoever had the hardware before us has left it running. */
+	if (err == -EBUSY)
+		err = loopdma_chan_stop(lc, false) ?: loopdma_chan_try_on(lc);
 	/*
 	 * Not -ENODEV, on which the core takes the device off its list and
 	 * then does so once more when it is released.
