@@ -499,7 +499,7 @@ static void encode_fill(struct kunit *test)
  */
 static void encode_pq(struct kunit *test)
 {
-	static const struct loopdma_parity par = {
+	static const struct loopdma_raid par = {
 		.sources_dma = 0x0102030405060700ULL,
 		.p = 0x1111111111110000ULL,
 		.q = 0x2222222222220000ULL,
@@ -515,31 +515,31 @@ static void encode_pq(struct kunit *test)
 	};
 	struct loopdma_hw_desc *hw = used_desc(test);
 
-	loopdma_desc_parity(hw, LOOPDMA_OP_PQ, &par, 0x30, 0x1000,
-			    LOOPDMA_CTRL_CHAIN);
+	loopdma_desc_raid(hw, LOOPDMA_OP_PQ, &par, 0x30, 0x1000,
+			  LOOPDMA_CTRL_CHAIN);
 	expect_bytes(test, hw, want, sizeof(want));
 }
 
 /* Rule: what an opcode does not use, or is told to leave out, is 0. */
 static void encode_parity_unused(struct kunit *test)
 {
-	struct loopdma_parity par = {
+	struct loopdma_raid par = {
 		.sources_dma = 0x1000, .p = 0x2000, .q = 0x3000, .arg = 2,
 	};
 	struct loopdma_hw_desc *hw = used_desc(test);
 
-	loopdma_desc_parity(hw, LOOPDMA_OP_XOR, &par, 0, 64, 0);
+	loopdma_desc_raid(hw, LOOPDMA_OP_XOR, &par, 0, 64, 0);
 	KUNIT_EXPECT_EQ(test, 0x2000, le64_to_cpu(hw->dst));
 	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(hw->dst2));
-	loopdma_desc_parity(hw, LOOPDMA_OP_XOR_CHECK, &par, 0, 64, 0);
+	loopdma_desc_raid(hw, LOOPDMA_OP_XOR_CHECK, &par, 0, 64, 0);
 	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(hw->dst));
 	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(hw->dst2));
 	par.arg = 2 | LOOPDMA_ARG_NO_P;
-	loopdma_desc_parity(hw, LOOPDMA_OP_PQ_CHECK, &par, 0, 64, 0);
+	loopdma_desc_raid(hw, LOOPDMA_OP_PQ_CHECK, &par, 0, 64, 0);
 	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(hw->dst));
 	KUNIT_EXPECT_EQ(test, 0x3000, le64_to_cpu(hw->dst2));
 	par.arg = 2 | LOOPDMA_ARG_NO_Q;
-	loopdma_desc_parity(hw, LOOPDMA_OP_PQ, &par, 64, 64, 0);
+	loopdma_desc_raid(hw, LOOPDMA_OP_PQ, &par, 64, 64, 0);
 	KUNIT_EXPECT_EQ(test, 0x2040, le64_to_cpu(hw->dst));
 	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(hw->dst2));
 }
@@ -620,11 +620,11 @@ static void decode_wrong(struct kunit *test)
 	struct loopdma_hw_desc *hw = used_desc(test);
 
 	hw->status = cpu_to_le32(LOOPDMA_ST_OK);
-	KUNIT_EXPECT_EQ(test, 0, loopdma_desc_wrong(hw));
+	KUNIT_EXPECT_EQ(test, 0, loopdma_desc_mismatch(hw));
 	hw->status = cpu_to_le32(LOOPDMA_ST_OK | LOOPDMA_STATUS_P_WRONG);
-	KUNIT_EXPECT_EQ(test, SUM_CHECK_P_RESULT, loopdma_desc_wrong(hw));
+	KUNIT_EXPECT_EQ(test, SUM_CHECK_P_RESULT, loopdma_desc_mismatch(hw));
 	hw->status = cpu_to_le32(LOOPDMA_ST_OK | LOOPDMA_STATUS_Q_WRONG);
-	KUNIT_EXPECT_EQ(test, SUM_CHECK_Q_RESULT, loopdma_desc_wrong(hw));
+	KUNIT_EXPECT_EQ(test, SUM_CHECK_Q_RESULT, loopdma_desc_mismatch(hw));
 }
 
 /* Rule: TX carries its metadata in the descriptor, which is else as without. */

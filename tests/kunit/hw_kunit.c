@@ -409,7 +409,7 @@ static void ended_before_armed(struct kunit *test)
 	x[0].hook = hook_next_is_done;
 	ldk_step(chan, 1);
 	ldk_expect_copied(x, 2);
-	KUNIT_EXPECT_EQ(test, 0, (int)ldk_rescued(chan));
+	KUNIT_EXPECT_EQ(test, 0, (int)ldk_lost_irqs(chan));
 }
 
 /*

@@ -238,18 +238,18 @@ static void lost_interrupts_rescued(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	u64 rescued = ldk_rescued(chan);
+	u64 lost_irqs = ldk_lost_irqs(chan);
 	unsigned int i;
 
 	dut->trouble = true;
 	ldk_drop_irq(chan, 2);
 	for (i = 1; i <= 2; i++) {
 		ldk_copy_ok(dut, chan, LEN);
-		KUNIT_EXPECT_EQ(test, rescued + i, ldk_rescued(chan));
+		KUNIT_EXPECT_EQ(test, lost_irqs + i, ldk_lost_irqs(chan));
 	}
 	KUNIT_EXPECT_EQ(test, 0U, setting(chan, LOOPDMA_CH_TC_DROP_IRQ));
 	ldk_copy_ok(dut, chan, LEN);
-	KUNIT_EXPECT_EQ(test, rescued + 2, ldk_rescued(chan));
+	KUNIT_EXPECT_EQ(test, lost_irqs + 2, ldk_lost_irqs(chan));
 }
 
 /*
@@ -528,7 +528,7 @@ static void ignored_interrupt_rescued(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	u64 rescued = ldk_rescued(chan);
+	u64 lost_irqs = ldk_lost_irqs(chan);
 	u64 handled = stats_of(chan).interrupts;
 	u32 sent = ldk_interrupts(chan);
 
@@ -536,11 +536,11 @@ static void ignored_interrupt_rescued(struct kunit *test)
 	inject(dut, LOOPDMA_FAULT_IRQ, 1);
 	ldk_copy_ok(dut, chan, LEN);
 	inject(dut, LOOPDMA_FAULT_IRQ, 0);
-	KUNIT_EXPECT_EQ(test, rescued + 1, ldk_rescued(chan));
+	KUNIT_EXPECT_EQ(test, lost_irqs + 1, ldk_lost_irqs(chan));
 	KUNIT_EXPECT_EQ(test, handled, stats_of(chan).interrupts);
 	KUNIT_EXPECT_EQ(test, 1U, ldk_interrupts(chan) - sent);
 	ldk_copy_ok(dut, chan, LEN);
-	KUNIT_EXPECT_EQ(test, rescued + 1, ldk_rescued(chan));
+	KUNIT_EXPECT_EQ(test, lost_irqs + 1, ldk_lost_irqs(chan));
 }
 
 static struct kunit_case inject_cases[] = {

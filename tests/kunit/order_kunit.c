@@ -1112,17 +1112,17 @@ static void lost_interrupt(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	u64 before = ldk_rescued(chan);
+	u64 before = ldk_lost_irqs(chan);
 	struct ldk_xfer *x;
 
 	dut->trouble = true;
 	ldk_drop_irq(chan, 1);
 	x = ldk_copies_issued(dut, chan, 3, LEN);
 	ldk_expect_copied(x, 3);
-	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_rescued(chan) - before));
+	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_lost_irqs(chan) - before));
 	/* The next one comes as if nothing had happened. */
 	ldk_copy_ok(dut, chan, LEN);
-	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_rescued(chan) - before));
+	KUNIT_EXPECT_EQ(test, 1, (int)(ldk_lost_irqs(chan) - before));
 }
 
 /* Of the watchdog, for those who want to see it look more than once. */
@@ -1137,7 +1137,7 @@ static void late_tasklet(struct kunit *test)
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
-	u64 before = ldk_rescued(chan);
+	u64 before = ldk_lost_irqs(chan);
 
 	ldk_patience(dut, PERIOD_MS, 0);
 	ldk_keep_tasklet(chan, true);
@@ -1146,7 +1146,7 @@ static void late_tasklet(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, x->calls);
 	ldk_keep_tasklet(chan, false);
 	ldk_expect_copied(x, 1);
-	KUNIT_EXPECT_EQ(test, 0, (int)(ldk_rescued(chan) - before));
+	KUNIT_EXPECT_EQ(test, 0, (int)(ldk_lost_irqs(chan) - before));
 }
 
 /* --- Errors ------------------------------------------------------------------------------- */

@@ -55,7 +55,7 @@ static void expect_added(struct kunit *test, const struct loopdma_stats *s,
 	KUNIT_EXPECT_EQ(test, want.errors_aborted, s->errors_aborted);
 	KUNIT_EXPECT_EQ(test, want.errors_other, s->errors_other);
 	KUNIT_EXPECT_EQ(test, want.terminated, s->terminated);
-	KUNIT_EXPECT_EQ(test, want.rescued, s->rescued);
+	KUNIT_EXPECT_EQ(test, want.lost_irqs, s->lost_irqs);
 	KUNIT_EXPECT_EQ(test, want.recoveries, s->recoveries);
 	KUNIT_EXPECT_EQ(test, want.depth, s->depth);
 }
@@ -212,7 +212,7 @@ static void rescue_counted(struct kunit *test)
 	finish(c, 1);
 	s = since(chan, before);
 	expect_added(test, &s, (struct loopdma_stats) {
-		.rescued = 1, .transfers = 1, .bytes = LEN,
+		.lost_irqs = 1, .transfers = 1, .bytes = LEN,
 	});
 	KUNIT_EXPECT_EQ(test, 0ULL, s.interrupts);
 }
@@ -394,7 +394,7 @@ static void printed(struct kunit *test)
 	static const char * const names[] = {
 		"clock_ns", "transfers", "bytes", "errors_read", "errors_write",
 		"errors_data", "errors_aborted", "errors_other", "terminated",
-		"interrupts", "rescued", "stalls", "recoveries",
+		"interrupts", "lost_irqs", "stalls", "recoveries",
 		"channel_resets", "device_resets", "doorbells", "depth",
 		"depth_ns", "busy_ns",
 	};

@@ -13,7 +13,7 @@ from lib import common
 CTL = SCRIPTS / "loopdmactl"
 
 COUNTERS = ("clock_ns", "transfers", "bytes", "errors_read", "errors_write", "errors_data",
-            "errors_aborted", "errors_other", "terminated", "interrupts", "rescued",
+            "errors_aborted", "errors_other", "terminated", "interrupts", "lost_irqs",
             "stalls", "recoveries", "channel_resets", "device_resets", "doorbells", "depth",
             "depth_ns", "busy_ns")
 

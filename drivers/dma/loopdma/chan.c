@@ -37,7 +37,7 @@ static void loopdma_chan_free_memory(struct loopdma_chan *lc)
 static int loopdma_chan_alloc_memory(struct loopdma_chan *lc)
 {
 	struct device *dev = lc->ld->dev;
-	bool parity = lc->caps & (LOOPDMA_CH_CAPS_XOR | LOOPDMA_CH_CAPS_PQ);
+	bool raid = lc->caps & (LOOPDMA_CH_CAPS_XOR | LOOPDMA_CH_CAPS_PQ);
 	u32 size = BIT(READ_ONCE(lc->ld->ring_order));
 	struct loopdma_hw_desc *desc;
 	dma_addr_t dma;
@@ -52,11 +52,11 @@ static int loopdma_chan_alloc_memory(struct loopdma_chan *lc)
 	lc->comp = dma_alloc_coherent(dev, sizeof(*lc->comp), &lc->comp_dma,
 				      GFP_KERNEL);
 	bitmap_zero(lc->lists.used, LOOPDMA_LISTS);
-	if (parity)
+	if (raid)
 		lc->lists.list = dma_alloc_coherent(dev, LOOPDMA_LISTS *
 						    sizeof(*lc->lists.list),
 						    &lc->lists.dma, GFP_KERNEL);
-	if (desc && lc->comp && (lc->lists.list || !parity))
+	if (desc && lc->comp && (lc->lists.list || !raid))
 		return 0;
 
 	loopdma_chan_free_memory(lc);

@@ -297,7 +297,7 @@ void loopdma_desc_fill(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
 EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_fill);
 
 /**
- * loopdma_desc_parity() - encode an XOR or PQ, or a piece of one
+ * loopdma_desc_raid() - encode an XOR or PQ, or a piece of one
  * @hw: ring entry
  * @op: which of the XOR and PQ kinds
  * @par: buffers; the source list is filled in
@@ -305,9 +305,9 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_fill);
  * @len: bytes of the piece
  * @ctrl: LOOPDMA_CTRL_INT, LOOPDMA_CTRL_CHAIN
  */
-void loopdma_desc_parity(struct loopdma_hw_desc *hw, enum loopdma_hw_opcode op,
-			 const struct loopdma_parity *par, u32 off, u32 len,
-			 u32 ctrl)
+void loopdma_desc_raid(struct loopdma_hw_desc *hw, enum loopdma_hw_opcode op,
+		       const struct loopdma_raid *par, u32 off, u32 len,
+		       u32 ctrl)
 {
 	bool pq = op == LOOPDMA_OP_PQ || op == LOOPDMA_OP_PQ_CHECK;
 	dma_addr_t p = 0, q = 0;
@@ -321,7 +321,7 @@ void loopdma_desc_parity(struct loopdma_hw_desc *hw, enum loopdma_hw_opcode op,
 	hw->dst2 = cpu_to_le64(q);
 	hw->src_off = cpu_to_le64(off);
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_parity);
+EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_raid);
 
 /**
  * loopdma_desc_tx() - encode memory to peripheral
@@ -395,23 +395,23 @@ u32 loopdma_desc_meta(const struct loopdma_hw_desc *hw, u8 *meta)
 EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_meta);
 
 /**
- * loopdma_desc_wrong() - what a check has found, in the API's terms
+ * loopdma_desc_mismatch() - what a check has found, in the API's terms
  * @hw: ring entry, retired
  *
  * Return: enum sum_check_flags.
  */
-u32 loopdma_desc_wrong(const struct loopdma_hw_desc *hw)
+u32 loopdma_desc_mismatch(const struct loopdma_hw_desc *hw)
 {
 	u32 status = le32_to_cpu(READ_ONCE(hw->status));
-	u32 wrong = 0;
+	u32 mismatch = 0;
 
 	if (status & LOOPDMA_STATUS_P_WRONG)
-		wrong |= SUM_CHECK_P_RESULT;
+		mismatch |= SUM_CHECK_P_RESULT;
 	if (status & LOOPDMA_STATUS_Q_WRONG)
-		wrong |= SUM_CHECK_Q_RESULT;
-	return wrong;
+		mismatch |= SUM_CHECK_Q_RESULT;
+	return mismatch;
 }
-EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_wrong);
+EXPORT_SYMBOL_IF_KUNIT(loopdma_desc_mismatch);
 
 /**
  * loopdma_desc_result() - outcome of a retired entry in the API's terms

@@ -94,7 +94,7 @@ static void loopdma_issue_pending(struct dma_chan *chan)
 	spin_lock_irqsave(&lc->lock, flags);
 	loopdma_queue_issue(lc);
 	if (!loopdma_chan_may_wait(lc))
-		loopdma_chan_fill(lc);
+		loopdma_chan_fill_ring(lc);
 	spin_unlock_irqrestore(&lc->lock, flags);
 }
 
@@ -351,8 +351,8 @@ static void loopdma_chan_summary(struct seq_file *s, struct loopdma_chan *lc)
 		   lc->chan.dbg_client_name ?: "in-use",
 		   loopdma_chan_state_name(state), used, last, ring_used,
 		   lc->ring.size);
-	seq_printf(s, ", interrupts %llu, rescued %llu, recoveries %llu, errors %llu",
-		   stats.interrupts, stats.rescued, stats.recoveries,
+	seq_printf(s, ", interrupts %llu, lost_irqs %llu, recoveries %llu, errors %llu",
+		   stats.interrupts, stats.lost_irqs, stats.recoveries,
 		   loopdma_stats_errors(&stats));
 	seq_printf(s, ", class %u, node %d\n", priority, loopdma_pool_node(lc));
 }

@@ -155,7 +155,7 @@ static bool loopdma_call_completed(struct loopdma_chan *lc)
 		loopdma_call_one(lc, d);
 	lc->caller = -1;
 	/* What they have issued, as far as it is not in the ring. */
-	loopdma_chan_fill(lc);
+	loopdma_chan_fill_ring(lc);
 	/* Behind what ended before it. */
 	more = loopdma_call_periods(lc);
 	loopdma_desc_reclaim(lc);

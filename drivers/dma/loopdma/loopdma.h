@@ -83,22 +83,22 @@ struct loopdma_limits {
 };
 
 /**
- * struct loopdma_parity - buffers of an XOR or PQ, or of a check of either
+ * struct loopdma_raid - buffers of an XOR or PQ, or of a check of either
  * @list: number of the list that the device reads, in loopdma_chan.lists
  * @sources_dma: bus address of that list
  * @p: bus address of P, or of what the XOR is written to
  * @q: bus address of Q
  * @result: where a check tells what it has found, the client's; else NULL
- * @wrong: enum sum_check_flags that the check has found so far
+ * @mismatch: enum sum_check_flags that the check has found so far
  * @arg: LOOPDMA_ARG; tells which of @p and @q there are
  */
-struct loopdma_parity {
+struct loopdma_raid {
 	unsigned long list;
 	dma_addr_t sources_dma;
 	dma_addr_t p;
 	dma_addr_t q;
 	enum sum_check_flags *result;
-	u32 wrong;
+	u32 mismatch;
 	u32 arg;
 };
 
@@ -124,8 +124,8 @@ void loopdma_desc_copy(struct loopdma_hw_desc *hw, dma_addr_t dst,
 		       dma_addr_t src, u32 len, u32 ctrl);
 void loopdma_desc_fill(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
 		       u8 byte, u32 ctrl);
-void loopdma_desc_parity(struct loopdma_hw_desc *hw, enum loopdma_hw_opcode op,
-			 const struct loopdma_parity *par, u32 off, u32 len,
+void loopdma_desc_raid(struct loopdma_hw_desc *hw, enum loopdma_hw_opcode op,
+			 const struct loopdma_raid *par, u32 off, u32 len,
 			 u32 ctrl);
 void loopdma_desc_tx(struct loopdma_hw_desc *hw, dma_addr_t src, u32 len,
 		     u32 periph, u32 ctrl);
@@ -135,7 +135,7 @@ void loopdma_desc_send_meta(struct loopdma_hw_desc *hw, const u8 *meta,
 			    u32 len);
 void loopdma_desc_want_meta(struct loopdma_hw_desc *hw);
 u32 loopdma_desc_meta(const struct loopdma_hw_desc *hw, u8 *meta);
-u32 loopdma_desc_wrong(const struct loopdma_hw_desc *hw);
+u32 loopdma_desc_mismatch(const struct loopdma_hw_desc *hw);
 enum dmaengine_tx_result loopdma_desc_result(const struct loopdma_hw_desc *hw,
 					     u32 *residue);
 const char *loopdma_status_name(u32 status);
@@ -180,7 +180,7 @@ static inline u32 loopdma_desc_status(const struct loopdma_hw_desc *hw)
 }
 
 /* The opcodes that read a source list. */
-static inline bool loopdma_op_is_parity(u8 op)
+static inline bool loopdma_op_is_raid(u8 op)
 {
 	return op >= LOOPDMA_OP_XOR && op <= LOOPDMA_OP_PQ_CHECK;
 }
@@ -225,7 +225,7 @@ struct loopdma_segs {
  * @dst: bus address written by a copy
  * @segs: memory of a slave transfer, a fill, or with @pairs of a copy (shares
  *	the space of @src)
- * @parity: buffers of an XOR or PQ (shares the space of @src)
+ * @raid: buffers of an XOR or PQ (shares the space of @src)
  * @len: bytes of the whole transaction
  * @residue: bytes not moved, valid once it is complete
  * @end: ring count just behind its last entry, once all are in the ring
@@ -253,7 +253,7 @@ struct loopdma_desc {
 	union {
 		dma_addr_t src;
 		struct loopdma_segs *segs;
-		struct loopdma_parity *parity;
+		struct loopdma_raid *raid;
 	};
 	union {
 		dma_addr_t dst;
@@ -292,13 +292,13 @@ static inline bool loopdma_desc_has_segs(const struct loopdma_desc *d)
  * union loopdma_item - element of a channel's pool
  * @desc: used as a software descriptor
  * @segs: used as a block of segments
- * @parity: used for the buffers of an XOR or PQ
+ * @raid: used for the buffers of an XOR or PQ
  * @next: free: the next free element
  */
 union loopdma_item {
 	struct loopdma_desc desc;
 	struct loopdma_segs segs;
-	struct loopdma_parity parity;
+	struct loopdma_raid raid;
 	union loopdma_item *next;
 };
 
@@ -502,7 +502,7 @@ enum loopdma_settle {
  * @errors_other: the same, a descriptor that the device has refused
  * @terminated: transactions that the client has terminated before their end
  * @interrupts: calls of the interrupt handler
- * @rescued: completions found by the watchdog, that is lost interrupts
+ * @lost_irqs: completions found by the watchdog, that is lost interrupts
  * @stalls: transactions that made no progress, which were then given up
  * @recoveries: restarts of the hardware channel
  * @channel_resets: resets of the hardware channel, because it made no progress or
@@ -527,7 +527,7 @@ struct loopdma_stats {
 	u64 errors_other;
 	u64 terminated;
 	u64 interrupts;
-	u64 rescued;
+	u64 lost_irqs;
 	u64 stalls;
 	u64 recoveries;
 	u64 channel_resets;
@@ -982,7 +982,7 @@ struct loopdma_desc *loopdma_desc_get(struct loopdma_chan *lc);
 bool loopdma_desc_trim(struct loopdma_chan *lc, struct loopdma_desc *d);
 void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d);
 struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc);
-struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc);
+struct loopdma_raid *loopdma_raid_get(struct loopdma_chan *lc);
 void loopdma_desc_end(struct loopdma_chan *lc, struct loopdma_desc *d);
 void loopdma_desc_reclaim(struct loopdma_chan *lc);
 
@@ -1006,7 +1006,7 @@ u32 loopdma_hw_fifo_level(struct loopdma_chan *lc);
 
 /* queue.c */
 void loopdma_queue_issue(struct loopdma_chan *lc);
-void loopdma_queue_fill(struct loopdma_chan *lc);
+void loopdma_queue_fill_ring(struct loopdma_chan *lc);
 const char *loopdma_queue_reap(struct loopdma_chan *lc);
 struct loopdma_desc *loopdma_queue_oldest(struct loopdma_chan *lc);
 bool loopdma_queue_terminate(struct loopdma_chan *lc);
@@ -1040,7 +1040,7 @@ void loopdma_chan_halt(struct loopdma_chan *lc, enum loopdma_settle settle);
 u32 loopdma_watch_period(void);
 void loopdma_watch(struct loopdma_chan *lc);
 bool loopdma_chan_only_aborted(const struct loopdma_chan *lc);
-void loopdma_chan_fill(struct loopdma_chan *lc);
+void loopdma_chan_fill_ring(struct loopdma_chan *lc);
 void loopdma_chan_service(struct loopdma_chan *lc);
 void loopdma_chan_terminate(struct loopdma_chan *lc);
 int loopdma_chan_pause(struct loopdma_chan *lc);

@@ -225,7 +225,7 @@ LOOPDMA_ATTR(errors_aborted);
 LOOPDMA_ATTR(errors_other);
 LOOPDMA_ATTR(terminated);
 LOOPDMA_ATTR(interrupts);
-LOOPDMA_ATTR(rescued);
+LOOPDMA_ATTR(lost_irqs);
 LOOPDMA_ATTR(stalls);
 LOOPDMA_ATTR(recoveries);
 LOOPDMA_ATTR(channel_resets);
@@ -245,7 +245,7 @@ static struct attribute *loopdma_counter_attrs[] = {
 	&loopdma_attr_errors_other.attr.attr,
 	&loopdma_attr_terminated.attr.attr,
 	&loopdma_attr_interrupts.attr.attr,
-	&loopdma_attr_rescued.attr.attr,
+	&loopdma_attr_lost_irqs.attr.attr,
 	&loopdma_attr_stalls.attr.attr,
 	&loopdma_attr_recoveries.attr.attr,
 	&loopdma_attr_channel_resets.attr.attr,

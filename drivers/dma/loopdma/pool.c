@@ -119,11 +119,10 @@ static void loopdma_segs_put(struct loopdma_chan *lc, struct loopdma_segs *segs)
 	}
 }
 
-static void loopdma_parity_put(struct loopdma_chan *lc,
-			       struct loopdma_parity *par)
+static void loopdma_raid_put(struct loopdma_chan *lc, struct loopdma_raid *par)
 {
 	__clear_bit(par->list, lc->lists.used);
-	loopdma_item_put(lc, container_of(par, union loopdma_item, parity));
+	loopdma_item_put(lc, container_of(par, union loopdma_item, raid));
 }
 
 /**
@@ -164,8 +163,8 @@ void loopdma_desc_put(struct loopdma_chan *lc, struct loopdma_desc *d)
 			next = segs->next;
 			loopdma_segs_put(lc, segs);
 		}
-	} else if (loopdma_op_is_parity(d->op) && d->parity) {
-		loopdma_parity_put(lc, d->parity);
+	} else if (loopdma_op_is_raid(d->op) && d->raid) {
+		loopdma_raid_put(lc, d->raid);
 	}
 	loopdma_item_put(lc, container_of(d, union loopdma_item, desc));
 }
@@ -184,9 +183,9 @@ void loopdma_desc_end(struct loopdma_chan *lc, struct loopdma_desc *d)
 		return;
 	}
 	/* What it needs no more others can have. */
-	if (loopdma_op_is_parity(d->op) && d->parity) {
-		loopdma_parity_put(lc, d->parity);
-		d->parity = NULL;
+	if (loopdma_op_is_raid(d->op) && d->raid) {
+		loopdma_raid_put(lc, d->raid);
+		d->raid = NULL;
 	}
 	loopdma_queue_add(&lc->q.unacked, d);
 }
@@ -241,13 +240,13 @@ struct loopdma_segs *loopdma_segs_get(struct loopdma_chan *lc)
 }
 
 /**
- * loopdma_parity_get() - take what an XOR or PQ needs besides a descriptor
+ * loopdma_raid_get() - take what an XOR or PQ needs besides a descriptor
  * @lc: channel, locked
  *
  * Return: an element with a source list, everything else zero; or NULL if the
  * pool is empty, or all lists are in use.
  */
-struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc)
+struct loopdma_raid *loopdma_raid_get(struct loopdma_chan *lc)
 {
 	union loopdma_item *item;
 	unsigned long i;
@@ -259,8 +258,8 @@ struct loopdma_parity *loopdma_parity_get(struct loopdma_chan *lc)
 	if (!item)
 		return NULL;
 	__set_bit(i, lc->lists.used);
-	memset(&item->parity, 0, sizeof(item->parity));
-	item->parity.list = i;
-	item->parity.sources_dma = lc->lists.dma + i * sizeof(*lc->lists.list);
-	return &item->parity;
+	memset(&item->raid, 0, sizeof(item->raid));
+	item->raid.list = i;
+	item->raid.sources_dma = lc->lists.dma + i * sizeof(*lc->lists.list);
+	return &item->raid;
 }

@@ -39,17 +39,17 @@ static bool loopdma_sources_ok(struct loopdma_chan *lc, const dma_addr_t *src,
  * The lists are freed when the device goes away, which is only while the channel
  * does not take work: so all of it with one hold of the lock.
  */
-static struct loopdma_parity *
+static struct loopdma_raid *
 loopdma_take_sources(struct loopdma_chan *lc, const dma_addr_t *src,
 		     const unsigned char *coef, unsigned int n)
 {
 	struct loopdma_hw_sources *list;
-	struct loopdma_parity *par;
+	struct loopdma_raid *par;
 	unsigned int i;
 
 	lockdep_assert_held(&lc->lock);
 
-	par = loopdma_chan_takes_work(lc) ? loopdma_parity_get(lc) : NULL;
+	par = loopdma_chan_takes_work(lc) ? loopdma_raid_get(lc) : NULL;
 	if (!par)
 		return NULL;
 	par->arg = FIELD_PREP(LOOPDMA_ARG_SOURCES, n);
@@ -68,9 +68,9 @@ loopdma_take_sources(struct loopdma_chan *lc, const dma_addr_t *src,
  * context; NULL if there is none left.
  */
 static struct loopdma_desc *
-loopdma_prep_parity(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
-		    const dma_addr_t *src, const unsigned char *coef,
-		    unsigned int n, size_t len, unsigned long tx_flags)
+loopdma_prep_raid(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
+		  const dma_addr_t *src, const unsigned char *coef,
+		  unsigned int n, size_t len, unsigned long tx_flags)
 {
 	struct loopdma_desc *d;
 	unsigned long flags;
@@ -79,9 +79,9 @@ loopdma_prep_parity(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
 	if (!d)
 		return NULL;
 	spin_lock_irqsave(&lc->lock, flags);
-	d->parity = loopdma_take_sources(lc, src, coef, n);
+	d->raid = loopdma_take_sources(lc, src, coef, n);
 	spin_unlock_irqrestore(&lc->lock, flags);
-	if (d->parity)
+	if (d->raid)
 		return d;
 	loopdma_tx_drop(lc, d);
 	return NULL;
@@ -111,11 +111,11 @@ loopdma_prep_dma_xor(struct dma_chan *chan, dma_addr_t dst, dma_addr_t *src,
 	    !loopdma_buf_ok(&lc->ld->lim, dst, len) ||
 	    !loopdma_sources_ok(lc, src, src_cnt, len, &dst, 1))
 		return NULL;
-	d = loopdma_prep_parity(lc, LOOPDMA_OP_XOR, src, NULL, src_cnt, len,
-				flags);
+	d = loopdma_prep_raid(lc, LOOPDMA_OP_XOR, src, NULL, src_cnt, len,
+			      flags);
 	if (!d)
 		return NULL;
-	d->parity->p = dst;
+	d->raid->p = dst;
 	return loopdma_prepared(d);
 }
 
@@ -142,11 +142,11 @@ loopdma_prep_dma_xor_val(struct dma_chan *chan, dma_addr_t *src,
 	if (!(lc->caps & LOOPDMA_CH_CAPS_XOR) || !result ||
 	    !loopdma_sources_ok(lc, src, src_cnt, len, NULL, 0))
 		return NULL;
-	d = loopdma_prep_parity(lc, LOOPDMA_OP_XOR_CHECK, src, NULL, src_cnt,
-				len, flags);
+	d = loopdma_prep_raid(lc, LOOPDMA_OP_XOR_CHECK, src, NULL, src_cnt,
+			      len, flags);
 	if (!d)
 		return NULL;
-	d->parity->result = result;
+	d->raid->result = result;
 	return loopdma_prepared(d);
 }
 
@@ -179,15 +179,15 @@ loopdma_prep_pq(struct loopdma_chan *lc, enum loopdma_hw_opcode op,
 				no_p || no_q ? 1 : 2))
 		return NULL;
 
-	d = loopdma_prep_parity(lc, op, src, coef, n, len, flags);
+	d = loopdma_prep_raid(lc, op, src, coef, n, len, flags);
 	if (!d)
 		return NULL;
-	d->parity->p = pq[0];
-	d->parity->q = pq[1];
+	d->raid->p = pq[0];
+	d->raid->q = pq[1];
 	if (no_p)
-		d->parity->arg |= LOOPDMA_ARG_NO_P;
+		d->raid->arg |= LOOPDMA_ARG_NO_P;
 	if (no_q)
-		d->parity->arg |= LOOPDMA_ARG_NO_Q;
+		d->raid->arg |= LOOPDMA_ARG_NO_Q;
 	return d;
 }
 
@@ -217,7 +217,7 @@ loopdma_prep_dma_pq(struct dma_chan *chan, dma_addr_t *dst, dma_addr_t *src,
 	if (!d)
 		return NULL;
 	if (dmaf_continue(flags))
-		d->parity->arg |= LOOPDMA_ARG_CONTINUE;
+		d->raid->arg |= LOOPDMA_ARG_CONTINUE;
 	return loopdma_prepared(d);
 }
 
@@ -251,7 +251,7 @@ loopdma_prep_dma_pq_val(struct dma_chan *chan, dma_addr_t *pq, dma_addr_t *src,
 			    len, flags);
 	if (!d)
 		return NULL;
-	d->parity->result = pqres;
+	d->raid->result = pqres;
 	return loopdma_prepared(d);
 }
 

@@ -305,7 +305,7 @@ static bool loopdma_queue_fill_entry(struct loopdma_chan *lc,
 	case LOOPDMA_OP_XOR_CHECK:
 	case LOOPDMA_OP_PQ:
 	case LOOPDMA_OP_PQ_CHECK:
-		loopdma_desc_parity(hw, d->op, d->parity, piece.off, piece.len,
+		loopdma_desc_raid(hw, d->op, d->raid, piece.off, piece.len,
 				    ctrl);
 		break;
 	default:
@@ -316,13 +316,13 @@ static bool loopdma_queue_fill_entry(struct loopdma_chan *lc,
 }
 
 /**
- * loopdma_queue_fill() - put issued work into the ring and tell the device
+ * loopdma_queue_fill_ring() - put issued work into the ring and tell the device
  * @lc: channel, locked, running
  *
  * As much as fits; the rest follows from the completion path.  One doorbell
  * for all of it.
  */
-void loopdma_queue_fill(struct loopdma_chan *lc)
+void loopdma_queue_fill_ring(struct loopdma_chan *lc)
 {
 	struct loopdma_hw_desc *hw;
 	struct loopdma_desc *d;
@@ -434,18 +434,18 @@ static bool loopdma_desc_is_over(struct loopdma_chan *lc,
  */
 static void loopdma_desc_tell_check(struct loopdma_desc *d)
 {
-	struct loopdma_parity *par = d->parity;
+	struct loopdma_raid *par = d->raid;
 
-	if (d->aborted || !loopdma_op_is_parity(d->op) || !par->result)
+	if (d->aborted || !loopdma_op_is_raid(d->op) || !par->result)
 		return;
 	if (d->result != DMA_TRANS_NOERROR) {
 		if (!(par->arg & LOOPDMA_ARG_NO_P))
-			par->wrong |= SUM_CHECK_P_RESULT;
+			par->mismatch |= SUM_CHECK_P_RESULT;
 		if (d->op == LOOPDMA_OP_PQ_CHECK &&
 		    !(par->arg & LOOPDMA_ARG_NO_Q))
-			par->wrong |= SUM_CHECK_Q_RESULT;
+			par->mismatch |= SUM_CHECK_Q_RESULT;
 	}
-	*par->result = par->wrong;
+	*par->result = par->mismatch;
 }
 
 /*
@@ -568,8 +568,8 @@ static void loopdma_queue_retire(struct loopdma_chan *lc)
 		}
 	}
 
-	if (loopdma_op_is_parity(d->op))
-		d->parity->wrong |= loopdma_desc_wrong(hw);
+	if (loopdma_op_is_raid(d->op))
+		d->raid->mismatch |= loopdma_desc_mismatch(hw);
 	if (d->op == LOOPDMA_OP_RX)
 		loopdma_desc_take_meta(d, hw);
 

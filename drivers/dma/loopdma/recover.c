@@ -391,7 +391,7 @@ static void loopdma_chan_go_on(struct loopdma_chan *lc)
 		loopdma_hw_write(lc, LOOPDMA_CH_ABORT, lc->abort.to);
 	if (!lc->paused || loopdma_chan_only_aborted(lc))
 		loopdma_hw_resume(lc);
-	loopdma_chan_fill(lc);
+	loopdma_chan_fill_ring(lc);
 }
 
 /* One that has forgotten everything, and is stopped, begins anew.  Any context. */
@@ -408,7 +408,7 @@ static void loopdma_chan_begin_anew(struct loopdma_chan *lc)
 	/* Before there is anything that it could move. */
 	if (paused && loopdma_chan_pause(lc))
 		loopdma_chan_fail(lc, "does not pause");
-	loopdma_chan_fill(lc);
+	loopdma_chan_fill_ring(lc);
 }
 
 /* One that was suspended, or stopped because it could not be. */

@@ -340,7 +340,7 @@ void loopdma_chan_restart(struct loopdma_chan *lc)
 		return;
 	}
 	loopdma_chan_set_state(lc, LOOPDMA_CHAN_RUNNING);
-	loopdma_chan_fill(lc);
+	loopdma_chan_fill_ring(lc);
 }
 
 /**
@@ -395,7 +395,7 @@ bool loopdma_chan_only_aborted(const struct loopdma_chan *lc)
 }
 
 /**
- * loopdma_chan_fill() - have the device do what is issued
+ * loopdma_chan_fill_ring() - have the device do what is issued
  * @lc: channel, locked
  *
  * Does nothing in a channel that is not running.  In one that has not acknowledged
@@ -403,14 +403,14 @@ bool loopdma_chan_only_aborted(const struct loopdma_chan *lc)
  *
  * Context: any.
  */
-void loopdma_chan_fill(struct loopdma_chan *lc)
+void loopdma_chan_fill_ring(struct loopdma_chan *lc)
 {
 	lockdep_assert_held(&lc->lock);
 
 	if (lc->state != LOOPDMA_CHAN_RUNNING)
 		return;
 	if (!lc->abort.pending)
-		loopdma_queue_fill(lc);
+		loopdma_queue_fill_ring(lc);
 	if (loopdma_ring_used(&lc->ring))
 		loopdma_watch(lc);
 }
@@ -442,7 +442,7 @@ void loopdma_chan_service(struct loopdma_chan *lc)
 	if (why)
 		loopdma_chan_fail(lc, why);
 	else
-		loopdma_chan_fill(lc);
+		loopdma_chan_fill_ring(lc);
 }
 
 /**

@@ -101,7 +101,7 @@ static const struct loopdma_counter loopdma_counters[] = {
 	LOOPDMA_COUNTER(errors_other),
 	LOOPDMA_COUNTER(terminated),
 	LOOPDMA_COUNTER(interrupts),
-	LOOPDMA_COUNTER(rescued),
+	LOOPDMA_COUNTER(lost_irqs),
 	LOOPDMA_COUNTER(stalls),
 	LOOPDMA_COUNTER(recoveries),
 	LOOPDMA_COUNTER(channel_resets),

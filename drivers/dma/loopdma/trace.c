@@ -25,7 +25,7 @@ static dma_addr_t loopdma_desc_src(const struct loopdma_desc *d)
 		return d->segs->addr[0];
 	if (d->op == LOOPDMA_OP_COPY)
 		return d->src;
-	return loopdma_op_is_parity(d->op) ? d->parity->sources_dma : 0;
+	return loopdma_op_is_raid(d->op) ? d->raid->sources_dma : 0;
 }
 
 /* What is written first: of a PQ, P. */
@@ -35,7 +35,7 @@ static dma_addr_t loopdma_desc_dst(const struct loopdma_desc *d)
 		return d->segs->addr[0];
 	if (d->op == LOOPDMA_OP_COPY)
 		return d->pairs ? d->segs->addr[1] : d->dst;
-	return loopdma_op_is_parity(d->op) ? d->parity->p : 0;
+	return loopdma_op_is_raid(d->op) ? d->raid->p : 0;
 }
 #endif
 

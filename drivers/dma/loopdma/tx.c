@@ -47,11 +47,11 @@ void loopdma_tx_drop(struct loopdma_chan *lc, struct loopdma_desc *d)
  */
 static void loopdma_clear_check(struct loopdma_desc *d)
 {
-	if (!loopdma_op_is_parity(d->op))
+	if (!loopdma_op_is_raid(d->op))
 		return;
-	d->parity->wrong = 0;
-	if (d->parity->result)
-		*d->parity->result = 0;
+	d->raid->mismatch = 0;
+	if (d->raid->result)
+		*d->raid->result = 0;
 }
 
 /*

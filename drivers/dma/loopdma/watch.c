@@ -101,7 +101,7 @@ static void loopdma_watch_interrupts(struct loopdma_chan *lc, int n)
 	if (n && lc->watch.late && lc->watch.tail == lc->ring.tail &&
 	    !loopdma_bh_under_way(&lc->bh)) {
 		if (n > 0 && loopdma_interrupt_due(lc, n)) {
-			lc->stats.rescued++;
+			lc->stats.lost_irqs++;
 			dev_warn_ratelimited(lc->ld->dev,
 					     "channel %u: an interrupt was lost\n",
 					     lc->chan.chan_id);

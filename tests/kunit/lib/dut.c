@@ -123,14 +123,14 @@ err_destroy:
 	return ERR_PTR(err);
 }
 
-static void ldk_stats(struct ldk_dut *dut, u64 *rescued, u64 *recoveries)
+static void ldk_stats(struct ldk_dut *dut, u64 *lost_irqs, u64 *recoveries)
 {
 	u32 i;
 
-	*rescued = 0;
+	*lost_irqs = 0;
 	*recoveries = 0;
 	for (i = 0; i < dut->ld->lim.channels; i++) {
-		*rescued += ldk_rescued(&dut->ld->chan[i].chan);
+		*lost_irqs += ldk_lost_irqs(&dut->ld->chan[i].chan);
 		*recoveries += ldk_recoveries(&dut->ld->chan[i].chan);
 	}
 }
@@ -146,7 +146,7 @@ static struct ldk_dut *ldk_open(struct kunit *test, struct loopdma_dev *ld,
 	dut->fake = fake;
 	dut->ring_order = ld->ring_order;
 	dut->seed = seed ?: get_random_u32();
-	ldk_stats(dut, &dut->rescued, &dut->recoveries);
+	ldk_stats(dut, &dut->lost_irqs, &dut->recoveries);
 	dut->next = test->priv;
 	test->priv = dut;
 	return dut;
@@ -488,7 +488,7 @@ bool ldk_shutdown(struct ldk_dut *dut)
 static void ldk_close(struct ldk_dut *dut)
 {
 	struct kunit *test = dut->test;
-	u64 rescued, recoveries;
+	u64 lost_irqs, recoveries;
 	u32 i;
 
 	while (dut->nheld)
@@ -506,9 +506,9 @@ static void ldk_close(struct ldk_dut *dut)
 		KUNIT_EXPECT_EQ(test, 0ULL, dut->ld->chan[i].stats.depth);
 	}
 	ldk_set_ring_order(dut, dut->ring_order);
-	ldk_stats(dut, &rescued, &recoveries);
+	ldk_stats(dut, &lost_irqs, &recoveries);
 	if (!dut->trouble) {
-		KUNIT_EXPECT_EQ_MSG(test, dut->rescued, rescued,
+		KUNIT_EXPECT_EQ_MSG(test, dut->lost_irqs, lost_irqs,
 				    "an interrupt was lost");
 		KUNIT_EXPECT_EQ_MSG(test, dut->recoveries, recoveries,
 				    "a channel was restarted");
@@ -1059,17 +1059,17 @@ u64 ldk_handled(struct dma_chan *chan)
 }
 
 /**
- * ldk_rescued() - lost interrupts that the driver has noticed
+ * ldk_lost_irqs() - lost interrupts that the driver has noticed
  * @chan: channel
  *
  * Return: count since the driver was bound.
  */
-u64 ldk_rescued(struct dma_chan *chan)
+u64 ldk_lost_irqs(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 
 	guard(spinlock_irqsave)(&lc->lock);
-	return lc->stats.rescued;
+	return lc->stats.lost_irqs;
 }
 
 /**

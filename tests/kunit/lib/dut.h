@@ -40,10 +40,10 @@
  * @held: channels that the case holds
  * @nheld: their number
  * @gone: ldk_remove() was called; @ld lives only as long as a channel is held
- * @trouble: the case upsets the device: recoveries, rescued interrupts and
+ * @trouble: the case upsets the device: recoveries, lost interrupts and
  *	what the device calls guest errors are expected
  * @ring_order: setting of @ld when the case began
- * @rescued: sum over the channels when the case began
+ * @lost_irqs: sum over the channels when the case began
  * @recoveries: sum over the channels when the case began
  * @impatient: the case has changed the limits of the driver's watchdog
  * @watchdog_ms: what it was before
@@ -62,7 +62,7 @@ struct ldk_dut {
 	bool gone;
 	bool trouble;
 	u8 ring_order;
-	u64 rescued;
+	u64 lost_irqs;
 	u64 recoveries;
 	bool impatient;
 	u32 watchdog_ms;
@@ -252,7 +252,7 @@ bool ldk_asks_who(const struct ldk_dut *dut);
 u32 ldk_reg_reads(struct ldk_dut *dut);
 u32 ldk_register(struct dma_chan *chan, u32 reg);
 u64 ldk_handled(struct dma_chan *chan);
-u64 ldk_rescued(struct dma_chan *chan);
+u64 ldk_lost_irqs(struct dma_chan *chan);
 u64 ldk_recoveries(struct dma_chan *chan);
 struct ldk_repairs ldk_repairs(struct dma_chan *chan);
 void ldk_expect_repairs(struct ldk_dut *dut, struct dma_chan *chan,

@@ -40,7 +40,7 @@ static void left_in_order(struct kunit *test)
 
 		KUNIT_EXPECT_EQ(test, 0, lc->chan.client_count);
 		KUNIT_EXPECT_EQ(test, 0ULL, lc->stats.depth);
-		KUNIT_EXPECT_EQ(test, 0ULL, ldk_rescued(&lc->chan));
+		KUNIT_EXPECT_EQ(test, 0ULL, ldk_lost_irqs(&lc->chan));
 		KUNIT_EXPECT_EQ(test, 0ULL, ldk_recoveries(&lc->chan));
 	}
 }
