@@ -84,6 +84,34 @@ static void cookies_wrap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, x[9].cookie, state.last);
 }
 
+static void give_out_from(struct dma_chan *chan, dma_cookie_t cookie)
+{
+	chan->cookie = cookie;
+	chan->completed_cookie = cookie;
+}
+
+/* Rule: a transaction is not taken for one that had its cookie before and failed. */
+static void cookies_given_out_again(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
+	struct ldk_xfer *y;
+
+	ldk_fail(chan, 1, DMA_TRANS_READ_FAILED, 0);
+	ldk_start_copy(x);
+	ldk_finish_failed(x, DMA_TRANS_READ_FAILED, LEN);
+
+	give_out_from(chan, BIT(30));
+	ldk_copy_ok(dut, chan, LEN);
+	ldk_expect_state(x, DMA_ERROR, LEN);
+	give_out_from(chan, INT_MAX);
+	y = ldk_copies_issued(dut, chan, 2, LEN);
+	ldk_expect_copied(y, 2);
+	KUNIT_ASSERT_EQ(test, x->cookie, y[1].cookie);
+	ldk_expect_state(&y[1], DMA_COMPLETE, 0);
+}
+
 /* --- Callbacks ------------------------------------------------------------------ */
 
 /* Rule: one transfer, one callback; also when interrupts come on top. */
@@ -1481,6 +1509,7 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(chain_of_copies),
 	KUNIT_CASE(channels_independent),
 	KUNIT_CASE(cookies_wrap),
+	KUNIT_CASE(cookies_given_out_again),
 	KUNIT_CASE(callback_once),
 	KUNIT_CASE(callback_unlocked),
 	KUNIT_CASE(callbacks_ring_once),

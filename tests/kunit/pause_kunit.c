@@ -446,7 +446,7 @@ static void errors_remembered(struct kunit *test)
 		if (i % 2 == 0)
 			ldk_expect_state(&x[i], DMA_COMPLETE, 0);
 		else if (i >= N - 2 * REMEMBERED)
-			ldk_expect_state(&x[i], DMA_ERROR, 0);
+			ldk_expect_state(&x[i], DMA_ERROR, 64);
 	}
 }
 

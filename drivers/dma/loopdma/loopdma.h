@@ -125,8 +125,8 @@ void loopdma_desc_copy(struct loopdma_hw_desc *hw, dma_addr_t dst,
 void loopdma_desc_fill(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
 		       u8 byte, u32 ctrl);
 void loopdma_desc_raid(struct loopdma_hw_desc *hw, enum loopdma_hw_opcode op,
-			 const struct loopdma_raid *par, u32 off, u32 len,
-			 u32 ctrl);
+		       const struct loopdma_raid *par, u32 off, u32 len,
+		       u32 ctrl);
 void loopdma_desc_tx(struct loopdma_hw_desc *hw, dma_addr_t src, u32 len,
 		     u32 periph, u32 ctrl);
 void loopdma_desc_rx(struct loopdma_hw_desc *hw, dma_addr_t dst, u32 len,
@@ -424,6 +424,9 @@ static inline bool loopdma_bh_under_way(const struct loopdma_bh *bh)
  * time.  async_tx waits for one to end when prep gives it NULL.
  */
 #define LOOPDMA_LISTS	128
+
+/* Half of all cookies; those of a half are forgotten when they are given out again. */
+#define LOOPDMA_COOKIES_HALF	BIT(30)
 
 /* Failures that a channel remembers, and runs of cookies that did not succeed. */
 #define LOOPDMA_FAILURES	64
@@ -1012,6 +1015,7 @@ struct loopdma_desc *loopdma_queue_oldest(struct loopdma_chan *lc);
 bool loopdma_queue_terminate(struct loopdma_chan *lc);
 u32 loopdma_queue_oldest_end(struct loopdma_chan *lc);
 void loopdma_queue_settle(struct loopdma_chan *lc, enum loopdma_settle policy);
+void loopdma_queue_forget_failures(struct loopdma_chan *lc, dma_cookie_t cookie);
 bool loopdma_queue_failed(const struct loopdma_chan *lc, dma_cookie_t cookie,
 			  u32 *residue);
 

@@ -83,7 +83,7 @@ loopdma_prep_dma_memset_sg(struct dma_chan *chan, struct scatterlist *sgl,
  * @flags: enum dma_ctrl_flags
  *
  * Context: any.
- * Return: the descriptor; NULL if the fill is not possible or the pool is empty.
+ * Return: the descriptor; NULL if the fill is not possible or there is no memory.
  */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_memset(struct dma_chan *chan, dma_addr_t dst, int value,
@@ -109,7 +109,7 @@ loopdma_prep_dma_memset(struct dma_chan *chan, dma_addr_t dst, int value,
  * @flags: enum dma_ctrl_flags; DMA_PREP_INTERRUPT is implied
  *
  * Context: any.
- * Return: the descriptor; NULL if the pool is empty.
+ * Return: the descriptor; NULL if the pool is empty or the channel is dead.
  */
 static struct dma_async_tx_descriptor *
 loopdma_prep_dma_interrupt(struct dma_chan *chan, unsigned long flags)

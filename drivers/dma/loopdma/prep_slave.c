@@ -475,10 +475,10 @@ static int loopdma_config(struct dma_chan *chan,
  * @flags: enum dma_ctrl_flags
  * @config: configuration, or NULL: that of the channel
  *
- * Whoever else does so at the same time does not have its configuration mixed with
- * ours.
+ * The transfer has the widths and bursts of @config, whatever others configure at
+ * the same time.  @config stays, also if the list is refused.
  *
- * Context: any.
+ * Context: any; with @config NULL not while the client configures the channel.
  * Return: as loopdma_prep_slave_sg(); NULL as well if it cannot be configured so.
  */
 static struct dma_async_tx_descriptor *

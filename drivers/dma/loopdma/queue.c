@@ -25,6 +25,12 @@ static u32 loopdma_cookie_distance(dma_cookie_t from, dma_cookie_t to)
 	       (u32)(INT_MAX - from) + (to - DMA_MIN_COOKIE) + 1;
 }
 
+/* Of the two halves of all cookies, which has this one? */
+static bool loopdma_cookie_is_upper(dma_cookie_t cookie)
+{
+	return cookie > LOOPDMA_COOKIES_HALF;
+}
+
 /* Cookies that follow each other did not succeed. */
 static void loopdma_failures_add(struct loopdma_chan *lc, dma_cookie_t first,
 				 u32 n)
@@ -55,6 +61,27 @@ static void loopdma_failures_add_one(struct loopdma_chan *lc,
 	};
 }
 
+/**
+ * loopdma_queue_forget_failures() - half of the cookies are given out again
+ * @lc: channel, locked
+ * @cookie: the first of them
+ *
+ * A new transaction must not be taken for an old one that failed.
+ */
+void loopdma_queue_forget_failures(struct loopdma_chan *lc, dma_cookie_t cookie)
+{
+	struct loopdma_failures *f = &lc->failures;
+	bool upper = loopdma_cookie_is_upper(cookie);
+	u32 i;
+
+	for (i = 0; i < LOOPDMA_FAILURES; i++) {
+		if (loopdma_cookie_is_upper(f->run[i].first) == upper)
+			f->run[i].n = 0;
+		if (loopdma_cookie_is_upper(f->one[i].cookie) == upper)
+			f->one[i].cookie = 0;
+	}
+}
+
 /* What there is to say of a transaction that failed, or NULL. */
 static const struct loopdma_failure *
 loopdma_failures_find(const struct loopdma_failures *f, dma_cookie_t cookie)
@@ -76,8 +103,8 @@ loopdma_failures_find(const struct loopdma_failures *f, dma_cookie_t cookie)
  * @residue: bytes that were not moved; left alone if the channel does not know
  *
  * Return: true if it failed or was terminated, as far as the channel remembers:
- * that is for as many runs of such cookies as LOOPDMA_FAILURES.  It knows the
- * residue of as many that failed, and of none that was terminated.
+ * as many runs of such cookies, and as many failures, as LOOPDMA_FAILURES.  It
+ * knows the residue of these failures alone.
  */
 bool loopdma_queue_failed(const struct loopdma_chan *lc, dma_cookie_t cookie,
 			  u32 *residue)
@@ -306,7 +333,7 @@ static bool loopdma_queue_fill_entry(struct loopdma_chan *lc,
 	case LOOPDMA_OP_PQ:
 	case LOOPDMA_OP_PQ_CHECK:
 		loopdma_desc_raid(hw, d->op, d->raid, piece.off, piece.len,
-				    ctrl);
+				  ctrl);
 		break;
 	default:
 		loopdma_desc_nop(hw, ctrl);

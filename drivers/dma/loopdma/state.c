@@ -273,6 +273,10 @@ int loopdma_chan_start(struct loopdma_chan *lc)
 	err = loopdma_hw_start(lc);
 	if (err == -ENODEV)
 		loopdma_no_answer(lc->ld);
+	else if (err == -EBUSY)
+		dev_warn_ratelimited(lc->ld->dev,
+				     "channel %u was left enabled\n",
+				     lc->index);
 	else if (err)
 		dev_err_ratelimited(lc->ld->dev,
 				    "channel %u does not start: %d\n",

@@ -95,6 +95,8 @@ static dma_cookie_t loopdma_tx_submit(struct dma_async_tx_descriptor *tx)
 		cookie = lc->chan.cookie;
 		if (++cookie < DMA_MIN_COOKIE)
 			cookie = DMA_MIN_COOKIE;
+		if (unlikely(cookie % LOOPDMA_COOKIES_HALF == DMA_MIN_COOKIE))
+			loopdma_queue_forget_failures(lc, cookie);
 		lc->chan.cookie = cookie;
 		tx->cookie = cookie;
 		/* What the last use has left. */
