@@ -62,7 +62,7 @@ guest:  ## the same guest for one command, CMD='...'
 	@scripts/deps.sh run
 	@scripts/run.py --cmd=$(call quote,$(CMD)) $(MACHINE) $(YOURS)
 
-check:  ## all tests and checks; LANES=a,b for some of them; KDIR=DIR for those of a kernel
+check:  ## the tests of every day; LANES=a,b for some of them; KDIR=DIR for those of a kernel
 	@scripts/deps.sh check
 	@scripts/check.py $(KDIR_ARG) $(if $(LANES),--lanes '$(LANES)')
 
@@ -98,7 +98,7 @@ conformance:  ## which rule of dmaengine is checked by which case (after kunit-l
 
 dmatest:  ## the kernel's dmatest on stock kernels, all interrupt and IOMMU modes
 	@scripts/deps.sh check
-	@scripts/check.py --lanes dmatest
+	@scripts/check.py --full --lanes dmatest
 
 kernels:  ## list the stock kernels that KERNEL= can name; UPDATE=1 to look for newer ones
 	@scripts/deps.sh run

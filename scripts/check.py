@@ -45,8 +45,8 @@ NOT_JUDGED_AT_MOST = 2
 
 # What a task takes that has never been measured, in seconds.
 UNKNOWN = 60
-# What is built or fetched in less is not worth a thought, and need not be remembered.
-QUICK = 5
+# What it takes to build what has never been built from nothing.
+UNKNOWN_NEED = 300
 # Tasks that run side by side, at least.
 WORKERS = 2
 
@@ -106,7 +106,7 @@ class Part:
         needs = self.needs.union(*(lane_of.all_needs(job.task.needs) for job in more))
         seconds = self.seconds + sum(job.seconds for job in more)
         longest = max(self.longest, *(job.seconds for job in more), 0)
-        return sum(self.times.get(need.name, 0) for need in needs) + \
+        return sum(self.times.get(need.name, UNKNOWN_NEED) for need in needs) + \
             max(seconds / WORKERS, longest)
 
     def add(self, job):
@@ -120,11 +120,12 @@ def parts_within(made, count, times, limit):
     """Jobs in parts that cost no more than the limit, or None if that does not do.
 
     A job goes where it adds least: to others that need the same built.  One that costs more
-    than the limit has a part for itself.
+    than the limit has a part for itself, and no part is without a job if there are enough.
     """
     parts = [Part(times) for _ in range(count)]
-    for job in made:
-        costs = [(part.cost_with(job), part) for part in parts]
+    for left, job in zip(range(len(made), 0, -1), made):
+        costs = [(part.cost_with(job), part) for part in parts
+                 if left > sum(not part.jobs for part in parts) or not part.jobs]
         fits = [(cost - part.cost_with(), part) for cost, part in costs
                 if cost <= limit or not part.jobs]
         if not fits:
@@ -306,14 +307,37 @@ def report(runner, start, name):
 
 
 def prepare(made):
-    """Builds, one after the other with all cores, what jobs wait for; how long that took."""
+    """Gets what jobs need, see lib/needs.py; {name of a need: seconds that it took}."""
+    needs = lane_of.all_needs(need for job in made for need in job.task.needs)
     times = {}
-    for need in lane_of.all_needs(need for job in made for need in job.task.needs):
+
+    def get(need):
         start = time.monotonic()
         need.build()
-        seconds = round(time.monotonic() - start)
-        if seconds >= QUICK:
-            times[need.name] = seconds
+        times[need.name] = round(time.monotonic() - start)
+
+    def fetch():
+        with common.output_to(log):
+            for need in needs:
+                if need.fetched:
+                    get(need)
+
+    with open(common.new_log("fetch"), "w", encoding="utf-8") as log, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        fetching = pool.submit(fetch)
+        try:
+            for need in needs:
+                if fetching.done():
+                    fetching.result()
+                if not need.fetched:
+                    get(need)
+            if not fetching.done():
+                with common.step("fetching kernels"):
+                    concurrent.futures.wait([fetching])
+        except BaseException:
+            common.end_children()
+            raise
+        fetching.result()
     return times
 
 

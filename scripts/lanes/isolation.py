@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from lib import guest, kernel, modules, needs
+from lib import guest, kernel, needs, stock
 from lib.case import told_by, verdict
 from lib.lane import Task
 
@@ -17,7 +17,7 @@ def isolation_guest(image, files):
 
 
 def run(cell, name, **changes):
-    files = guest.module_files(modules.build(kernel.kdir(cell))[0])
+    files = stock.module_files(cell)
     return guest.run(dataclasses.replace(
         isolation_guest(kernel.image(cell), files), name=f"isolation-{name}", **changes))
 

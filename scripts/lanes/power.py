@@ -14,7 +14,7 @@ The jobs are in tests/guest/power, the client is tests/clients/storm/.
 
 import dataclasses
 
-from lib import common, guest, kernel, modules, needs
+from lib import common, guest, kernel, needs, stock
 from lib.case import told_by
 from lib.lane import Task
 
@@ -33,29 +33,28 @@ def runtime_guest(image, files):
 
 def run(cell, job):
     """Runs a job in a guest; its outcome."""
-    kdir = kernel.kdir(cell)
-    files = guest.module_files(modules.build(kdir)[0])
-    files = {name: files[name] for name in ("loopdma.ko", "loopdma_storm.ko")} | {
-        "dmatest.ko": modules.build_dmatest(kdir, kernel.dmatest(cell))} | FILES
+    files = stock.files_with_dmatest(cell)
+    files = {name: files[name] for name in ("loopdma.ko", "loopdma_storm.ko", "dmatest.ko")} | \
+        FILES
     # Packed: kexec takes no other, and QEMU would write one that it has unpacked itself
     # over the kernel that wakes up from S3.
     packed = kernel.fetch(cell) / "vmlinuz"
-    options, stock = {}, {}
+    options, drivers = {}, {}
     if job == "kexec":
         files |= {"kernel": packed, "kexec": common.program(KEXEC, "-static")}
     elif job == "sleep":
-        stock = kernel.modules(cell, ["button"])
+        drivers = kernel.modules(cell, ["button"])
         options = {"kernel": packed, "monitor": True, "append": "no_console_suspend loglevel=8"}
     elif job == "hibernate":
-        stock = kernel.modules(cell, ["virtio_pci", "virtio_blk"])
+        drivers = kernel.modules(cell, ["virtio_pci", "virtio_blk"])
         options = {"disk": 1024, "reboots": True}
-    files |= {f"{name}.ko": content for name, content in stock.items()}
+    files |= {f"{name}.ko": content for name, content in drivers.items()}
     if job == "runtime":
         return guest.run(dataclasses.replace(
             runtime_guest(kernel.image(cell), files), name=f"power-runtime-{cell.name}"))
     return guest.run(guest.Guest(files=files, **{
         "kernel": kernel.image(cell), "name": f"power-{job}-{cell.name}", "map_changes": True,
-        "job": f"sh /power {job} '{' '.join(stock)}'\n"} | options))
+        "job": f"sh /power {job} '{' '.join(drivers)}'\n"} | options))
 
 
 def tasks():

@@ -13,7 +13,7 @@ The job is tests/guest/raid.
 
 import hashlib
 
-from lib import guest, kernel, modules, needs
+from lib import guest, kernel, needs, stock
 from lib.case import told_by
 from lib.lane import Need, Task, parameter
 
@@ -41,20 +41,20 @@ def run(cell):
     files = guest.job_files("raid", "steps") | {
         "raid.data": hashlib.shake_256(b"raid").digest(DATA_SIZE)}
     files |= guest.mdadm()
-    stock = kernel.modules(cell, MODULES, if_there=[CRC32C])
-    files |= {f"{name}.ko": content for name, content in stock.items()}
+    clients = kernel.modules(cell, MODULES, if_there=[CRC32C])
+    files |= {f"{name}.ko": content for name, content in clients.items()}
     if not SOFTWARE.value:
-        files |= guest.module_files(modules.build(kernel.kdir(cell))[0])
+        files |= stock.module_files(cell)
     return guest.run(guest.Guest(
         kernel=kernel.image(cell), files=files, name=f"raid-{cell.name}",
         # async_tx takes public channels only, and those of a device that has a
         # peripheral are private.
         device=None if SOFTWARE.value else "loopback=off",
-        job=f"sh /raid {'software' if SOFTWARE.value else 'loopdma'} {' '.join(stock)}"))
+        job=f"sh /raid {'software' if SOFTWARE.value else 'loopdma'} {' '.join(clients)}"))
 
 
 def tasks():
     # It is md that differs from kernel to kernel, not the driver: one will do.
     cell = kernel.cells()[0]
     return [Task(cell.name, lambda: told_by(cell.name, run(cell)), (
-        needs.stock_guests, Need("mdadm", lambda: fetch(cell))), full=True)]
+        needs.stock_guests, Need("mdadm", lambda: fetch(cell), fetched=True)), full=True)]

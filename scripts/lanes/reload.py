@@ -28,8 +28,8 @@ def told(where, outcome, times=TIMES):
 
 
 def on_stock(cell, times):
-    return told(cell.name, stock.run(cell, reload_guest, f"reload-{cell.name}", times=times),
-                times)
+    return told(cell.name, stock.run(
+        cell, reload_guest, f"reload-{cell.name}-{times}", times=times), times)
 
 
 def debug():

@@ -125,8 +125,8 @@ def table(rules, cases, results):
     return "".join(line.rstrip() + "\n" for line in lines)
 
 
-def report(ktap=KTAP):
-    """Writes the table; returns what is wrong, or ""."""
+def rules_and_cases():
+    """The rules, the cases, and what is wrong with them or ""."""
     sources = {common.relative(path): path.read_text(encoding="utf-8")
                for path in sorted(SUITES.glob("*.[ch]"))}
     rules = read_rules(RULES.read_text(encoding="utf-8"), common.relative(RULES))
@@ -135,9 +135,20 @@ def report(ktap=KTAP):
         if SUITE.search(text):
             cases |= read_cases(text)
     problems = list(problems_of(rules, cases, sources))
-    if problems:
-        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        return f"{problems[0]}{more}"
+    more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return rules, cases, f"{problems[0]}{more}" if problems else ""
+
+
+def check():
+    """What is wrong with the rules and their cases, or ""."""
+    return rules_and_cases()[2]
+
+
+def report(ktap=KTAP):
+    """Writes the table; returns what is wrong, or ""."""
+    rules, cases, problem = rules_and_cases()
+    if problem:
+        return problem
     results = read_results(ktap.read_text(encoding="utf-8")) if ktap.exists() else {}
     common.REPORTS.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(table(rules, cases, results), encoding="utf-8")

@@ -181,7 +181,8 @@ def uml(pattern="", timeout=guest.HANG):
     found = guest.complaints(text)
     log = verdict("run", f"kernel log: {found[0].strip()}" if found else "",
                   "build/logs/kunit-uml.log")
-    return with_rules(judge("uml", ["uml"], ktap, tool, log, pattern), ktap, pattern)
+    found = judge("uml", ["uml"], ktap, tool, log, pattern)
+    return [*found, verdict("each rule of dmaengine has a case", conformance.check())]
 
 
 # --- live ---------------------------------------------------------------------
@@ -273,22 +274,14 @@ def in_guest(dut, pattern=""):
     if pattern:
         suites.append += f" kunit.filter_glob={pattern}"
     found = run_guest(suites, dut, pattern=pattern)
-    if dut != "live":
-        return found
-    return with_rules(found, common.REPORTS / "kunit-live.ktap", pattern)
+    if dut == "live" and not pattern:
+        # Also when cases fail: it says which rules are broken.
+        gap = conformance.report(common.REPORTS / "kunit-live.ktap")
+        found.append(verdict("each rule of dmaengine has a case", gap))
+    return found
 
 
 # --- results ------------------------------------------------------------------
-
-def with_rules(found, ktap, pattern):
-    """The cases, and whether each rule of dmaengine has one; writes the table of rules.
-
-    Also when cases fail: the table says which rules are broken.
-    """
-    if pattern:
-        return found
-    return [*found, verdict("each rule of dmaengine has a case", conformance.report(ktap))]
-
 
 def judge(dut, names, ktap, tool, run, pattern=""):
     """The cases in a KTAP, as kunit.py reads it, and that of the run, if it is not well.

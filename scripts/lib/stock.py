@@ -24,11 +24,24 @@ def in_full(cell):
     return cell != by_age()[0]
 
 
+def built(cell):
+    """The directory of the modules for a stock kernel, and what their build said.
+
+    Built with all warnings and with sparse: once for the guests and for the lane build.
+    """
+    return modules.build(kernel.kdir(cell), "-check",
+                         ["W=1", "C=2", "CF=-D__CHECK_ENDIAN__"])
+
+
+def module_files(cell):
+    """The modules for a stock kernel, as files of a guest."""
+    return guest.module_files(built(cell)[0])
+
+
 def files_with_dmatest(cell):
-    """The modules for a stock kernel, with the kernel's own dmatest."""
-    kdir = kernel.kdir(cell)
-    return guest.module_files(modules.build(kdir)[0]) | {
-        "dmatest.ko": modules.build_dmatest(kdir, kernel.dmatest(cell))}
+    """The same, with the kernel's own dmatest."""
+    return module_files(cell) | {
+        "dmatest.ko": modules.build_dmatest(kernel.kdir(cell), kernel.dmatest(cell))}
 
 
 def run(cell, make, name, append="", **options):

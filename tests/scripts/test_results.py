@@ -111,6 +111,7 @@ def test_shards(count):
     parts = check.shards(made, count, times)
     titles = [job.title for part in parts for job in part.jobs]
     assert sorted(titles) == sorted(job.title for job in made)
+    assert count > len(made) or all(part.jobs for part in parts)
     none = check.Part(times)
     least = max(none.cost_with(job) for job in made)
     assert max(part.cost_with() for part in parts) <= \
