@@ -442,7 +442,7 @@ static void ends_before_period_is_told(struct kunit *test)
 	struct ldk_dut *dut = ldk_fake(test);
 	struct ring ring = ring_prepare(dut, DMA_MEM_TO_DEV);
 	struct intruder in = {
-		.work = IRQ_WORK_INIT_HARD(intrude), .fake = dut->fake, .ring = &ring,
+		.work = IRQ_WORK_INIT(intrude), .fake = dut->fake, .ring = &ring,
 		.armed = true,
 	};
 	struct dma_async_tx_descriptor *tx;
