@@ -213,7 +213,7 @@ bool loopdma_chan_let_go(struct loopdma_chan *lc)
 	return true;
 }
 
-/* A channel has left OFF if the hardware channel could be started, or cannot be now. */
+/* Start the hardware channel, unless the device is halted, and leave OFF. */
 static int loopdma_chan_try_on(struct loopdma_chan *lc)
 {
 	bool halted = loopdma_dev_state(lc->ld) == LOOPDMA_DEV_HALTED;
