@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What tasks need to be there before they start.
 
-What is compiled is so with all cores, one after the other; what is fetched, beside that.
+The first task that needs it builds it, with all cores, while others run.
 """
 
 from lib import common, guest, kernel, kunit
@@ -16,20 +16,19 @@ def _stock(cells, *more):
 
 
 qemu = Need("QEMU", common.qemu)
-kernel_source = Need("kernel source", kernel.source, fetched=True)
+kernel_source = Need("kernel source", kernel.source)
 # What boots a guest, besides its kernel.
-guests = Need("busybox", guest.busybox, (qemu,), fetched=True)
+guests = Need("busybox", guest.busybox, (qemu,))
 
-stock_kernels = Need("stock kernels", lambda: _stock(kernel.cells()), fetched=True)
+stock_kernels = Need("stock kernels", lambda: _stock(kernel.cells()))
 # Stock kernels with dmatest, and what boots them.
 stock_guests = Need("dmatest of stock kernels", lambda: _stock(kernel.cells(), kernel.dmatest),
-                    (guests, stock_kernels), fetched=True)
+                    (guests, stock_kernels))
 # The same with the modules that such a kernel has.
 stock_modules = Need("modules of stock kernels", lambda: _stock(
-    kernel.cells(), kernel.modules_directory), (stock_guests,), fetched=True)
+    kernel.cells(), kernel.modules_directory), (stock_guests,))
 # The same with PREEMPT_RT.
-rt_guests = Need("rt kernels", lambda: _stock(kernel.rt_cells(), kernel.dmatest), (stock_guests,),
-                 fetched=True)
+rt_guests = Need("rt kernels", lambda: _stock(kernel.rt_cells(), kernel.dmatest), (stock_guests,))
 
 own_kernel = Need("kernel for KDIR=", kunit.own_kernel, (guests, kernel_source))
 
