@@ -22,6 +22,7 @@ SANITIZED = [("address",), ("thread",), ("thread", "bookworm")]
 def cases(sanitizer=None, release=None):
     options = ["--sanitizer", sanitizer] if sanitizer else []
     options += ["--release", release] if release else []
+    options += [] if options else ["-m", "not slow"]
     name = "-".join(filter(None, ("qtest", sanitizer, release)))
     where = " ".join(filter(None, (sanitizer, release)))
     return [dataclasses.replace(case, name=f"{where} {case.name}".strip())

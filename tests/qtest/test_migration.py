@@ -11,7 +11,7 @@ from qtest.lib.parity import Sources, flipped, stop_in
 from qtest.lib.pci import CAP_PM, Device
 from qtest.lib.qemu import MIB, Failed, expect, require
 from qtest.lib.registers import REGISTERS
-from qtest.lib.suite import ASYNC, ATONCE, BOTH, MODES, SYNC, each
+from qtest.lib.suite import ASYNC, ATONCE, BOTH, MODES, SYNC, each, slow
 
 
 def registers(dev):
@@ -874,6 +874,7 @@ def use(machine):
 PARTS = 4
 
 
+@slow
 @each("part", {f"part{part}": part for part in range(PARTS)})
 def test_any_field(bench, part):
     """Whatever a field of the stream holds, QEMU refuses it or the device can be used."""

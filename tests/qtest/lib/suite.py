@@ -34,6 +34,9 @@ MODES = {"sync": (SYNC, ()), "async": (ASYNC, ()), "atonce": (ATONCE, ()),
 # @device("channels=4", mode=ASYNC): the device of a case that is not the default one.
 device = pytest.mark.device
 
+# A case that is too slow for `make check`: it runs with sanitizers, and on old versions of QEMU.
+slow = pytest.mark.slow
+
 
 def each(names, values):
     """A case for each of {what it is called: arguments of these names}."""
