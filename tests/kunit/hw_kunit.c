@@ -309,6 +309,32 @@ static void pauses_slowly(struct kunit *test)
 	ldk_expect_copied(x, 1);
 }
 
+/*
+ * Rule: who waits for a device that takes its time to pause, or is suspended, has
+ * interrupts enabled but for a single look (Documentation/driver.rst, "Latency").
+ */
+static void pauses_with_interrupts(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = start_held(dut, chan, 1);
+
+	if (!IS_ENABLED(CONFIG_PROVE_LOCKING))
+		kunit_skip(test, "no CONFIG_PROVE_LOCKING");
+	loopdma_fake_pause_polls(dut->fake, 100);
+	loopdma_fake_reads_at_once(dut->fake);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_pause(chan));
+	/* None with PREEMPT_RT, where the driver's lock leaves interrupts alone. */
+	KUNIT_EXPECT_LE(test, loopdma_fake_reads_at_once(dut->fake), 1);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+
+	ldk_suspend(dut);
+	KUNIT_EXPECT_LE(test, loopdma_fake_reads_at_once(dut->fake), 1);
+	ldk_resume(dut, false);
+	ldk_unhold(chan);
+	ldk_expect_copied(x, 1);
+}
+
 /* Rule: what does not pause is not said to be paused, and goes on. */
 static void never_pauses(struct kunit *test)
 {
@@ -806,6 +832,7 @@ static struct kunit_case hw_cases[] = {
 	KUNIT_CASE_SLOW(never_stops),
 	KUNIT_CASE_SLOW(stops_by_reset),
 	KUNIT_CASE(pauses_slowly),
+	KUNIT_CASE(pauses_with_interrupts),
 	KUNIT_CASE(never_pauses),
 	KUNIT_CASE(pauses_in_secret),
 	KUNIT_CASE(aborts_slowly),

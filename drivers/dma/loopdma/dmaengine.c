@@ -184,19 +184,30 @@ static enum dma_status loopdma_tx_status(struct dma_chan *chan,
  * loopdma_device_pause() - leave everything where it is
  * @chan: channel
  *
- * Context: any, callbacks included; waits as loopdma_hw_pause().
- * Return: as loopdma_chan_pause().
+ * Waits for the device, with interrupts as the caller has them.
+ *
+ * Context: any, callbacks included.
+ * Return: 0; -ENODEV if the device is gone; -EIO if the channel is not working;
+ * -ETIMEDOUT if the device does not pause: it goes on then.
  */
 static int loopdma_device_pause(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
+	u32 looks = LOOPDMA_PAUSE_LOOKS;
 	unsigned long flags;
 	int err;
 
 	spin_lock_irqsave(&lc->lock, flags);
-	err = loopdma_chan_pause(lc);
+	while ((err = loopdma_chan_pause(lc)) == -EINPROGRESS && --looks) {
+		spin_unlock_irqrestore(&lc->lock, flags);
+		udelay(1);
+		spin_lock_irqsave(&lc->lock, flags);
+	}
+	/* Nothing may stay paused that nobody will resume. */
+	if (err && lc->state == LOOPDMA_CHAN_RUNNING)
+		loopdma_hw_resume(lc);
 	spin_unlock_irqrestore(&lc->lock, flags);
-	return err;
+	return err == -EINPROGRESS ? -ETIMEDOUT : err;
 }
 
 /**

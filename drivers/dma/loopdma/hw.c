@@ -16,9 +16,6 @@
 /* How long the hardware may take to acknowledge a stop or a reset. */
 #define LOOPDMA_STOP_TIMEOUT_US		1000000
 
-/* How long it may take to pause: a chunk of 64 KiB, and what is due with it. */
-#define LOOPDMA_PAUSE_TIMEOUT_US	10000
-
 /* The progress word takes two loads of a CPU with 32 bits: how often to look. */
 #define LOOPDMA_PROGRESS_LOOKS		4
 
@@ -284,41 +281,32 @@ void loopdma_hw_set_periph(struct loopdma_chan *lc)
 /* --- Pause ------------------------------------------------------------------------- */
 
 /**
- * loopdma_hw_pause() - have the device leave everything where it is
+ * loopdma_hw_pause() - tell the device to leave everything where it is
  * @lc: channel, locked
  *
- * On return the device does not touch the channel's memory, and the completion
- * record tells how far it has got.
+ * Looks once whether it does: interrupts are disabled.  Who may wait calls again,
+ * LOOPDMA_PAUSE_LOOKS times, with the lock released in between.  One that has
+ * nothing to finish pauses at once.
  *
- * Context: any; waits for the device, normally not longer than the register
- * access takes.
- * Return: 0; -EIO if the hardware channel does not run; -ENODEV if the function
- * does not answer; -ETIMEDOUT if it does not pause.  It is not paused then.
+ * Context: any.
+ * Return: 0: the device does not touch the channel's memory, and the completion
+ * record tells how far it has got; -EINPROGRESS: not yet; -EIO if the hardware
+ * channel does not run; -ENODEV if the function does not answer.  Whoever gives up
+ * resumes or stops the hardware channel.
  */
 int loopdma_hw_pause(struct loopdma_chan *lc)
 {
-	u32 status, state;
-	int err;
+	u32 status;
 
 	loopdma_hw_write(lc, LOOPDMA_CH_CONTROL,
 			 LOOPDMA_CH_CONTROL_ENABLE |
 			 LOOPDMA_CH_CONTROL_PAUSE);
-	/* A channel in ERROR, or gone from the bus, will not say PAUSED. */
-	err = read_poll_timeout_atomic(loopdma_hw_read, status,
-				       (status & LOOPDMA_CH_STATUS_PAUSED) ||
-				       FIELD_GET(LOOPDMA_CH_STATUS_STATE, status) !=
-				       LOOPDMA_STATE_RUNNING,
-				       1, LOOPDMA_PAUSE_TIMEOUT_US, false,
-				       lc, LOOPDMA_CH_STATUS);
-	state = FIELD_GET(LOOPDMA_CH_STATUS_STATE, status);
+	status = loopdma_hw_read(lc, LOOPDMA_CH_STATUS);
 	if (status == U32_MAX)
-		err = -ENODEV;
-	else if (!err && state != LOOPDMA_STATE_RUNNING)
-		err = -EIO;
-	/* Whatever it said, nothing may stay paused that nobody will resume. */
-	if (err)
-		loopdma_hw_resume(lc);
-	return err;
+		return -ENODEV;
+	if (FIELD_GET(LOOPDMA_CH_STATUS_STATE, status) != LOOPDMA_STATE_RUNNING)
+		return -EIO;
+	return status & LOOPDMA_CH_STATUS_PAUSED ? 0 : -EINPROGRESS;
 }
 
 /**

@@ -989,6 +989,12 @@ struct loopdma_raid *loopdma_raid_get(struct loopdma_chan *lc);
 void loopdma_desc_end(struct loopdma_chan *lc, struct loopdma_desc *d);
 void loopdma_desc_reclaim(struct loopdma_chan *lc);
 
+/*
+ * How often to look, a microsecond apart, whether a hardware channel pauses: it may
+ * have a chunk of 64 KiB to finish, and what is due with it.
+ */
+#define LOOPDMA_PAUSE_LOOKS	10000
+
 /* hw.c */
 int loopdma_hw_identify(struct device *dev, struct loopdma_dev *ld);
 bool loopdma_hw_present(struct loopdma_dev *ld);

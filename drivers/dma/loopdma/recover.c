@@ -5,6 +5,7 @@
  * Everything in here runs in process context, and takes the channels one after the
  * other.
  */
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <kunit/visibility.h>
 
@@ -314,14 +315,37 @@ EXPORT_SYMBOL_IF_KUNIT(loopdma_error_frozen);
 
 /* --- Sleep ----------------------------------------------------------------- */
 
+/*
+ * Have a running channel pause; false if it does not, or has failed meanwhile.  Its
+ * client may pause and resume it while it has not, so it is told with each look.
+ */
+static bool loopdma_chan_pause_running(struct loopdma_chan *lc)
+	__must_hold(&lc->lock)
+{
+	u32 looks = LOOPDMA_PAUSE_LOOKS;
+	int err;
+
+	while ((err = loopdma_hw_pause(lc)) == -EINPROGRESS && --looks) {
+		spin_unlock_irq(&lc->lock);
+		udelay(1);
+		spin_lock_irq(&lc->lock);
+		if (lc->state != LOOPDMA_CHAN_RUNNING)
+			break;
+	}
+	return !err;
+}
+
 /* Pause a running channel where it is, or halt it if that is not possible. */
 static void loopdma_chan_suspend_running(struct loopdma_chan *lc)
+	__must_hold(&lc->lock)
 {
 	const char *why = loopdma_queue_reap(lc);
 	bool paused = false;
 
 	if (!why && (lc->ld->lim.caps & LOOPDMA_CAPS_PAUSE)) {
-		paused = !loopdma_hw_pause(lc);
+		paused = loopdma_chan_pause_running(lc);
+		if (lc->state != LOOPDMA_CHAN_RUNNING)
+			return;
 		if (paused)
 			why = loopdma_queue_reap(lc);
 	}

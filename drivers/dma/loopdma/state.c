@@ -488,17 +488,18 @@ static int loopdma_chan_state_error(const struct loopdma_chan *lc)
 }
 
 /**
- * loopdma_chan_pause() - have the device leave everything where it is
+ * loopdma_chan_pause() - tell the device to leave everything where it is
  * @lc: channel, locked
  *
- * On return the device does not touch the channel's memory, and the completion
- * record tells how far it has got.  What was terminated is an exception until
- * the abort is acknowledged, which a paused device does not do (hardware.rst,
+ * Once this has returned 0 the device does not touch the channel's memory, and the
+ * completion record tells how far it has got.  What was terminated is an exception
+ * until the abort is acknowledged, which a paused device does not do (hardware.rst,
  * "Pausing").  Does nothing if the channel is paused.
  *
- * Context: any; waits as loopdma_hw_pause().
- * Return: 0; -ENODEV if the device is gone; -EIO if the channel is not working;
- * -ETIMEDOUT if the device does not answer: it goes on then.
+ * Context: any.
+ * Return: 0; -EINPROGRESS if the device has not yet paused; -ENODEV if it is gone;
+ * -EIO if the channel is not working.  Whoever gives up resumes or stops the
+ * hardware channel.
  */
 int loopdma_chan_pause(struct loopdma_chan *lc)
 {
@@ -511,8 +512,13 @@ int loopdma_chan_pause(struct loopdma_chan *lc)
 		return err;
 
 	/* A device that sleeps moves nothing as it is. */
-	if (lc->state == LOOPDMA_CHAN_RUNNING && !loopdma_chan_only_aborted(lc))
-		err = loopdma_hw_pause(lc);
+	if (lc->state == LOOPDMA_CHAN_RUNNING) {
+		if (!loopdma_chan_only_aborted(lc))
+			err = loopdma_hw_pause(lc);
+		else
+			/* It may have been told before the termination. */
+			loopdma_hw_resume(lc);
+	}
 	lc->paused = !err;
 	return err;
 }

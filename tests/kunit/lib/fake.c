@@ -23,6 +23,7 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -231,6 +232,10 @@ struct fake_chan {
  * @event_vector: EVENT_VECTOR
  * @channel_errors: CHANNEL_ERRORS
  * @cnt_reads: CNT_MMIO_READS
+ * @off: interrupts are disabled: since when, by lockdep's count of such events
+ * @off_task: of the task that has done so
+ * @off_reads: reads since then
+ * @off_most: the most that there were
  * @cnt_interrupts: CNT_INTERRUPTS
  * @guest_errors: accesses that hardware.rst calls guest errors
  * @p: P of a chunk, on its way to memory or to be compared
@@ -267,6 +272,10 @@ struct loopdma_fake {
 	u32 event_vector;
 	u32 channel_errors;
 	u32 cnt_reads;
+	unsigned int off;
+	const struct task_struct *off_task;
+	u32 off_reads;
+	u32 off_most;
 	u32 cnt_interrupts;
 	u32 guest_errors;
 	u8 *p;
@@ -1879,13 +1888,31 @@ static bool fake_is_counter(const struct fake_chan *fc, u32 reg)
 	return reg == LOOPDMA_CNT_MMIO_READS || reg == LOOPDMA_CNT_INTERRUPTS;
 }
 
+/* Count a read with interrupts disabled among those since they were. */
+static void fake_count_off(struct loopdma_fake *fake)
+{
+#ifdef CONFIG_PROVE_LOCKING
+	unsigned int off = current->irqtrace.hardirq_disable_event;
+
+	if (fake->off_task != current || fake->off != off)
+		fake->off_reads = 0;
+	fake->off_task = current;
+	fake->off = off;
+	fake->off_reads++;
+	fake->off_most = max(fake->off_most, fake->off_reads);
+#endif
+}
+
 static u32 fake_op_read(struct loopdma_dev *ld, u32 reg)
 {
 	struct loopdma_fake *fake = ld->priv;
+	bool off = irqs_disabled();
 	struct fake_chan *fc;
 	u32 val = ~0;
 
 	guard(spinlock_irqsave)(&fake->lock);
+	if (off)
+		fake_count_off(fake);
 	fc = fake_decode(fake, &reg);
 	if (!fake_is_counter(fc, reg))
 		fake->cnt_reads++;
@@ -2180,6 +2207,24 @@ void loopdma_fake_reset_err(struct loopdma_fake *fake, int err)
 u32 loopdma_fake_reads(struct loopdma_fake *fake)
 {
 	return fake_count(fake, &fake->cnt_reads);
+}
+
+/**
+ * loopdma_fake_reads_at_once() - register reads with interrupts disabled once
+ * @fake: device
+ *
+ * Return: the most that there were since this was called last; 0 without
+ * CONFIG_PROVE_LOCKING.
+ */
+u32 loopdma_fake_reads_at_once(struct loopdma_fake *fake)
+{
+	u32 most;
+
+	guard(spinlock_irqsave)(&fake->lock);
+	most = fake->off_most;
+	fake->off_reads = 0;
+	fake->off_most = 0;
+	return most;
 }
 
 /**

@@ -106,6 +106,7 @@ void loopdma_fake_power_cycle(struct loopdma_fake *fake);
 void loopdma_fake_reset_takes(struct loopdma_fake *fake, u32 ms);
 void loopdma_fake_reset_err(struct loopdma_fake *fake, int err);
 u32 loopdma_fake_reads(struct loopdma_fake *fake);
+u32 loopdma_fake_reads_at_once(struct loopdma_fake *fake);
 u32 loopdma_fake_refused(struct loopdma_fake *fake);
 u32 loopdma_fake_resets(struct loopdma_fake *fake);
 bool loopdma_fake_isolated(struct loopdma_fake *fake);
