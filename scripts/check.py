@@ -406,7 +406,8 @@ def chosen(parser, args, found, tree):
     for pattern in args.only:
         if not any(matches(job, [pattern]) for job in made):
             parser.error(f"no task '{pattern}': see --list --full")
-    made = [job for job in made if (args.only or args.full or not job.task.full) and
+    made = [job for job in made if
+            (args.only or not (job.task.daily if args.full else job.task.full)) and
             (not args.lanes or job.lane in args.lanes) and
             (not args.only or matches(job, args.only))]
     if not made:

@@ -23,13 +23,13 @@ def reload_guest(image, files, times=TIMES):
                        append="rcupdate.rcu_expedited=1")
 
 
-def told(where, outcome, times=TIMES):
-    return [of_guest(f"{times} times on {where}, 3 times while dmatest runs", outcome)]
+def told(where, outcome):
+    return [of_guest(f"on {where}, 3 times while dmatest runs", outcome)]
 
 
 def on_stock(cell, times):
-    return told(cell.name, stock.run(
-        cell, reload_guest, f"reload-{cell.name}-{times}", times=times), times)
+    return told(f"{cell.name} {times} times", stock.run(
+        cell, reload_guest, f"reload-{cell.name}-{times}", times=times))
 
 
 def debug():
@@ -38,12 +38,13 @@ def debug():
     outcome = guest.run(dataclasses.replace(
         reload_guest(kdir / "arch/x86/boot/bzImage", files, TIMES_DEBUG),
         name="reload-kunit", debug_kernel=True, mem=1024))
-    return [of_guest(f"{TIMES_DEBUG} times on kunit", outcome)]
+    return [of_guest(f"on kunit {TIMES_DEBUG} times", outcome)]
 
 
 def tasks():
     newest, *_ = stock.by_age()
-    return [Task(newest.name, lambda: on_stock(newest, TIMES_DAILY), (needs.stock_guests,)),
+    return [Task(newest.name, lambda: on_stock(newest, TIMES_DAILY), (needs.stock_guests,),
+                 daily=True),
             Task("kunit", debug, (needs.kunit_kernel,), full=True)] + [
         Task(f"{cell.name} {TIMES} times", lambda cell=cell: on_stock(cell, TIMES),
              (needs.stock_guests,), full=True) for cell in stock.by_age()]
@@ -52,6 +53,6 @@ def tasks():
 def on_tree(tree):
     def run():
         outcome, missing = trees.run(tree, reload_guest, "reload")
-        return missing or told("this kernel", outcome)
+        return missing or told(f"this kernel {TIMES} times", outcome)
 
     return [Task("reload", run)]

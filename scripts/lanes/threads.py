@@ -2,7 +2,7 @@
 """Interrupts that are threads: PREEMPT_RT, and stock kernels with threadirqs."""
 
 from lib import kernel, needs, stock
-from lib.case import Case, of_guest, told_by
+from lib.case import Case, told_by
 from lib.lane import Task
 from lanes import dmatest, reload, survive
 
@@ -18,7 +18,7 @@ def kinds():
 
 def reloaded(cell, append, where):
     outcome = stock.run(cell, reload.reload_guest, f"reload-{where}", append)
-    return [of_guest(f"{where} 100 times, 3 times while dmatest runs", outcome)]
+    return reload.told(f"{where} {reload.TIMES} times", outcome)
 
 
 def survived(cell, append, where):

@@ -35,6 +35,7 @@ class Task:
     run: Callable           # gives a list of cases
     needs: tuple = ()       # what is built before it
     full: bool = False      # too slow for `make check`
+    daily: bool = False     # for `make check` alone: --full has one that does more of the same
 
 
 @dataclasses.dataclass

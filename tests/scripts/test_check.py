@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import types
 
 import pytest
 
@@ -38,6 +39,18 @@ def test_no_list_of_kernels(programs, tmp_path):
           r"\(the newest, 6\.1 and 6\.12 are wanted\): .*is there a network\?",
           env={"PATH": f"{programs.directory}:{os.environ['PATH']}",
                "LOOPDMA_CACHE": str(tmp_path)})
+
+
+@pytest.mark.parametrize("full, only, titles", [
+    (False, [], "lane:always lane:short"), (True, [], "lane:always lane:long"),
+    (True, ["lane"], "lane:always lane:long lane:short")], ids=["check", "full", "named"])
+def test_chosen(full, only, titles):
+    """What is too slow for every day is left out, and with it what is done instead."""
+    lane = types.SimpleNamespace(tasks=lambda: [
+        Task("always", None), Task("short", None, daily=True), Task("long", None, full=True)])
+    args = types.SimpleNamespace(lanes=[], only=only, full=full, shard=None)
+    made = check.chosen(None, args, {"lane": lane}, None)
+    assert " ".join(job.title for job in made) == titles
 
 
 @pytest.mark.parametrize("lost, status", [(2, "SKIP"), (3, "FAIL")])
