@@ -5,8 +5,7 @@
  * The pool is allocated with the channel, so that prep can work in any context
  * and nothing is allocated for a transfer (provider.rst: "preallocate"), but
  * for a scatterlist of very many entries.  An element is a descriptor, or memory
- * that belongs to one: a block of segments, or the buffers of an XOR or PQ.  All
- * are at most 128 bytes, which bounds the driver's memory per ring entry.
+ * that belongs to one: a block of segments, or the buffers of an XOR or PQ.
  */
 #include <linux/build_bug.h>
 #include <linux/lockdep.h>
@@ -16,9 +15,14 @@
 #include "loopdma.h"
 
 static_assert(LOOPDMA_SEGS_PER_BLOCK % 2 == 0);
-#ifndef CONFIG_ASYNC_TX_ENABLE_CHANNEL_SWITCH
-static_assert(sizeof(union loopdma_item) <= 128);
-#endif
+/*
+ * Two cache lines bound the memory for a ring entry.  What the core has of a
+ * descriptor is 88 bytes up to Linux 7.3, and may grow with the kernel.
+ */
+static_assert(sizeof(struct loopdma_desc) -
+	      sizeof(struct dma_async_tx_descriptor) <= 128 - 88);
+static_assert(sizeof(struct loopdma_segs) <= 128);
+static_assert(sizeof(struct loopdma_raid) <= 128);
 
 /* Blocks of segments that are freed with one hold of the lock. */
 #define LOOPDMA_TRIM	64
