@@ -153,6 +153,21 @@ void loopdma_chan_off(struct loopdma_chan *lc)
 	loopdma_chan_quiesce(lc);
 }
 
+/**
+ * loopdma_chan_off_reset() - a channel that is OFF takes a reset of the function
+ * @lc: channel; its setup mutex is held
+ *
+ * Context: may sleep.
+ */
+void loopdma_chan_off_reset(struct loopdma_chan *lc)
+{
+	lockdep_assert_held(&lc->setup);
+
+	spin_lock_irq(&lc->lock);
+	loopdma_chan_ask_reset(lc);
+	spin_unlock_irq(&lc->lock);
+}
+
 /*
  * End what was submitted to a channel that is OFF, and free its memory.  On return
  * no interrupt, timer or bottom half of it runs or will run; the memory that the
@@ -188,9 +203,7 @@ static void loopdma_chan_wind_up(struct loopdma_chan *lc, bool removal)
 		loopdma_put_device(lc->ld);
 	} else if (lc->recovery == LOOPDMA_REMEDY_FUNCTION &&
 		   loopdma_dev_state(lc->ld) != LOOPDMA_DEV_GONE) {
-		spin_lock_irq(&lc->lock);
-		loopdma_chan_ask_reset(lc);
-		spin_unlock_irq(&lc->lock);
+		loopdma_chan_off_reset(lc);
 	}
 }
 

@@ -1074,6 +1074,7 @@ void loopdma_chan_remove(struct loopdma_chan *lc);
 void loopdma_chan_release(struct loopdma_chan *lc);
 void loopdma_chan_quiesce(struct loopdma_chan *lc);
 void loopdma_chan_off(struct loopdma_chan *lc);
+void loopdma_chan_off_reset(struct loopdma_chan *lc);
 bool loopdma_chan_let_go(struct loopdma_chan *lc);
 
 /* recover.c */

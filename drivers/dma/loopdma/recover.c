@@ -65,11 +65,8 @@ static bool loopdma_chan_help_off(struct loopdma_chan *lc)
 		/* Halted again: its end does it. */
 		if (lc->recovery == LOOPDMA_REMEDY_RESTART)
 			return true;
-		if (lc->recovery == LOOPDMA_REMEDY_FUNCTION) {
-			spin_lock_irq(&lc->lock);
-			loopdma_chan_ask_reset(lc);
-			spin_unlock_irq(&lc->lock);
-		}
+		if (lc->recovery == LOOPDMA_REMEDY_FUNCTION)
+			loopdma_chan_off_reset(lc);
 	}
 	if (lc->recovery == LOOPDMA_REMEDY_FUNCTION)
 		return loopdma_chan_let_go(lc);
