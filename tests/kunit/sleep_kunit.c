@@ -19,22 +19,12 @@
 /* Longer than what a channel moves at a time. */
 #define LONG SZ_256K
 
-struct power {
-	const char *name;
-	bool lost;
-};
-
-static const struct power powers[] = {
-	{ "power kept", false },
-	{ "power lost", true },
-};
-
-KUNIT_ARRAY_PARAM_DESC(powers, powers, name);
+LDK_POWER_LOST();
 
 /* Rule: what is in the ring, and what is submitted meanwhile, is done. */
 static void in_flight(struct kunit *test)
 {
-	const struct power *power = test->param_value;
+	bool lost = *(const bool *)test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut), *idle = ldk_request(dut);
 	struct ldk_xfer *x = ldk_copies(dut, chan, 4, LEN);
@@ -49,7 +39,7 @@ static void in_flight(struct kunit *test)
 	for (i = 0; i < 4; i++)
 		ldk_expect_state(&x[i], DMA_IN_PROGRESS, LEN);
 	ldk_expect_unaffected(x, 4);
-	ldk_resume(dut, power->lost);
+	ldk_resume(dut, lost);
 	ldk_expect_copied(x, 4);
 	KUNIT_EXPECT_TRUE(test, x[0].stamp < x[1].stamp &&
 			  x[1].stamp < x[2].stamp && x[2].stamp < x[3].stamp);
@@ -59,7 +49,7 @@ static void in_flight(struct kunit *test)
 /* Rule: a transfer goes on where it was, to the byte. */
 static void midway(struct kunit *test)
 {
-	const struct power *power = test->param_value;
+	bool lost = *(const bool *)test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *src = ldk_src(dut, LEN), *dst = ldk_dst(dut, LEN);
 	struct dma_chan *tx, *rx;
@@ -71,7 +61,7 @@ static void midway(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(r) == LEN - 200));
 	ldk_suspend(dut);
 	KUNIT_EXPECT_EQ(test, LEN - 200, ldk_residue(r));
-	ldk_resume(dut, power->lost);
+	ldk_resume(dut, lost);
 	KUNIT_EXPECT_EQ(test, LEN - 200, ldk_residue(r));
 	ldk_do(dut, ldk_prep_slave(tx, src->dma + 200, LEN - 200, DMA_MEM_TO_DEV));
 	ldk_finish(r);
@@ -81,7 +71,7 @@ static void midway(struct kunit *test)
 /* Rule: so does one that goes round, in the period where it was. */
 static void midway_round(struct kunit *test)
 {
-	const struct power *power = test->param_value;
+	bool lost = *(const bool *)test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *src = ldk_src(dut, 4 * LEN), *dst = ldk_dst(dut, 4 * LEN);
 	struct dma_chan *tx, *rx;
@@ -96,7 +86,7 @@ static void midway_round(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_residue(r) == 3 * LEN / 2));
 	KUNIT_ASSERT_TRUE(test, ldk_poll(READ_ONCE(r->calls) == 2));
 	ldk_suspend(dut);
-	ldk_resume(dut, power->lost);
+	ldk_resume(dut, lost);
 	KUNIT_EXPECT_EQ(test, 3 * LEN / 2, ldk_residue(r));
 	ldk_do(dut, ldk_prep_slave(tx, src->dma + 5 * LEN / 2, 3 * LEN / 2, DMA_MEM_TO_DEV));
 	KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(r->calls) == 4));
@@ -107,7 +97,7 @@ static void midway_round(struct kunit *test)
 /* Rule: what the client has paused stays so, and goes on when the client says so. */
 static void paused(struct kunit *test)
 {
-	const struct power *power = test->param_value;
+	bool lost = *(const bool *)test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_copies(dut, chan, 2, LEN);
@@ -117,7 +107,7 @@ static void paused(struct kunit *test)
 	for (i = 0; i < 2; i++)
 		ldk_start_copy(&x[i]);
 	ldk_suspend(dut);
-	ldk_resume(dut, power->lost);
+	ldk_resume(dut, lost);
 	ldk_round_trip(dut);
 	ldk_expect_status(&x[0], DMA_PAUSED);
 	ldk_expect_unaffected(x, 2);
@@ -128,7 +118,7 @@ static void paused(struct kunit *test)
 /* Rule: pause and resume of a device that sleeps are in force when it wakes up. */
 static void paused_asleep(struct kunit *test)
 {
-	const struct power *power = test->param_value;
+	bool lost = *(const bool *)test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut), *other = ldk_request(dut);
 	struct ldk_xfer *x = ldk_copies(dut, chan, 1, LEN);
@@ -140,7 +130,7 @@ static void paused_asleep(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(other));
 	ldk_start_copy(x);
 	ldk_start_copy(y);
-	ldk_resume(dut, power->lost);
+	ldk_resume(dut, lost);
 	ldk_expect_copied(y, 1);
 	ldk_expect_status(x, DMA_PAUSED);
 	ldk_expect_unaffected(x, 1);
@@ -151,7 +141,7 @@ static void paused_asleep(struct kunit *test)
 /* Rule: what is terminated while the device sleeps is not moved when it wakes up. */
 static void terminated_asleep(struct kunit *test)
 {
-	const struct power *power = test->param_value;
+	bool lost = *(const bool *)test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	struct ldk_xfer *x = ldk_copies(dut, chan, 3, LEN);
@@ -164,7 +154,7 @@ static void terminated_asleep(struct kunit *test)
 	ldk_unhold(chan);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
 	ldk_start_copy(&x[2]);
-	ldk_resume(dut, power->lost);
+	ldk_resume(dut, lost);
 	ldk_expect_copied(&x[2], 1);
 	ldk_expect_unaffected(x, 2);
 }
@@ -175,7 +165,7 @@ static void terminated_asleep(struct kunit *test)
  */
 static void terminated_between_pieces(struct kunit *test)
 {
-	const struct power *power = test->param_value;
+	bool lost = *(const bool *)test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request_ring(dut, 1);
 	struct ldk_buf *dst = ldk_dst(dut, 8 * LEN);
@@ -196,7 +186,7 @@ static void terminated_between_pieces(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
 	ldk_unhold(chan);
 	y = ldk_copies_issued(dut, chan, 3, LEN);
-	ldk_resume(dut, power->lost);
+	ldk_resume(dut, lost);
 	ldk_expect_copied(y, 3);
 	dmaengine_synchronize(chan);
 	KUNIT_EXPECT_EQ(test, 0, x->calls);
@@ -222,7 +212,7 @@ static void configure(struct ldk_dut *dut, struct dma_chan *chan,
 /* Rule: what is configured while the device sleeps is in force when it wakes up. */
 static void configured_asleep(struct kunit *test)
 {
-	const struct power *power = test->param_value;
+	bool lost = *(const bool *)test->param_value;
 	u32 pattern = LOOPDMA_CH_PERIPH_PATTERN | FIELD_PREP(LOOPDMA_CH_PERIPH_SEED, 0x5a);
 	struct ldk_dut *dut = test->priv;
 	struct ldk_buf *dst = ldk_dst(dut, LEN);
@@ -235,7 +225,7 @@ static void configured_asleep(struct kunit *test)
 	configure(dut, rx, (struct loopdma_peripheral_config) {
 		.pattern = true, .seed = 0x5a, .priority = 2, .rate = SZ_16M,
 	});
-	ldk_resume(dut, power->lost);
+	ldk_resume(dut, lost);
 	KUNIT_ASSERT_EQ(test, pattern, ldk_register(rx, LOOPDMA_CH_PERIPH));
 	KUNIT_ASSERT_EQ(test, SZ_16M, ldk_register(rx, LOOPDMA_CH_RATE));
 	KUNIT_ASSERT_EQ(test, 2, ldk_register(rx, LOOPDMA_CH_PRIORITY));
@@ -309,14 +299,14 @@ static void requested_asleep(struct kunit *test)
 /* Rule: a channel that is released while the device sleeps can be requested again. */
 static void released_asleep(struct kunit *test)
 {
-	const struct power *power = test->param_value;
+	bool lost = *(const bool *)test->param_value;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
 	unsigned int index = ldk_index(chan);
 
 	ldk_suspend(dut);
 	ldk_release(dut, chan);
-	ldk_resume(dut, power->lost);
+	ldk_resume(dut, lost);
 	chan = ldk_request_index(dut, index);
 	ldk_copy_ok(dut, chan, LEN);
 }
@@ -327,7 +317,7 @@ static void released_asleep(struct kunit *test)
  */
 static void released_out_of_reach(struct kunit *test)
 {
-	const struct power *power = test->param_value;
+	bool lost = *(const bool *)test->param_value;
 	struct ldk_dut *dut = ldk_fake(test);
 	struct dma_chan *chan = ldk_request(dut);
 	unsigned int index = ldk_index(chan);
@@ -340,7 +330,7 @@ static void released_out_of_reach(struct kunit *test)
 	ldk_drop(dut, chan);
 	KUNIT_EXPECT_TRUE(test, ldk_has_ring(chan));
 	loopdma_fake_sleep(dut->fake, false);
-	ldk_resume(dut, power->lost);
+	ldk_resume(dut, lost);
 	KUNIT_ASSERT_EQ(test, LOOPDMA_STATE_DISABLED, loopdma_fake_state(dut->fake, index));
 	KUNIT_EXPECT_FALSE(test, ldk_has_ring(chan));
 	chan = ldk_request_index(dut, index);
@@ -489,18 +479,18 @@ static void gone_asleep(struct kunit *test)
 }
 
 static struct kunit_case sleep_cases[] = {
-	KUNIT_CASE_PARAM(in_flight, powers_gen_params),
-	KUNIT_CASE_PARAM(midway, powers_gen_params),
-	KUNIT_CASE_PARAM(midway_round, powers_gen_params),
-	KUNIT_CASE_PARAM(paused, powers_gen_params),
-	KUNIT_CASE_PARAM(paused_asleep, powers_gen_params),
-	KUNIT_CASE_PARAM(terminated_asleep, powers_gen_params),
-	KUNIT_CASE_PARAM(terminated_between_pieces, powers_gen_params),
-	KUNIT_CASE_PARAM(configured_asleep, powers_gen_params),
+	KUNIT_CASE_PARAM(in_flight, power_lost_gen_params),
+	KUNIT_CASE_PARAM(midway, power_lost_gen_params),
+	KUNIT_CASE_PARAM(midway_round, power_lost_gen_params),
+	KUNIT_CASE_PARAM(paused, power_lost_gen_params),
+	KUNIT_CASE_PARAM(paused_asleep, power_lost_gen_params),
+	KUNIT_CASE_PARAM(terminated_asleep, power_lost_gen_params),
+	KUNIT_CASE_PARAM(terminated_between_pieces, power_lost_gen_params),
+	KUNIT_CASE_PARAM(configured_asleep, power_lost_gen_params),
 	KUNIT_CASE(hurried_asleep),
 	KUNIT_CASE(requested_asleep),
-	KUNIT_CASE_PARAM(released_asleep, powers_gen_params),
-	KUNIT_CASE_PARAM(released_out_of_reach, powers_gen_params),
+	KUNIT_CASE_PARAM(released_asleep, power_lost_gen_params),
+	KUNIT_CASE_PARAM(released_out_of_reach, power_lost_gen_params),
 	KUNIT_CASE_PARAM(left_enabled, left_paused_gen_params),
 	KUNIT_CASE(under_load),
 	KUNIT_CASE(without_pause),

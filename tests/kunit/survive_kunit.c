@@ -1045,10 +1045,7 @@ static void halted_during_recovery(struct kunit *test)
 	ldk_copy_ok(dut, chan, LEN);
 }
 
-static const bool power_lost[] = { false, true };
-
-LDK_DESC(power_lost_desc, bool, "power lost: %d")
-KUNIT_ARRAY_PARAM(power_lost, power_lost, power_lost_desc);
+LDK_POWER_LOST();
 
 /* Rule: and when it has put the device to sleep (Documentation/driver.rst, "Sleep"). */
 static void suspended_during_recovery(struct kunit *test)

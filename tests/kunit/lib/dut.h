@@ -212,6 +212,12 @@ static void _name(const typeof(_type) *value, char *desc)	\
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, _format, *value);	\
 }
 
+/* For power_lost_gen_params: does a device that sleeps lose its power? */
+#define LDK_POWER_LOST()					\
+static const bool power_lost[] = { false, true };		\
+LDK_DESC(power_lost_desc, bool, "power lost: %d")		\
+KUNIT_ARRAY_PARAM(power_lost, power_lost, power_lost_desc)
+
 /* --- Channels ---------------------------------------------------------------- */
 
 struct dma_chan *ldk_try_request(struct ldk_dut *dut,
