@@ -424,6 +424,40 @@ static void paused_after_terminate(struct kunit *test)
 }
 
 /*
+ * Rule: to synchronize is to wait for what was terminated (client.rst), not for what the
+ * driver has given up and a pause keeps from its end; nor does it end the pause.
+ */
+static void paused_while_given_up(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_repairs before = ldk_repairs(chan);
+	struct ldk_xfer *x;
+	u64 start;
+
+	dut->trouble = true;
+	ldk_patience(dut, 200, 200);
+	ldk_hold(chan);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
+	/* The pause comes before the device has dealt with the abort. */
+	loopdma_fake_freeze(dut->fake, true);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_repairs(chan).stalls > before.stalls));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
+	loopdma_fake_freeze(dut->fake, false);
+	start = ktime_get_ns();
+	dmaengine_synchronize(chan);
+	KUNIT_EXPECT_LT(test, ktime_get_ns() - start, NSEC_PER_SEC);
+	ldk_expect_status(&x[0], DMA_PAUSED);
+	ldk_expect_unaffected(x, 2);
+
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+	ldk_expect_aborted(x, 1);
+	ldk_unhold(chan);
+	ldk_expect_copied(&x[1], 1);
+	ldk_expect_repairs(dut, chan, before, (struct ldk_repairs) { 1, 0, 0, 0 });
+}
+
+/*
  * Rule: DMA_ERROR is the status of the cookie that failed, whatever came after
  * it (dmaengine.h, enum dma_status); of those that failed apart from each other the last
  * 64 are remembered (Documentation/driver.rst).
@@ -468,6 +502,7 @@ static struct kunit_case pause_cases[] = {
 	KUNIT_CASE(removed),
 	KUNIT_CASE(recovered),
 	KUNIT_CASE(paused_after_terminate),
+	KUNIT_CASE(paused_while_given_up),
 	KUNIT_CASE(errors_remembered),
 	{ }
 };

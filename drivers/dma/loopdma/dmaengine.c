@@ -251,8 +251,9 @@ static int loopdma_terminate_all(struct dma_chan *chan)
 }
 
 /*
- * Has the device let go of everything that was terminated?  *@off: nothing will
- * tell, because the channel is being taken down.
+ * Has the device let go of everything that was terminated?  What the watchdog has it
+ * abort is not, and may take until the client ends a pause.  *@off: nothing will tell,
+ * because the channel is being taken down.
  */
 static bool loopdma_abort_done(struct loopdma_chan *lc, bool *off)
 {
@@ -262,7 +263,7 @@ static bool loopdma_abort_done(struct loopdma_chan *lc, bool *off)
 	loopdma_chan_service(lc);
 	switch (lc->state) {
 	case LOOPDMA_CHAN_RUNNING:
-		done = !lc->abort.pending;
+		done = !loopdma_chan_only_aborted(lc);
 		break;
 	case LOOPDMA_CHAN_RECOVERING:
 		done = false;
@@ -289,7 +290,8 @@ static void loopdma_abort_overdue(struct loopdma_chan *lc, bool enough)
 	spin_lock_irq(&lc->lock);
 	loopdma_chan_service(lc);
 	/* The registers are there as long as a channel is RUNNING. */
-	if (lc->state == LOOPDMA_CHAN_RUNNING && lc->abort.pending &&
+	if (lc->state == LOOPDMA_CHAN_RUNNING &&
+	    loopdma_chan_only_aborted(lc) &&
 	    (!loopdma_answers(lc->ld) || enough))
 		loopdma_chan_fail(lc, "abort not acknowledged");
 	spin_unlock_irq(&lc->lock);
