@@ -311,6 +311,29 @@ static void released_asleep(struct kunit *test)
 	ldk_copy_ok(dut, chan, LEN);
 }
 
+/* Rule: also before the device is awake; what is submitted then is done later. */
+static void passed_on_asleep(struct kunit *test)
+{
+	bool lost = *(const bool *)test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x, *y;
+
+	dut->trouble = true;
+	ldk_hold(chan);
+	x = ldk_copies_issued(dut, chan, 2, LEN);
+	ldk_suspend(dut);
+	ldk_unhold(chan);
+	ldk_drop(dut, chan);
+	ldk_request_again(dut, chan);
+	y = ldk_copies_issued(dut, chan, 3, LEN);
+	ldk_expect_status(y, DMA_IN_PROGRESS);
+	ldk_resume(dut, lost);
+	ldk_expect_copied(y, 3);
+	ldk_expect_unaffected(x, 2);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
 /*
  * Rule: one that is released while it cannot be told to stop keeps its ring until it can,
  * and is stopped then.
@@ -490,6 +513,7 @@ static struct kunit_case sleep_cases[] = {
 	KUNIT_CASE(hurried_asleep),
 	KUNIT_CASE(requested_asleep),
 	KUNIT_CASE_PARAM(released_asleep, power_lost_gen_params),
+	KUNIT_CASE_PARAM(passed_on_asleep, power_lost_gen_params),
 	KUNIT_CASE_PARAM(released_out_of_reach, power_lost_gen_params),
 	KUNIT_CASE_PARAM(left_enabled, left_paused_gen_params),
 	KUNIT_CASE(under_load),

@@ -726,6 +726,27 @@ static void requested_during_reset(struct kunit *test)
 	ldk_expect_copied(x, 1);
 }
 
+/* Rule: also one that was released during it, whose hardware nobody has stopped yet. */
+static void passed_on_during_reset(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x;
+
+	dut->trouble = true;
+	ldk_copy_ok(dut, chan, LEN);
+	ldk_halt(dut);
+	ldk_drop(dut, chan);
+	ldk_request_again(dut, chan);
+	ldk_drop(dut, chan);
+	ldk_request_again(dut, chan);
+	x = ldk_copies_issued(dut, chan, 3, LEN);
+	ldk_expect_status(x, DMA_IN_PROGRESS);
+	ldk_unhalt(dut);
+	ldk_expect_copied(x, 3);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
 /*
  * Rule: one that is requested when the reset is over, but before the driver has got to
  * that channel, works already and is left alone.
@@ -1147,6 +1168,7 @@ static struct kunit_case survive_cases[] = {
 	KUNIT_CASE(reset_under_way),
 	KUNIT_CASE(reset_untold),
 	KUNIT_CASE(requested_during_reset),
+	KUNIT_CASE(passed_on_during_reset),
 	KUNIT_CASE(requested_after_reset),
 	KUNIT_CASE(terminated_during_reset),
 	KUNIT_CASE(controlled_during_reset),

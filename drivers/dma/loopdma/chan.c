@@ -65,6 +65,23 @@ static int loopdma_chan_alloc_memory(struct loopdma_chan *lc)
 }
 
 /*
+ * The device is being reset, or sleeps, and may know the memory of the last client: the
+ * next gets that.  The hardware is stopped before it is started on it, and the reference
+ * for the device is still held.
+ */
+static int loopdma_chan_keep_memory(struct loopdma_chan *lc)
+{
+	int err;
+
+	err = loopdma_pool_init(lc, max_t(u32, lc->ring.size, LOOPDMA_POOL_MIN));
+	if (err)
+		return err;
+	bitmap_zero(lc->lists.used, LOOPDMA_LISTS);
+	lc->recovery = LOOPDMA_REMEDY_NONE;
+	return 0;
+}
+
+/*
  * A device of which a client has a channel stays awake.  To let it sleep whenever
  * nothing is in flight would be to wake it up in issue_pending, which may be called
  * from hard interrupts, where there is no waiting for it.
@@ -226,6 +243,24 @@ bool loopdma_chan_let_go(struct loopdma_chan *lc)
 	return true;
 }
 
+/* Memory for a new client, and a device that is awake.  Errors as loopdma_chan_alloc(). */
+static int loopdma_chan_get_memory(struct loopdma_chan *lc,
+				   enum loopdma_dev_state state)
+{
+	int err;
+
+	if (lc->ring.desc && state == LOOPDMA_DEV_HALTED)
+		return loopdma_chan_keep_memory(lc);
+	if (lc->ring.desc && !loopdma_chan_let_go(lc))
+		return -EIO;
+	if (loopdma_get_device(lc->ld))
+		return -ENXIO;
+	err = loopdma_chan_alloc_memory(lc);
+	if (err)
+		loopdma_put_device(lc->ld);
+	return err;
+}
+
 /* Start the hardware channel, unless the device is halted, and leave OFF. */
 static int loopdma_chan_try_on(struct loopdma_chan *lc)
 {
@@ -282,17 +317,9 @@ int loopdma_chan_alloc(struct loopdma_chan *lc)
 	err = -ENXIO;
 	if (state == LOOPDMA_DEV_GONE || state == LOOPDMA_DEV_DISCONNECTED)
 		goto out;
-	err = -EIO;
-	if (lc->ring.desc && !loopdma_chan_let_go(lc))
+	err = loopdma_chan_get_memory(lc, state);
+	if (err)
 		goto out;
-	err = -ENXIO;
-	if (loopdma_get_device(lc->ld))
-		goto out;
-	err = loopdma_chan_alloc_memory(lc);
-	if (err) {
-		loopdma_put_device(lc->ld);
-		goto out;
-	}
 
 	memset(&lc->config, 0, sizeof(lc->config));
 	memset(&lc->periph, 0, sizeof(lc->periph));
