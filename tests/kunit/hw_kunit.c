@@ -7,7 +7,9 @@
  * test is, because no QEMU property makes a device this bad.
  */
 #include <linux/bitfield.h>
+#include <linux/cpumask.h>
 #include <linux/mm.h>
+#include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
@@ -333,6 +335,52 @@ static void pauses_with_interrupts(struct kunit *test)
 	ldk_resume(dut, false);
 	ldk_unhold(chan);
 	ldk_expect_copied(x, 1);
+}
+
+struct restless {
+	struct work_struct work;
+	struct loopdma_chan *lc;
+	bool enough;
+};
+
+/* Tells by turns of the oldest descriptor, and of the next. */
+static void tell_progress(struct work_struct *work)
+{
+	struct restless *r = container_of(work, struct restless, work);
+	u64 count = r->lc->ring.tail;
+
+	while (!READ_ONCE(r->enough)) {
+		WRITE_ONCE(r->lc->comp->progress, cpu_to_le64(count << 32));
+		WRITE_ONCE(r->lc->comp->progress, cpu_to_le64((count + 1) << 32 | LEN / 2));
+	}
+}
+
+/*
+ * Rule: the residue is that of the oldest descriptor, also if the device writes its
+ * progress while the CPU reads it, by halves (hardware.rst, "progress").
+ */
+static void progress_by_halves(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	struct restless r = { .lc = to_loopdma_chan(chan) };
+	struct ldk_xfer *x;
+	unsigned int i;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	x = start_held(dut, chan, 2);
+	INIT_WORK_ONSTACK(&r.work, tell_progress);
+	schedule_work_on(cpumask_any_but(cpu_online_mask, raw_smp_processor_id()), &r.work);
+	for (i = 0; i < 100000; i++)
+		if (ldk_residue(&x[0]) != LEN)
+			break;
+	WRITE_ONCE(r.enough, true);
+	flush_work(&r.work);
+	destroy_work_on_stack(&r.work);
+	KUNIT_EXPECT_EQ(test, 100000, i);
+	ldk_unhold(chan);
+	ldk_expect_copied(x, 2);
 }
 
 /* Rule: what does not pause is not said to be paused, and goes on. */
@@ -833,6 +881,7 @@ static struct kunit_case hw_cases[] = {
 	KUNIT_CASE_SLOW(stops_by_reset),
 	KUNIT_CASE(pauses_slowly),
 	KUNIT_CASE(pauses_with_interrupts),
+	KUNIT_CASE(progress_by_halves),
 	KUNIT_CASE(never_pauses),
 	KUNIT_CASE(pauses_in_secret),
 	KUNIT_CASE(aborts_slowly),

@@ -16,9 +16,6 @@
 /* How long the hardware may take to acknowledge a stop or a reset. */
 #define LOOPDMA_STOP_TIMEOUT_US		1000000
 
-/* The progress word takes two loads of a CPU with 32 bits: how often to look. */
-#define LOOPDMA_PROGRESS_LOOKS		4
-
 /* --- The function ---------------------------------------------------------------- */
 
 static void loopdma_hw_read_limits(struct loopdma_dev *ld,
@@ -361,32 +358,27 @@ u32 loopdma_hw_done(const struct loopdma_chan *lc)
  */
 u32 loopdma_hw_progress(const struct loopdma_chan *lc)
 {
-	u64 val = 0, again = 0;
-	u32 i;
+	/* LOOPDMA_PROGRESS_BYTES, and behind them LOOPDMA_PROGRESS_COUNT. */
+	const __le32 *half = (const __le32 *)&lc->comp->progress;
+	u32 bytes;
 
 	if (!(lc->ld->lim.caps & LOOPDMA_CAPS_PROGRESS) ||
 	    !loopdma_ring_used(&lc->ring))
 		return 0;
-	/* Where it takes two loads, the device may write between them. */
-	for (i = 0; i < LOOPDMA_PROGRESS_LOOKS; i++) {
-		val = le64_to_cpu(READ_ONCE(lc->comp->progress));
-		if (IS_ENABLED(CONFIG_64BIT))
-			break;
-		again = le64_to_cpu(READ_ONCE(lc->comp->progress));
-		if (val == again)
-			break;
-	}
-	/* The device is fast, so what it has moved is about to be told anyway. */
-	if (i == LOOPDMA_PROGRESS_LOOKS)
-		return 0;
 	/*
-	 * The client looks at the bytes behind us.  Pairs with the device's write
-	 * barrier between data and progress.
+	 * A CPU with 32 bits takes two loads, and the device may write between
+	 * them: the bytes belong to a count that is there before and after.
+	 */
+	if (le32_to_cpu(READ_ONCE(half[1])) != lc->ring.tail)
+		return 0;
+	dma_rmb();
+	bytes = le32_to_cpu(READ_ONCE(half[0]));
+	/*
+	 * The client looks at these bytes behind us, too.  Pairs with the device's
+	 * write barrier between data and progress.
 	 */
 	dma_rmb();
-	if (FIELD_GET(LOOPDMA_PROGRESS_COUNT, val) != lc->ring.tail)
-		return 0;
-	return FIELD_GET(LOOPDMA_PROGRESS_BYTES, val);
+	return le32_to_cpu(READ_ONCE(half[1])) == lc->ring.tail ? bytes : 0;
 }
 
 /**
