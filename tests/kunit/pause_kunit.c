@@ -184,6 +184,26 @@ static void in_flight(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, state.in_flight_bytes);
 }
 
+/* Rule: it costs a register read, which one who does not ask is spared (driver.rst). */
+static void in_flight_costs(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_tx_state state;
+	struct loop l;
+	u32 before;
+
+	/* The watchdog reads one as well. */
+	ldk_patience(dut, 10 * MSEC_PER_SEC, 0);
+	l = loop_start(dut, LEN, 200);
+	loop_send(&l, 150);
+	before = ldk_reg_reads(dut);
+	dmaengine_tx_status(l.rx, l.r->cookie, NULL);
+	KUNIT_EXPECT_EQ(test, before, ldk_reg_reads(dut));
+	dmaengine_tx_status(l.rx, l.r->cookie, &state);
+	KUNIT_EXPECT_EQ(test, before + 1, ldk_reg_reads(dut));
+	loop_end(&l);
+}
+
 /*
  * Rule: pausing takes effect at once and loses nothing (provider.rst,
  * "device_pause"; client.rst); the transaction that is paused says so, with the
@@ -491,6 +511,7 @@ static struct kunit_case pause_cases[] = {
 	KUNIT_CASE(residue_of_sender),
 	KUNIT_CASE(residue_never_grows),
 	KUNIT_CASE(in_flight),
+	KUNIT_CASE(in_flight_costs),
 	KUNIT_CASE(paused_midway),
 	KUNIT_CASE(paused_while_idle),
 	KUNIT_CASE(paused_under_load),

@@ -245,12 +245,34 @@ static void after_error(struct kunit *test)
 /* A fill of so many entries, which takes memory that is not of the pool. */
 static struct dma_async_tx_descriptor *prep_long(struct ldk_dut *dut,
 						 struct dma_chan *chan,
-						 struct ldk_buf *dst)
+						 struct ldk_buf *dst, unsigned int n)
 {
-	struct scatterlist *sgl = ldk_parts(dut, dst, ENTRIES, 1);
+	struct scatterlist *sgl = ldk_parts(dut, dst, n, 1);
 
-	return chan->device->device_prep_dma_memset_sg(chan, sgl, ENTRIES, 0x5a,
+	return chan->device->device_prep_dma_memset_sg(chan, sgl, n, 0x5a,
 						       DMA_PREP_INTERRUPT);
+}
+
+/*
+ * Rule: interrupts are not disabled for as long as it takes to free a descriptor with
+ * thousands of blocks of segments (Documentation/driver.rst, "Latency").
+ */
+static void freed_with_interrupts(struct kunit *test)
+{
+	enum { N = 24000 };
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct dma_async_tx_descriptor *tx = prep_long(dut, chan, ldk_dst(dut, N), N);
+	u32 before;
+
+	if (!IS_ENABLED(CONFIG_PROVE_LOCKING))
+		kunit_skip(test, "no CONFIG_PROVE_LOCKING");
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_set_reuse(tx));
+	before = ldk_irq_events();
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_desc_free(tx));
+	/* 4000 blocks, 64 at a time, each time off and on. */
+	KUNIT_EXPECT_GE(test, ldk_irq_events() - before, 4000 / 64 * 2);
 }
 
 /*
@@ -268,7 +290,7 @@ static void released_unfreed(struct kunit *test)
 	used = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 	unused = reuse_init(dut, chan, DMA_PREP_INTERRUPT);
 	reuse_once(dut, &used);
-	tx = prep_long(dut, chan, used.dst);
+	tx = prep_long(dut, chan, used.dst, ENTRIES);
 	KUNIT_ASSERT_NOT_NULL(test, tx);
 	KUNIT_ASSERT_EQ(test, 0, dmaengine_desc_set_reuse(tx));
 	KUNIT_ASSERT_TRUE(test, ldk_heap_used(chan));
@@ -306,6 +328,7 @@ static struct kunit_case reuse_cases[] = {
 	KUNIT_CASE(refused_while_busy),
 	KUNIT_CASE(after_terminate),
 	KUNIT_CASE(after_error),
+	KUNIT_CASE(freed_with_interrupts),
 	KUNIT_CASE(released_unfreed),
 	KUNIT_CASE(removed),
 	{ }

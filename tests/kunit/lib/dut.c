@@ -1022,6 +1022,20 @@ bool ldk_asks_who(const struct ldk_dut *dut)
 }
 
 /**
+ * ldk_irq_events() - how often this task has disabled or enabled interrupts
+ *
+ * Return: count, 0 without CONFIG_PROVE_LOCKING.
+ */
+u32 ldk_irq_events(void)
+{
+#ifdef CONFIG_PROVE_LOCKING
+	return current->irqtrace.irq_events;
+#else
+	return 0;
+#endif
+}
+
+/**
  * ldk_reg_reads() - register reads, but for those of counters
  * @dut: device
  *

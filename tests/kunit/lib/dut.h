@@ -256,6 +256,7 @@ u32 ldk_bytes(struct dma_chan *chan);
 u32 ldk_interrupts(struct dma_chan *chan);
 bool ldk_asks_who(const struct ldk_dut *dut);
 u32 ldk_reg_reads(struct ldk_dut *dut);
+u32 ldk_irq_events(void);
 u32 ldk_register(struct dma_chan *chan, u32 reg);
 u64 ldk_handled(struct dma_chan *chan);
 u64 ldk_lost_irqs(struct dma_chan *chan);
