@@ -601,6 +601,29 @@ static void terminate_during_removal(struct kunit *test)
 }
 
 /*
+ * Rule: a device that its driver leaves is left for good, also if it is found only then
+ * not to answer, or somebody has just begun to reset it.
+ */
+static void disconnected_during_removal(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake(test);
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = start_held(dut, chan, 2);
+
+	dut->trouble = true;
+	loopdma_fake_unplug(dut->fake);
+	ldk_stop_all(dut);
+	KUNIT_EXPECT_EQ(test, LOOPDMA_DEV_GONE, loopdma_dev_state(dut->ld));
+	ldk_halt(dut);
+	KUNIT_EXPECT_EQ(test, LOOPDMA_DEV_GONE, loopdma_dev_state(dut->ld));
+	ldk_unhalt(dut);
+	KUNIT_EXPECT_EQ(test, LOOPDMA_DEV_GONE, loopdma_dev_state(dut->ld));
+	ldk_remove(dut);
+	ldk_expect_aborted(x, 2);
+	KUNIT_EXPECT_NULL(test, ldk_prep(x, LDK_FLAGS));
+}
+
+/*
  * Rule: a transfer that fails in the middle of a page stops at the first byte
  * that cannot be accessed, and the residue says which (hardware.rst, READ).
  */
@@ -891,6 +914,7 @@ static struct kunit_case hw_cases[] = {
 	KUNIT_CASE(event_without_reason),
 	KUNIT_CASE(event_during_removal),
 	KUNIT_CASE(terminate_during_removal),
+	KUNIT_CASE(disconnected_during_removal),
 	KUNIT_CASE(partly_inaccessible),
 	KUNIT_CASE_PARAM(garbled_outcome, garbage_gen_params),
 	KUNIT_CASE(garbled_success),
