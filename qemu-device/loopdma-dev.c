@@ -225,6 +225,28 @@ static void loopdma_reset_channel(LoopdmaState *s, LoopdmaChannel *ch)
 }
 
 /**
+ * loopdma_dev_is_idle: has nobody anything to do for the device?
+ * @s: the device
+ *
+ * Then no channel goes on by itself, and no interrupt is about to be sent: the
+ * guest has to do something, or time to go by.  What waits for D0 does not
+ * count.
+ */
+bool loopdma_dev_is_idle(LoopdmaState *s)
+{
+    const LoopdmaIrq *irq = &s->irq;
+    unsigned i;
+
+    QEMU_LOCK_GUARD(&s->sched.lock);
+    for (i = 0; i < s->sched.channels; i++) {
+        if (s->sched.ch[i].owner != LOOPDMA_OWNER_NONE) {
+            return false;
+        }
+    }
+    return irq->off || irq->exiting || (!irq->pending && !irq->event_pending);
+}
+
+/**
  * loopdma_dev_quiesce: touch no memory and send no interrupt from now on
  * @s: the device, whatever its channels are stuck at
  */

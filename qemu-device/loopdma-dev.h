@@ -94,6 +94,7 @@ void loopdma_dev_choose_context(LoopdmaChannel *ch);
 bool loopdma_dev_config_valid(const LoopdmaState *s, const LoopdmaChannel *ch);
 bool loopdma_dev_periph_valid(const LoopdmaState *s, const LoopdmaChannel *ch);
 bool loopdma_dev_faults_valid(const LoopdmaState *s);
+bool loopdma_dev_is_idle(LoopdmaState *s);
 void loopdma_dev_quiesce(LoopdmaState *s);
 void loopdma_dev_reset(LoopdmaState *s);
 void loopdma_dev_guest_reset(LoopdmaState *s);

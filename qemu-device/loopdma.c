@@ -496,8 +496,16 @@ static void loopdma_reset_hold(Object *obj LOOPDMA_RESET_HOLD_TYPE)
     loopdma_dev_update_power(s, 0);
 }
 
+static bool loopdma_get_idle(Object *obj, Error **errp)
+{
+    LoopdmaState *s = LOOPDMA(obj);
+
+    return !s->sched.ch || loopdma_dev_is_idle(s);
+}
+
 static void loopdma_instance_init(Object *obj)
 {
+    object_property_add_bool(obj, "idle", loopdma_get_idle, NULL);
     /*
      * Config space large enough for an express bus; whether the function is on
      * one is known, and the capability added, when it is realized.

@@ -10,7 +10,7 @@ from qtest.lib.dma import DONE, INT, Channel, copy, long_ring, nop, pattern, ref
 from qtest.lib.hw import HW
 from qtest.lib.pci import MESSAGE
 from qtest.lib.qemu import MIB, expect, require
-from qtest.lib.suite import ASYNC, each
+from qtest.lib.suite import ASYNC, MODES, each
 
 ENGINES = {"1": "engines=1", "2": "engines=2", "4": "engines=4", "16": "engines=16",
            "sleepy": "engines=2,spin-us=0"}
@@ -93,6 +93,24 @@ def test_messages(bench, properties):
         expect((ch.done(), dev.m.read32(dst), ch.result(n - 1)), (n, n, DONE),
                "done, data and status when the message is here")
         dev.m.write32(dev.messages, 0)
+
+
+@each("mode, extra", {name: MODES[name] for name in ("async", "iommu")})
+def test_idle(bench, mode, extra):
+    """The property `idle`: what goes on by itself has ended, and its interrupt was sent."""
+    dev = bench.device("engines=1", mode, extra=extra)
+    dev.use_msix()
+    ch = Channel(dev, 0, log2=6).enable()
+    src, dst = dev.m.alloc(MIB), dev.m.alloc(MIB)
+    seen = set()
+    for arm in range(1, 11):
+        ch.arm(arm)
+        ch.submit(*[copy(src, dst, MIB)] * 30, nop(INT))
+        seen.add(dev.m.idle())
+        dev.m.settle()
+        expect(ch.done(), ch.head, "done when it is idle")
+        require(dev.took(0), "no message when it is idle")
+    require(False in seen, "it is idle while it copies")
 
 
 DELAYS = {"never": "irq-delay-us=0", "long": "irq-delay-us=1000"}
@@ -235,7 +253,7 @@ def handle(ch, arms):
         seen = ch.done()
         ch.arm(next(arms))
         # A full barrier, and more.
-        ch.m.settle(1)
+        ch.m.turn()
         if ch.done() == seen:
             return seen
 
@@ -288,7 +306,7 @@ class Busy:
             self.m.write(self.dst[n], b"\x77" * LENGTH)
             self.m.write(ch.ring, b"\x77" * (HW.DESC_SIZE << ch.log2))
             self.m.write(ch.comp, b"\x77" * HW.COMP_SIZE)
-        self.m.settle(200)
+        self.m.settle()
         for n in which:
             ch = self.channels[n]
             for at, size in ((self.dst[n], LENGTH), (ch.ring, HW.DESC_SIZE << ch.log2),
@@ -346,7 +364,7 @@ def test_reset_of_senders(bench, way):
     for _ in range(20):
         receiver.enable()
         sender.enable().submit(tx(busy.src, LENGTH, 0, 64))
-        dev.m.settle(1)
+        dev.m.turn()
         way(busy)
         dev.setup()
         receiver.enable().submit(rx(busy.dst[0], 1))
@@ -409,7 +427,7 @@ def test_aborted(bench):
         ch.set(HW.CH_ABORT, first + 2)
         ch.wait(first + 2)
         dev.m.write(dst, b"\x77" * length)
-        dev.m.settle(200)
+        dev.m.settle()
         require(dev.m.read(dst, length) == b"\x77" * length,
                 "memory was touched after the abort")
         result = ch.result(first)

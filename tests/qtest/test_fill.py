@@ -149,5 +149,5 @@ def test_aborted(bench):
         moved = length - ch.result(first).residue
         require(dev.m.read(dst, moved) == bytes([byte]) * moved, "what counts is not there")
         dev.m.write(dst, b"\x77" * length)
-        dev.m.settle(200)
+        dev.m.settle()
         require(dev.m.read(dst, length) == b"\x77" * length, "touched after the abort")

@@ -493,7 +493,7 @@ def test_stopped_busy(bench, stop):
         made.m.until(lambda: made.m.read32(dst - SHIFT), "the first bytes")
         stop(ch)
         made.m.write(dst - SHIFT, b"\x77" * length)
-        made.m.settle(100)
+        made.m.settle()
         require(made.read(dst, length) == b"\x77" * length, "memory was touched")
         made.dev.setup()
         made.dev.write(HW.CONTROL, HW.CONTROL_RESET)

@@ -146,7 +146,7 @@ def test_exact(dev, rate, ns, count):
     if rate < 1000:
         for _ in range(100):
             dev.m.clock(ns // 100)
-            dev.m.settle(2)
+            dev.m.settle()
         dev.m.clock(ns % 100)
     else:
         dev.m.clock(ns)

@@ -655,7 +655,7 @@ def test_stopped(bench, way, kind):
         require(made.read(p, moved) == made.p()[:moved], "what counts is not there")
         dev.m.write(p, b"\x77" * length)
         dev.m.write(q, b"\x77" * length)
-        dev.m.settle(200)
+        dev.m.settle()
         require(made.read(p) == made.read(q) == b"\x77" * length, "memory was touched")
         if way is by_abort:
             ch.disable()

@@ -316,7 +316,7 @@ def test_busy(bench, mode, iommu, kind):
     for dst in made.dst[count - first + 1:]:
         require(not any(made.m.read(dst, LENGTH)), "done is not up to date")
     with made.untouched():
-        made.m.settle(200)
+        made.m.settle()
     # What is there and counts is not written again.
     made.m.write(at, b"\x11" * moved)
     ch.go_on()
@@ -342,7 +342,7 @@ def test_again_and_again(bench, mode, iommu):
         require(now >= before, f"progress went from {before} to {now}")
         before = now
         made.ch.go_on()
-        made.m.settle(1)
+        made.m.turn()
     made.ch.expect_results(0, *[DONE] * COUNT)
     for which in range(COUNT):
         made.check(which)
@@ -358,7 +358,7 @@ def test_abort(bench, mode, iommu):
     made.dev.took(0)
     with made.untouched():
         ch.set(HW.CH_ABORT, ch.head)
-        made.m.settle(200)
+        made.m.settle()
     require(not made.dev.took(0), "an interrupt while paused")
     expect(ch.get(HW.CH_STATUS), PAUSED, "CH_STATUS")
     other = made.m.alloc(64)

@@ -89,7 +89,7 @@ class Device(Function):
         """What is done inside must be logged as an error of the guest."""
         before = len(self.m.complaints())
         yield
-        self.m.settle(2)
+        self.m.settle()
         require(len(self.m.complaints()) > before, f"{what}: no guest error is logged")
 
     @contextlib.contextmanager
@@ -97,7 +97,7 @@ class Device(Function):
         """What is done inside must not be logged as an error of the guest."""
         before = self.m.complaints()
         yield
-        self.m.settle(2)
+        self.m.settle()
         expect(self.m.complaints()[len(before):], [], f"guest errors, {what}")
 
     def channels(self):
@@ -163,5 +163,5 @@ class Device(Function):
 
     def line(self):
         """Whether the INTx line is up: one of the inputs that PCI has on q35."""
-        self.m.settle(2)
+        self.m.settle()
         return any(16 <= number <= 23 for number in self.m.qtest.raised)

@@ -22,10 +22,6 @@ from lib import common
 # for a machine many times slower than any that this was measured on.
 HANG = 60.0
 
-# In sync mode the device works in the main loop, of which each round of the
-# protocol is at least one turn.
-ROUNDS = 40
-
 # What ThreadSanitizer is not to report: races of QEMU's own, each with a reason.
 SUPPRESSIONS = common.ROOT / "scripts" / "configs" / "tsan.supp"
 
@@ -273,17 +269,30 @@ class Machine:
 
     # --- time ---
 
-    def settle(self, rounds=ROUNDS):
-        """Lets a device in sync mode do what it will ever do by itself."""
-        for _ in range(rounds):
-            self.qtest.command("inb 0x80")
+    def turn(self):
+        """Lets QEMU's main loop turn, at least once."""
+        self.qtest.command("inb 0x80")
+
+    def idle(self):
+        """Whether no loopdma device goes on by itself."""
+        paths = [f"/machine/{where}/{one['name']}"
+                 for where in ("peripheral", "peripheral-anon")
+                 for one in self.qmp.command("qom-list", path=f"/machine/{where}")
+                 if one["type"] == "child<loopdma>"]
+        return all(self.qmp.command("qom-get", path=path, property="idle") for path in paths)
+
+    def settle(self):
+        """Waits until what is to happen by itself has happened, interrupts included."""
+        self.until(self.idle, "idle devices")
+        # What QEMU has told of interrupt lines until now is read.
+        self.turn()
 
     def until(self, condition, what):
         """Waits for something that must happen."""
         end = time.monotonic() + HANG
         while not condition():
             require(time.monotonic() < end, f"{what}: not within {HANG:.0f} s")
-            self.settle(1)
+            self.turn()
 
     def clock(self, ns):
         """Lets so much time go by for the machine."""
