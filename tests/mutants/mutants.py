@@ -9,6 +9,7 @@ names the cases that must fail:
   loopdma_order.ring_full     a KUnit case, run on user-mode Linux
   qtest abort.full_ring       test_full_ring in tests/qtest/test_abort.py
   qtest abort.twice.same      its test_twice[same]
+  qtest abort.part.two-async  its test_part[two-async]
 
 If there are several, all must fail, and all must be of one suite.  First the suites run
 without a bug, and all those cases must pass.  With a bug only what is named runs: other
@@ -71,7 +72,7 @@ def record(name, one):
     for change in one["change"]:
         if set(change) != {"file", "search", "replace"} or not change["search"]:
             raise Fail(f"{where}: a change needs file, search and replace, and no more")
-    found = [re.fullmatch(r"(qtest )?(\w+)\.([\w.]+)", case) for case in one["killed-by"]]
+    found = [re.fullmatch(r"(qtest )?(\w+)\.([\w.-]+)", case) for case in one["killed-by"]]
     if not found or not all(found):
         raise Fail(f"{where} does not say what finds it: killed-by takes 'suite.case' or "
                    "'qtest group.case'")

@@ -2,7 +2,8 @@
 """The options, and what a case asks for by the name of an argument.
 
 A case that takes `dev` gets the device of a machine that was started for it: @device
-says which.  One that takes `bench` starts machines as it likes.
+says which, and with @both it is one case without engines and one with them.  One that takes
+`bench` starts machines as it likes.
 """
 
 import os
@@ -115,8 +116,11 @@ def bench(request, scratch):
 @pytest.fixture
 def dev(request, bench):
     mark = request.node.get_closest_marker("device")
+    options = dict(mark.kwargs) if mark else {}
+    if hasattr(request, "param"):
+        options["mode"] = request.param
     try:
-        return bench.device(*mark.args, **mark.kwargs) if mark else bench.device()
+        return bench.device(*(mark.args if mark else ()), **options)
     except Failed:
         bench.tell()
         raise

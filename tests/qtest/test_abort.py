@@ -5,7 +5,7 @@ from qtest.lib.dma import (CHAIN, DONE, INT, Channel, aborted, copy, descriptor,
                            refused, rx, tx)
 from qtest.lib.hw import HW, ONES
 from qtest.lib.qemu import expect
-from qtest.lib.suite import each
+from qtest.lib.suite import both, each
 
 
 class Held:
@@ -29,6 +29,7 @@ class Held:
             expect(self.ch.m.read(self.dst[n], 200), bytes(200), f"destination {n}")
 
 
+@both
 def test_idle(dev):
     """n equal to done: nothing to retire, the interrupt is requested at once."""
     dev.use_msix()
@@ -44,6 +45,7 @@ def test_idle(dev):
     ch.works()
 
 
+@both
 def test_held_by_test_control(dev):
     """A descriptor held by CH_TC_HOLD is retired as ABORTED, residue len."""
     dev.use_msix()
@@ -60,6 +62,7 @@ def test_held_by_test_control(dev):
     held.untouched(0, 1, 2, 3)
 
 
+@both
 def test_part(dev):
     """Descriptors from n on are executed; the channel stays RUNNING."""
     held = Held(dev, 4)
@@ -72,6 +75,7 @@ def test_part(dev):
     expect(dev.m.read(held.dst[3], 103), held.data[:103], "destination 3")
 
 
+@both
 def test_takes_no_credit(dev):
     """CH_TC_STEP: one that is aborted takes no credit."""
     held = Held(dev, 4)
@@ -80,6 +84,7 @@ def test_takes_no_credit(dev):
     held.ch.stuck(3, "one credit")
 
 
+@both
 def test_fifo_full(dev):
     """A TX held by a full FIFO: ABORTED with what is left; what was sent stays."""
     ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
@@ -96,6 +101,7 @@ def test_fifo_full(dev):
     expect(ch.get(HW.CH_CNT_BYTES_LO), depth, "CH_CNT_BYTES_LO")
 
 
+@both
 @each("sent", {"empty": 0, "some": 500})
 def test_fifo_empty(dev, sent):
     """An RX held by an empty FIFO: ABORTED with what is left."""
@@ -114,6 +120,7 @@ def test_fifo_empty(dev, sent):
     ch.outcome((rx(dst, 64), DONE))
 
 
+@both
 def test_mid_chain(dev):
     """A transaction that reaches across n goes on as a new one with descriptor n."""
     held = Held(dev, 3, CHAIN)
@@ -124,6 +131,7 @@ def test_mid_chain(dev):
     held.ch.expect_results(0, aborted(100), DONE, DONE)
 
 
+@both
 def test_ends_skipping(dev):
     """At n, skipping ends."""
     ch = Channel(dev, 0).enable()
@@ -134,6 +142,7 @@ def test_ends_skipping(dev):
     ch.outcome((nop(), DONE))
 
 
+@both
 def test_ends_skipping_at_once(dev):
     """The same for what is there before the channel has looked at the abort."""
     ch = Channel(dev, 0).enable()
@@ -170,6 +179,7 @@ def test_twice(dev, first, second):
     expect(held.ch.state(), HW.STATE_RUNNING, "state")
 
 
+@both
 def test_one_after_the_other(dev):
     """An abort after an abort that is through."""
     held = Held(dev, 4)
@@ -191,6 +201,7 @@ def test_with_doorbell(dev):
     expect(dev.m.read(dst, 64), bytes(64), "destination")
 
 
+@both
 @each("count", {"beyond_tail": 4, "below_done": 1, "far": 0x80000000, "minus_one": ONES})
 def test_bad_count(dev, count):
     """A count that is not between done and tail: ERROR, ABORT."""
@@ -209,6 +220,7 @@ def test_bad_count(dev, count):
     ch.works()
 
 
+@both
 def test_request_is_suppressed(dev):
     """The request of an abort is subject to suppression as any other."""
     dev.use_msix()
@@ -222,6 +234,7 @@ def test_request_is_suppressed(dev):
     dev.wait_message(0)
 
 
+@both
 def test_full_ring(dev):
     """All slots of a full ring can be aborted at once."""
     ch = Channel(dev, 0, log2=3).enable()

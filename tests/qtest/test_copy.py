@@ -7,7 +7,7 @@ from qtest.lib.hw import HW
 from qtest.lib.machine import NOT_RAM, ROM, UNASSIGNED
 from qtest.lib.pci import BAR
 from qtest.lib.qemu import HIGH, expect, require
-from qtest.lib.suite import device, each
+from qtest.lib.suite import both, device, each
 
 
 class Guarded:
@@ -71,6 +71,7 @@ def test_overlap(dev):
     ch.works()
 
 
+@both
 def test_in_order(dev):
     """Whatever descriptor c wrote to memory, c + 1 reads."""
     ch = Channel(dev, 0, log2=6).enable()
@@ -80,6 +81,7 @@ def test_in_order(dev):
     require(dev.m.read(places[-1], 3000) == data, "the data differs")
 
 
+@both
 def test_descriptor_made_by_dma(dev):
     """A descriptor is read when it starts, or before: whole in either case."""
     ch = Channel(dev, 0).enable()
@@ -93,6 +95,7 @@ def test_descriptor_made_by_dma(dev):
     require(got in (pattern(64), pattern(64)[:32] + bytes(32)), "the data is of neither")
 
 
+@both
 def test_counters(dev):
     """CH_CNT_BYTES: bytes moved; CH_CNT_DESCRIPTORS: retired as executed."""
     ch = Channel(dev, 0).enable()
@@ -118,6 +121,7 @@ def test_counter_carries(dev):
 
 # --- memory errors ------------------------------------------------------------
 
+@both
 @each("address", NOT_RAM)
 def test_read_error(dev, address):
     """READ: memory at fault_addr could not be read, nothing is moved."""
@@ -130,6 +134,7 @@ def test_read_error(dev, address):
     ch.works()
 
 
+@both
 @each("address", NOT_RAM)
 def test_write_error(dev, address):
     """WRITE: memory at fault_addr could not be written."""
@@ -141,6 +146,7 @@ def test_write_error(dev, address):
     ch.works()
 
 
+@both
 def test_rom(dev):
     """ROM can be read, a write to it fails."""
     ch = Channel(dev, 0).enable()
@@ -151,6 +157,7 @@ def test_rom(dev):
     expect(dev.m.qtest.command(f"read {ROM:#x} 64"), words, "ROM")
 
 
+@both
 @each("good", {"page": 4096, "odd": 1001, "chunks": 300001})
 def test_read_error_later(dev, good):
     """fault_addr is the first byte that could not be accessed; what counts was moved."""
@@ -164,6 +171,7 @@ def test_read_error_later(dev, good):
     require(dev.m.read(dst + good, 5000) == b"\xee" * 5000, "moved beyond the fault")
 
 
+@both
 @each("good", {"page": 4096, "odd": 1001, "chunks": 300001})
 def test_write_error_later(dev, good):
     """The same for the destination."""
@@ -175,6 +183,7 @@ def test_write_error_later(dev, good):
     require(dev.m.read(end - good, moved) == data[:moved], "what was moved differs")
 
 
+@both
 def test_both_sides(dev):
     """The side that fails first is reported; the source, if both do."""
     ch = Channel(dev, 0).enable()
@@ -216,6 +225,7 @@ def test_address_wrap(dev):
                (copy(dst, last, 4096), Result(HW.ST_WRITE, 4096, last)))
 
 
+@both
 def test_bus_master_off(dev):
     """Every access while Bus Master Enable is clear fails: ERROR, FETCH."""
     ch = Channel(dev, 0).enable()
@@ -231,6 +241,7 @@ def test_bus_master_off(dev):
     ch.works()
 
 
+@both
 def test_bus_master_after_reset(dev):
     """FLR clears Bus Master Enable: nothing is accessed before it is set again."""
     dev.flr()
@@ -243,6 +254,7 @@ def test_bus_master_after_reset(dev):
     ch.works()
 
 
+@both
 def test_bus_master_off_in_flight(dev):
     """Clearing Bus Master Enable stops memory access; work runs into errors."""
     ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
@@ -261,6 +273,7 @@ def test_bus_master_off_in_flight(dev):
     ch.works()
 
 
+@both
 def test_periph_errors(dev):
     """TX: what counts as moved has entered the FIFO. RX: has left it."""
     ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()

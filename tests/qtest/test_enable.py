@@ -6,7 +6,7 @@ from qtest.lib.hw import HW, ONES
 from qtest.lib.machine import UNASSIGNED
 from qtest.lib.pci import BAR
 from qtest.lib.qemu import HIGH, MIB, expect, require
-from qtest.lib.suite import device, each
+from qtest.lib.suite import both, device, each
 
 ROM = 0xfffff000
 
@@ -38,6 +38,7 @@ def test_enable_again(dev):
     expect(ch.get(HW.CH_STATUS), 0, "CH_STATUS")
 
 
+@both
 def test_enable_anew(dev):
     """Enabling sets all counts to 0; configuration registers keep their values."""
     ch = Channel(dev, 0).enable()
@@ -116,6 +117,7 @@ def enter_error(ch):
     ch.expect_error("DOORBELL")
 
 
+@both
 @each("leave", {"enable_0": lambda ch: ch.set(HW.CH_CONTROL, 0),
                 "channel_reset": lambda ch: ch.set(HW.CH_CONTROL, HW.CH_CONTROL_RESET),
                 "device_reset": lambda ch: ch.dev.write(HW.CONTROL, HW.CONTROL_RESET)})
@@ -131,6 +133,7 @@ def test_error_left(dev, leave):
     ch.enable().works()
 
 
+@both
 def test_error_stays(dev):
     """In ERROR, ENABLE = 1, doorbell and abort do nothing; EVENT stays until W1C."""
     ch = Channel(dev, 0).enable()
@@ -151,6 +154,7 @@ def test_error_stays(dev):
     expect(dev.read(HW.EVENT), 0, "EVENT")
 
 
+@both
 def test_error_stops_work(dev):
     """On ERROR the channel is stopped: nothing of its memory is touched any more."""
     ch = Channel(dev, 0).enable()
@@ -191,6 +195,7 @@ def test_doorbell_disabled(dev):
     expect(ch.get(HW.CH_CNT_DOORBELLS), 0, "CH_CNT_DOORBELLS")
 
 
+@both
 def test_doorbell_equal(dev):
     """If the doorbell value equals tail nothing happens."""
     ch = Channel(dev, 0).enable()
@@ -202,6 +207,7 @@ def test_doorbell_equal(dev):
     ch.stuck(2, "doorbell 2 again")
 
 
+@both
 @each("value, before",
       {"beyond": (5, 0), "far": (0x80000000, 0), "backwards": (-1, 2), "one_behind": (1, 2)})
 def test_doorbell_bad(dev, value, before):
@@ -216,6 +222,7 @@ def test_doorbell_bad(dev, value, before):
     ch.works()
 
 
+@both
 def test_doorbell_full(dev):
     """All slots can be in use; one more than is free is beyond the ring."""
     ch = Channel(dev, 0, log2=2).enable()
@@ -232,6 +239,7 @@ def test_doorbell_full(dev):
     ch.expect_error("DOORBELL")
 
 
+@both
 def test_doorbell_backwards_full(dev):
     """A doorbell may not go back, even when the count is within the ring."""
     ch = Channel(dev, 0, log2=4).enable()
@@ -242,6 +250,7 @@ def test_doorbell_backwards_full(dev):
     ch.expect_error("DOORBELL")
 
 
+@both
 def test_doorbell_many(dev):
     """One doorbell may reveal any number; several doorbells go on from each other."""
     ch = Channel(dev, 0).enable()
@@ -257,6 +266,7 @@ def test_doorbell_many(dev):
 
 # --- ring and record not accessible -------------------------------------------
 
+@both
 @each("ring", {"unassigned": UNASSIGNED, "own_bar": BAR, "ioapic": 0xfec00000, "far": 1 << 51})
 def test_fetch(dev, ring):
     """A descriptor that could not be read: ERROR, FETCH."""
@@ -272,6 +282,7 @@ def test_fetch(dev, ring):
     ch.works()
 
 
+@both
 def test_fetch_end(dev):
     """A ring that runs out of RAM half-way: what comes before is executed, then FETCH."""
     ch = Channel(dev, 0)
@@ -284,6 +295,7 @@ def test_fetch_end(dev):
     expect(ch.done(), 2, "done")
 
 
+@both
 def test_fetch_end_at_once(dev):
     """The same with one doorbell for what is there and what is not."""
     ch = Channel(dev, 0)
@@ -296,6 +308,7 @@ def test_fetch_end_at_once(dev):
     ch.expect_results(0, DONE, DONE)
 
 
+@both
 @each("comp", {"unassigned": UNASSIGNED, "own_bar": BAR + HW.MSIX_TABLE, "rom": ROM,
                "hpet": 0xfed00000})
 def test_writeback_done(dev, comp):
@@ -311,6 +324,7 @@ def test_writeback_done(dev, comp):
     ch.works()
 
 
+@both
 def test_writeback_status(dev):
     """A status that could not be written (a ring in ROM): ERROR, WRITEBACK."""
     ch = Channel(dev, 0)
@@ -320,6 +334,7 @@ def test_writeback_status(dev):
     ch.expect_error("WRITEBACK")
 
 
+@both
 def test_errors_are_alone(dev):
     """A channel in ERROR leaves the others alone."""
     ch, other = Channel(dev, 0).enable(), Channel(dev, 1).enable()

@@ -8,7 +8,7 @@ from qtest.lib.migration import begin, migrate
 from qtest.lib.parity import pq, source_list, xor, xor_check
 from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.reset import RESETS, after_reset
-from qtest.lib.suite import MODES, device, each
+from qtest.lib.suite import MODES, both, device, each
 
 US = 1000
 MS = 1000 * US
@@ -40,6 +40,7 @@ def test_not_alone(dev):
     expect(dev.read(HW.CAPS) & (HW.CAPS_TESTCTL | HW.CAPS_FAULTS), 0, "CAPS")
 
 
+@both
 @each("reset", {reset.__name__: reset for reset in RESETS})
 def test_reset_clears(dev, reset):
     """A reset clears the test controls, and what they do."""
@@ -52,6 +53,7 @@ def test_reset_clears(dev, reset):
     ch.enable().works()
 
 
+@both
 def test_disable_keeps(dev):
     """They survive disabling, and are in force when the channel is enabled again."""
     ch = Channel(dev, 0).enable()
@@ -118,6 +120,7 @@ def test_delay(bench, mode, extra):
     ch.works()
 
 
+@both
 @each("value, start",
       {"shorter": (300, 300), "over": (100, 200), "longer": (5000, 5000), "off": (0, 200)})
 def test_delay_changed(dev, value, start):
@@ -135,6 +138,7 @@ def test_delay_changed(dev, value, start):
     ch.wait()
 
 
+@both
 def test_delay_longest(dev):
     """10 seconds are the longest."""
     ch = Channel(dev, 0).enable()
@@ -166,6 +170,7 @@ def test_delay_abort(bench, mode, extra):
     ch.expect_results(0, aborted, aborted, refused(HW.ST_OPCODE, 0), skipped, skipped, DONE)
 
 
+@both
 def test_delay_paused(dev):
     """Time goes on while the channel is paused."""
     ch = Channel(dev, 0).enable()
@@ -184,6 +189,7 @@ def test_delay_paused(dev):
     ch.wait()
 
 
+@both
 def test_delay_held(dev):
     """A descriptor that has waited needs a credit as others, and takes one."""
     ch = Channel(dev, 0).enable()
@@ -243,6 +249,7 @@ def test_delay_clock_behind(bench):
     ch.wait()
 
 
+@both
 def test_delay_of_a_burst(dev):
     """CH_RATE has the next burst wait as ever; the two do not get in each other's way."""
     pair = Pair(dev)
@@ -303,6 +310,7 @@ def test_reorder(bench, mode, extra):
         cells.expect(5)
 
 
+@both
 @each("barrier", {"nop": nop, "chain": lambda: nop(CHAIN)})
 def test_reorder_barrier(dev, barrier):
     """What is no COPY or FILL, or has CHAIN, starts when all before it is retired."""
@@ -316,6 +324,7 @@ def test_reorder_barrier(dev, barrier):
     cells.expect(3, 5, 6, 0)
 
 
+@both
 def test_reorder_chain(dev):
     """A transaction is executed in order, and skipped as ever."""
     ch = Channel(dev, 0, log2=6).enable()
@@ -331,6 +340,7 @@ def test_reorder_chain(dev):
     cells.expect(4, 1, 2)
 
 
+@both
 def test_reorder_peripheral(dev):
     """TX and RX keep their places."""
     pair = Pair(dev)
@@ -344,6 +354,7 @@ def test_reorder_peripheral(dev):
     pair.received(dst, 300)
 
 
+@both
 def test_reorder_errors(dev):
     """Each of a run has its own outcome."""
     ch = Channel(dev, 0, log2=6).enable()
@@ -357,6 +368,7 @@ def test_reorder_errors(dev):
     cells.expect(1, 3)
 
 
+@both
 @device("max-len=8M", memory=128)
 def test_reorder_large(dev):
     """What is too long for a run ends it, and is executed in its place."""
@@ -375,6 +387,7 @@ def test_reorder_large(dev):
     require(dev.m.read(dst, 5 * MIB) == data[:7] + b"\x55" + data[8:], "data differs")
 
 
+@both
 @each("name, value", {"hold": ("CH_TC_HOLD", 1), "fail": ("CH_TC_FAIL", fail(100, HW.ST_READ)),
                       "early": ("CH_TC_EARLY", 1), "delay": ("CH_TC_DELAY", 1)})
 def test_reorder_not(dev, name, value):
@@ -443,6 +456,7 @@ def test_early(bench, mode, extra):
     require(dev.m.read(dst, 5000) == data, "data differs")
 
 
+@both
 def test_early_counts(dev):
     """Counts down as descriptors start; a refused one keeps its status, as does a failed."""
     ch = Channel(dev, 0).enable()
@@ -460,6 +474,7 @@ def test_early_counts(dev):
     expect(ch.get(HW.CH_TC_EARLY), 0, "CH_TC_EARLY")
 
 
+@both
 def test_early_aborted(dev):
     """One that is aborted does not count, and says so."""
     ch = Channel(dev, 0).enable()
@@ -473,6 +488,7 @@ def test_early_aborted(dev):
     expect(ch.get(HW.CH_TC_EARLY), 1, "CH_TC_EARLY")
 
 
+@both
 def test_early_others(dev):
     """TX sends nothing, RX takes nothing, parity is not computed and checks are right."""
     pair = Pair(dev)
@@ -528,6 +544,7 @@ def test_spurious(bench, mode, extra):
     dev.no_message(5, "CH_TC_SPURIOUS is 0")
 
 
+@both
 def test_spurious_msi(dev):
     """So it is with MSI."""
     dev.use_msi(0)
@@ -539,6 +556,7 @@ def test_spurious_msi(dev):
     dev.wait_msi(0)
 
 
+@both
 def test_spurious_intx(dev):
     """Under INTx the bit is set again when the driver clears it, once for each."""
     dev.watch_line()
@@ -593,6 +611,7 @@ def test_spurious_now_intx(dev):
     expect(dev.read(HW.INT_STATUS), 0, "INT_STATUS")
 
 
+@both
 def test_spurious_dropped(dev):
     """An interrupt that is swallowed is followed by none."""
     dev.use_msix()
@@ -609,6 +628,7 @@ def test_spurious_dropped(dev):
     spurious_message(dev, 0)
 
 
+@both
 def test_spurious_reset(dev):
     """A reset forgets the one that is to follow, disabling does not."""
     dev.use_msix()
@@ -684,6 +704,7 @@ def test_addr_bits(bench, mode, extra):
     require(dev.m.read(edge, 1000) == data, "data differs")
 
 
+@both
 def test_addr_bits_data_only(dev):
     """Ring, completion record and source lists are not affected."""
     ch = Channel(dev, 0).enable()
@@ -696,6 +717,7 @@ def test_addr_bits_data_only(dev):
     expect(dev.m.read(0x8000, 64), b"\x77" * 64, "memory below the edge")
 
 
+@both
 def test_addr_bits_peripheral(dev):
     """TX and RX likewise."""
     pair = Pair(dev)
@@ -719,6 +741,7 @@ def test_addr_bits_wide(dev):
         ch.outcome((copy(1 << 32, dst, 1), Result(HW.ST_READ, 1, 1 << 32)))
 
 
+@both
 def test_addr_bits_in_progress(dev):
     """In force for what is left of the descriptor in progress, too."""
     pair = Pair(dev)

@@ -6,7 +6,7 @@ from qtest.lib.dma import (CHAIN, DONE, GUARD, INT, Channel, Result, copy, descr
 from qtest.lib.hw import HW
 from qtest.lib.machine import NOT_RAM, ROM
 from qtest.lib.qemu import MIB, expect, require
-from qtest.lib.suite import ASYNC, device, each
+from qtest.lib.suite import ASYNC, both, device, each
 
 MAX_LEN = 100000
 
@@ -62,6 +62,7 @@ def test_counters(dev):
     expect(ch.get(HW.CH_CNT_DESCRIPTORS), 1, "CH_CNT_DESCRIPTORS")
 
 
+@both
 def test_in_order(dev):
     """What is filled can be copied by the next descriptor."""
     ch = Channel(dev, 0, log2=7).enable()
@@ -102,6 +103,7 @@ def test_checks(dev):
 
 # --- memory errors ------------------------------------------------------------
 
+@both
 @each("address", {**NOT_RAM, "rom": ROM})
 def test_write_error(dev, address):
     """WRITE: memory at fault_addr could not be written, nothing is moved."""
@@ -113,6 +115,7 @@ def test_write_error(dev, address):
     ch.works()
 
 
+@both
 @each("good", {"page": 4096, "odd": 1001, "chunks": 300001})
 def test_write_error_later(dev, good):
     """fault_addr is the first byte that could not be accessed; what counts was filled."""
@@ -124,6 +127,7 @@ def test_write_error_later(dev, good):
 
 # --- in the middle ------------------------------------------------------------
 
+@both
 @each("count", {"none": 0, "some": 1234, "all": 70000})
 def test_fail_bytes(dev, count):
     """CH_TC_FAIL_BYTES bytes are filled; fault_addr is dst + moved."""

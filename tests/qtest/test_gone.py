@@ -10,7 +10,7 @@ from qtest.lib.migration import begin, migrate
 from qtest.lib.pci import CAP_EXPRESS, CAP_MSIX, COMMAND
 from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.reset import after_reset, good_as_new
-from qtest.lib.suite import ASYNC, MODES, SYNC, each
+from qtest.lib.suite import ASYNC, MODES, SYNC, both, each
 
 
 def get(dev, name):
@@ -68,6 +68,7 @@ def back(dev):
 
 # --- surprise removal ---------------------------------------------------------
 
+@both
 @each("way", {name: way for name, way in WAYS.items()})
 def test_gone(dev, way):
     """All reads give all ones, writes are dropped; back it is as after power-on."""
@@ -155,6 +156,7 @@ def test_in_flight(bench, mode, extra, busy, way):
         dev.use_msix()
 
 
+@both
 def test_line(dev):
     """The INTx line goes down with it, and comes back with nothing on it."""
     dev.watch_line()
@@ -170,6 +172,7 @@ def test_line(dev):
     dev.m.until(dev.line, "INTx")
 
 
+@both
 def test_masked(dev):
     """A message that was masked is lost."""
     dev.use_msix()
@@ -195,6 +198,7 @@ def test_function_reset(dev):
     back(dev)
 
 
+@both
 def test_machine_reset(dev):
     """A reset of the machine brings it back."""
     dev.use_msix()

@@ -7,7 +7,7 @@ from qtest.lib.machine import PORT, Port
 from qtest.lib.pci import (CAP_MSI, CAP_MSIX, COMMAND, COMMAND_INTX_OFF, INTERRUPT_PIN,
                            MESSAGE)
 from qtest.lib.qemu import expect, require
-from qtest.lib.suite import SYNC, device, each
+from qtest.lib.suite import SYNC, both, device, each
 
 
 def make_error(ch):
@@ -17,6 +17,7 @@ def make_error(ch):
 
 # --- suppression --------------------------------------------------------------
 
+@both
 @each("arm", {"zero": 0, "one": 1, "ones": 0xffffffff})
 def test_first_request(dev, arm):
     """The first request after enable always interrupts, whatever arm is."""
@@ -27,6 +28,7 @@ def test_first_request(dev, arm):
     dev.wait_message(0)
 
 
+@both
 def test_suppression(dev):
     """After that only a change of arm allows one more interrupt."""
     dev.use_msix()
@@ -43,6 +45,7 @@ def test_suppression(dev):
     expect(ch.get(HW.CH_CNT_INTERRUPTS), 6, "CH_CNT_INTERRUPTS")
 
 
+@both
 def test_suppression_forgets(dev):
     """The token is the value of arm at the last interrupt, not at the last request."""
     dev.use_msix()
@@ -56,6 +59,7 @@ def test_suppression_forgets(dev):
     dev.no_message(0, "arm is what it was")
 
 
+@both
 def test_enable_arms(dev):
     """Enabling forgets that an interrupt was raised."""
     dev.use_msix()
@@ -67,6 +71,7 @@ def test_enable_arms(dev):
         ch.enable()
 
 
+@both
 def test_one_for_many(dev):
     """Several descriptors with INT under one value of arm: one interrupt."""
     dev.use_msix()
@@ -77,6 +82,7 @@ def test_one_for_many(dev):
     expect(ch.get(HW.CH_CNT_INTERRUPTS), 1, "CH_CNT_INTERRUPTS")
 
 
+@both
 def test_not_asked_for(dev):
     """Without INT there is no interrupt."""
     dev.use_msix()
@@ -85,6 +91,7 @@ def test_not_asked_for(dev):
     dev.no_message(0, "no descriptor has INT")
 
 
+@both
 def test_arm_unreadable(dev):
     """arm could not be read: ERROR, WRITEBACK."""
     ch = Channel(dev, 0)
@@ -99,6 +106,7 @@ def test_arm_unreadable(dev):
 
 # --- MSI-X --------------------------------------------------------------------
 
+@both
 @device("channels=8")
 def test_msix_vectors(dev):
     """Channel n raises the vector in its CH_VECTOR; vectors can be shared."""
@@ -127,6 +135,7 @@ def pending(dev, vector):
     return dev.read(HW.MSIX_PBA) >> vector & 1
 
 
+@both
 def test_msix_masked(dev):
     """A vector raised while masked stays pending, and is sent when unmasked."""
     dev.use_msix()
@@ -140,6 +149,7 @@ def test_msix_masked(dev):
     expect(pending(dev, 1), 0, "pending bit")
 
 
+@both
 def test_msix_function_mask(dev):
     """The function mask keeps all vectors pending."""
     dev.use_msix()
@@ -152,6 +162,7 @@ def test_msix_function_mask(dev):
     dev.wait_message(2)
 
 
+@both
 def test_msix_off_later(dev):
     """INT_STATUS is set while neither MSI-X nor MSI is enabled, asserts nothing else."""
     dev.watch_line()
@@ -172,6 +183,7 @@ def test_msix_off_later(dev):
 
 # --- MSI ----------------------------------------------------------------------
 
+@both
 @device("irq-mode=msi,channels=7")
 @each("log2", {"1": 0, "2": 1, "4": 2, "8": 3})
 def test_msi(dev, log2):
@@ -207,6 +219,7 @@ def test_msi_event(dev):
 
 # --- INTx ---------------------------------------------------------------------
 
+@both
 def test_intx(dev):
     """INTx: bit n of INT_STATUS, and the line, until the bit is written back."""
     dev.watch_line()
@@ -224,6 +237,7 @@ def test_intx(dev):
     require(not dev.line(), "the line is up")
 
 
+@both
 def test_intx_shared(dev):
     """The line is asserted while any bit of INT_STATUS or EVENT is set."""
     dev.watch_line()
@@ -238,6 +252,7 @@ def test_intx_shared(dev):
     require(not dev.line(), "the line is up")
 
 
+@both
 def test_intx_disable(dev):
     """The Interrupt Disable bit keeps the line down, not the status."""
     dev.watch_line()
@@ -249,6 +264,7 @@ def test_intx_disable(dev):
     require(dev.line(), "the line is down")
 
 
+@both
 def test_intx_error(dev):
     """An event asserts the line."""
     dev.watch_line()
@@ -258,6 +274,7 @@ def test_intx_error(dev):
     expect(dev.read(HW.CNT_INTERRUPTS), 1, "CNT_INTERRUPTS")
 
 
+@both
 def test_intx_reset(dev):
     """A channel reset clears the channel's bit in INT_STATUS, and no other."""
     dev.watch_line()
@@ -313,6 +330,7 @@ def test_raise_out_of_range(bench, kind):
     expect(dev.read(HW.CNT_INTERRUPTS), 0, "CNT_INTERRUPTS")
 
 
+@both
 def test_event_once(dev):
     """Setting a bit of EVENT that was clear raises EVENT_VECTOR; one that is set does not."""
     dev.use_msix()
@@ -340,6 +358,7 @@ def test_event_vector_out_of_range(dev):
     expect(dev.read(HW.EVENT), HW.EVENT_CHANNEL_ERROR, "EVENT")
 
 
+@both
 def test_event_shares_a_vector(dev):
     """EVENT_VECTOR may be the vector of a channel."""
     dev.use_msix()
@@ -364,6 +383,7 @@ def test_message_after_done(dev):
         dev.took(0)
 
 
+@both
 def test_message_to_own_bar(dev):
     """A message that the driver sends to the device's own registers does no harm."""
     dev.use_msix()
@@ -376,6 +396,7 @@ def test_message_to_own_bar(dev):
     expect(dev.read(HW.ID), HW.ID_MAGIC, "ID")
 
 
+@both
 def test_bus_master_off(dev):
     """A message is a memory write of the device: none while Bus Master Enable is clear."""
     dev.use_msix()

@@ -5,12 +5,13 @@ from qtest.lib.dma import (DONE, EMPTIES, MEMORY_CAPS, PENDING, Channel, Pair, d
                            pattern, refused, rx, tx)
 from qtest.lib.hw import HW
 from qtest.lib.qemu import expect, require
-from qtest.lib.suite import device, each
+from qtest.lib.suite import both, device, each
 
 
 BURSTS = (0, 1, 2, 3, 7, 16, 63, 64, 255, 256)
 
 
+@both
 @each("width", {f"{1 << width}": width for width in range(7)})
 def test_widths_and_bursts(dev, width):
     """What a channel transmits its peer receives, with each width and burst."""
@@ -28,6 +29,7 @@ def test_widths_and_bursts(dev, width):
         pair.received(dst, length, burst)
 
 
+@both
 def test_sides_differ(dev):
     """A FIFO is a string of bytes: widths, bursts and lengths may differ."""
     pair = Pair(dev)
@@ -46,6 +48,7 @@ def test_sides_differ(dev):
     pair.received(dst, length)
 
 
+@both
 def test_receiver_first(dev):
     """An RX waits for its peer, however long, and goes on then."""
     pair = Pair(dev)
@@ -58,6 +61,7 @@ def test_receiver_first(dev):
     pair.received(dst, 300)
 
 
+@both
 @device("fifo-depth=4096")
 @each("width, burst, moved",
       {"bytes": (0, 1, 4096), "odd": (0, 100, 4000), "words": (2, 16, 4096),
@@ -81,6 +85,7 @@ def test_full(dev, width, burst, moved):
     pair.received(dst, length)
 
 
+@both
 @device("fifo-depth=4096")
 def test_last_burst(dev):
     """A burst is what is left of the descriptor if that is less."""
@@ -92,6 +97,7 @@ def test_last_burst(dev):
     pair.received(dst, 4096)
 
 
+@both
 def test_alone(dev):
     """The end of one descriptor does not complete a burst of the next."""
     pair = Pair(dev)
@@ -111,6 +117,7 @@ def test_alone(dev):
     pair.received(dst, 300)
 
 
+@both
 def test_around(dev):
     """A FIFO goes around without a byte lost."""
     pair = Pair(dev)
@@ -122,6 +129,7 @@ def test_around(dev):
         pair.received(dst, length)
 
 
+@both
 def test_both_directions(dev):
     """Both peers transmit and receive at once, more than a FIFO holds."""
     pair = Pair(dev, 2)
@@ -178,6 +186,7 @@ def test_odd_count(dev):
 
 # --- the peer comes and goes --------------------------------------------------
 
+@both
 def test_peer_disabled(dev):
     """TX towards a DISABLED channel fills its FIFO and is held; enabling keeps the bytes."""
     a, b = Channel(dev, 0).enable(), Channel(dev, 1)
@@ -193,6 +202,7 @@ def test_peer_disabled(dev):
     require(dev.m.read(dst, depth + 100) == pattern(depth + 100), "data differs")
 
 
+@both
 @each("empty", EMPTIES)
 def test_emptied(dev, empty):
     """The FIFO of a channel is emptied when the channel is disabled or reset."""
@@ -209,6 +219,7 @@ def test_emptied(dev, empty):
     pair.received(dst, 100, start=400)
 
 
+@both
 def test_emptied_while_disabled(dev):
     """A reset empties the FIFO of a channel that is DISABLED already."""
     a, b = Channel(dev, 0).enable(), Channel(dev, 1)
@@ -220,6 +231,7 @@ def test_emptied_while_disabled(dev):
     b.stuck(0, "FIFO empty")
 
 
+@both
 @each("empty", EMPTIES)
 def test_emptied_lets_go(dev, empty):
     """A sender that is held by a full FIFO goes on when that is emptied."""
@@ -233,6 +245,7 @@ def test_emptied_lets_go(dev, empty):
     pair.a.expect_results(0, DONE)
 
 
+@both
 def test_sender_leaves(dev):
     """Disabling the sender leaves what it has sent."""
     pair = Pair(dev)
@@ -253,6 +266,7 @@ def test_kept_for_later(dev):
     expect(dev.m.read(dst, 300), pattern(300), "data received")
 
 
+@both
 def test_disabled_in_progress(dev):
     """Disabling a held channel: no status is written for the descriptor in progress."""
     pair = Pair(dev)
@@ -269,6 +283,7 @@ def test_disabled_in_progress(dev):
     pair.received(dst, 300)
 
 
+@both
 def test_done_up_to_date(dev):
     """done is up to date while the channel is held."""
     pair = Pair(dev)
@@ -278,6 +293,7 @@ def test_done_up_to_date(dev):
     pair.b.stuck(9, "FIFO empty")
 
 
+@both
 @device("fifo-depth=64")
 def test_smallest(dev):
     """A small FIFO moves as much as a large one, in more steps."""
@@ -290,6 +306,7 @@ def test_smallest(dev):
     pair.received(dst, 50000)
 
 
+@both
 @device("max-len=4M")
 def test_long_transfer(dev):
     """A transfer of MAX_LEN through the FIFO."""

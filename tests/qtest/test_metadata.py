@@ -7,7 +7,7 @@ from qtest.lib.dma import (CHAIN, DONE, EMPTIES, META, Channel, Pair, Result, de
 from qtest.lib.hw import HW
 from qtest.lib.migration import begin, migrate, receive
 from qtest.lib.qemu import expect, require
-from qtest.lib.suite import ASYNC, BOTH, device, each
+from qtest.lib.suite import ASYNC, BOTH, both, device, each
 
 SIZE = HW.META_SIZE
 
@@ -74,6 +74,7 @@ def overwritten(pair, *descriptors):
     return first
 
 
+@both
 def test_what_is_written(dev):
     """Bytes 0x30 to 0x3f are written, of an RX with META 0x20 to 0x3f, and no others."""
     pair = Pair(dev)
@@ -128,6 +129,7 @@ def test_unfinished(bench, mode):
     gets(pair.b, dst, 56, meta_of(2))
 
 
+@both
 def test_kept_while_held(dev):
     """What came with the first bytes of an RX is there at its end."""
     pair = Pair(dev)
@@ -164,6 +166,7 @@ def fails(ch, status, count, moved):
     ch.set(HW.CH_TC_FAIL, status << 16 | count)
 
 
+@both
 @each("moved", {"all": 100, "most": 99, "none": 0})
 def test_failed_tx(dev, moved):
     """A TX that ends with anything but OK has sent none."""
@@ -176,6 +179,7 @@ def test_failed_tx(dev, moved):
     gets(pair.b, src, 101, b"")
 
 
+@both
 @device("fifo-depth=64")
 def test_aborted_tx(dev):
     """A TX that is aborted, or runs into memory that cannot be read, has sent none."""
@@ -194,6 +198,7 @@ def test_aborted_tx(dev):
     gets(pair.b, src, 17, b"")
 
 
+@both
 def test_failed_rx(dev):
     """They are lost if the RX ends with anything but OK: META_LEN 0, meta not touched."""
     pair = Pair(dev)
@@ -228,6 +233,7 @@ def test_failed_with_ok(dev):
     expect(pair.b.meta(0), meta_of(1), "metadata")
 
 
+@both
 @each("empty", EMPTIES)
 def test_emptied(dev, empty):
     """A FIFO that is emptied has no metadata any more."""

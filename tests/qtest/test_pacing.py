@@ -6,7 +6,7 @@ from qtest.lib.hw import HW
 from qtest.lib.migration import begin, migrate
 from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.reset import by_channel_reset, by_device_reset, by_function_reset
-from qtest.lib.suite import ASYNC, BOTH, each
+from qtest.lib.suite import ASYNC, BOTH, both, each
 
 MS = 1000000
 SECOND = 1000 * MS
@@ -61,6 +61,7 @@ def test_requested(bench, mode):
     paced.after(1, 460)
 
 
+@both
 def test_sends(dev):
     """The rate is that of the channel, for TX and RX together."""
     paced = Paced(dev, 1000)
@@ -77,6 +78,7 @@ def test_sends(dev):
     expect(paced.ch.result(2).status, HW.ST_DATA, "status")
 
 
+@both
 @each("which", {"sender": 0, "receiver": 1})
 def test_loopback(dev, which):
     """It holds for the loopback; the peer has a rate of its own, and waits if it must."""
@@ -97,6 +99,7 @@ def test_loopback(dev, which):
     pair.received(dst, 400)
 
 
+@both
 def test_fifo_too(dev):
     """A burst whose time has come still waits for the FIFO."""
     pair = Pair(dev)
@@ -118,6 +121,7 @@ def test_fifo_too(dev):
 
 # --- being late ---------------------------------------------------------------
 
+@both
 @each("by, bursts", {"a_little": (3 * MS, 4), "less": (10 * MS - 1, 10), "just": (10 * MS, 11),
                      "more": (11 * MS, 11), "long": (100 * SECOND, 11)})
 def test_late(dev, by, bursts):
@@ -135,6 +139,7 @@ def test_late(dev, by, bursts):
     paced.after(1, 200 + 100 * bursts)
 
 
+@both
 @each("rate, ns, count",
       {"third": (3, SECOND, 4), "odd": (7, SECOND, 8), "high": (300000000, 5000, 1501),
        "highest": (0xffffffff, 1000, 4295), "above_ghz": (1500000000, 2000, 3001)})
@@ -181,6 +186,7 @@ def test_changed(bench, mode):
     paced.moved(1000)
 
 
+@both
 def test_written_again(dev):
     """Writing the rate that there is requests nothing."""
     paced = Paced(dev, 1000)
@@ -198,6 +204,7 @@ def test_written_again(dev):
 SOON = 100000
 
 
+@both
 def test_timer(dev):
     """The next burst is what the machine's clock waits for."""
     paced = Paced(dev, 100 * SECOND // SOON)

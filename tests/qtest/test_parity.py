@@ -10,7 +10,7 @@ from qtest.lib.hw import HW
 from qtest.lib.machine import NOT_RAM, ROM, UNASSIGNED
 from qtest.lib.parity import Sources, flipped, pq, product, stop_in, total, xor, xor_check
 from qtest.lib.qemu import MIB, expect, require
-from qtest.lib.suite import ASYNC, BOTH, device, each
+from qtest.lib.suite import ASYNC, BOTH, both, device, each
 
 P_WRONG = HW.STATUS_P_WRONG
 Q_WRONG = HW.STATUS_Q_WRONG
@@ -242,6 +242,7 @@ def test_many(bench, mode):
         same(made, p, made.p() if n % 3 or n % 2 else made.data[0], f"P, XOR or copy of {n}")
 
 
+@both
 def test_in_order(dev):
     """Whatever descriptor c wrote to memory, c + 1 reads."""
     ch = Channel(dev, 0, log2=6).enable()
@@ -479,6 +480,7 @@ def test_source_unreadable(dev, address, which):
     expect(ch.get(HW.CH_CNT_BYTES_LO), 0, "CH_CNT_BYTES_LO")
 
 
+@both
 @each("address", {**NOT_RAM, "rom": ROM})
 def test_destination_unwritable(dev, address):
     """WRITE: fault_addr is in P or Q, whichever could not be written; neither was."""
@@ -506,6 +508,7 @@ def test_result_unreadable(dev, address):
     require(made.read(good) == b"\xee" * 64, "the other one was written")
 
 
+@both
 @each("which", {str(which): which for which in range(7)})
 def test_half_way(dev, which):
     """One of the buffers ends: what counts was moved in all, beyond it in none."""
@@ -534,6 +537,7 @@ def test_half_way(dev, which):
     expect((result.status, result.fault), (HW.ST_READ, end), "status and fault_addr")
 
 
+@both
 def test_chain_skips(dev):
     """A transaction is skipped from an XOR that fails on; the next is not."""
     ch = Channel(dev, 0).enable()

@@ -8,7 +8,7 @@ from qtest.lib.iommu import ARGUMENTS, Iommu
 from qtest.lib.parity import Sources
 from qtest.lib.pci import MESSAGE
 from qtest.lib.qemu import MIB, expect, require
-from qtest.lib.suite import ASYNC, BOTH, EXACT, SYNC, device, each
+from qtest.lib.suite import ASYNC, BOTH, EXACT, SYNC, both, device, each
 
 ENABLE = HW.CH_CONTROL_ENABLE
 PAUSE = HW.CH_CONTROL_PAUSE
@@ -100,6 +100,7 @@ def by_function_reset(ch):
     ch.dev.setup()
 
 
+@both
 @each("way",
       {way.__name__[3:]: way for way in (by_disable, by_disable_with_pause, by_channel_reset,
                                          by_device_reset, by_function_reset)})
@@ -122,6 +123,7 @@ def test_stopped(dev, way):
     ch.works()
 
 
+@both
 @each("register, error",
       {"doorbell": (HW.CH_DOORBELL, "DOORBELL"), "abort": (HW.CH_ABORT, "ABORT")})
 def test_fails(dev, register, error):
@@ -137,6 +139,7 @@ def test_fails(dev, register, error):
 
 # --- what a paused channel does -----------------------------------------------
 
+@both
 def test_idle(dev):
     """Doorbells are accepted while paused; what they reveal is executed later."""
     ch, other = Channel(dev, 0).enable(), Channel(dev, 2).enable()
@@ -153,6 +156,7 @@ def test_idle(dev):
     expect(dev.m.read(dst, 100), pattern(100), "data")
 
 
+@both
 def test_queued(dev):
     """No descriptor starts; credits of CH_TC_STEP are for later, too."""
     ch = Channel(dev, 0).enable()
@@ -170,6 +174,7 @@ def test_queued(dev):
     ch.wait()
 
 
+@both
 def test_skipping(dev):
     """A transaction that is being skipped goes on being skipped."""
     ch = Channel(dev, 0).enable()
@@ -181,6 +186,7 @@ def test_skipping(dev):
     ch.expect_results(1, refused(HW.ST_SKIPPED, 0), refused(HW.ST_SKIPPED, 0), DONE)
 
 
+@both
 def test_without_bus_master(dev):
     """A paused channel touches no memory: it does not find that it may not."""
     ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
@@ -199,6 +205,7 @@ def test_without_bus_master(dev):
     expect(dev.m.read(dst, 10000), pattern(10000), "data")
 
 
+@both
 def test_machine_stopped(dev):
     """A paused channel stays so when the machine stops and goes on."""
     ch = Channel(dev, 0).enable()
@@ -443,6 +450,7 @@ def test_receiver(bench, mode):
     pair.received(5000)
 
 
+@both
 @device(FIFO)
 def test_abort_of_held(dev):
     """A held descriptor that is paused and aborted tells what had been moved."""
@@ -461,6 +469,7 @@ def test_abort_of_held(dev):
 
 # --- progress -----------------------------------------------------------------
 
+@both
 @device(FIFO)
 @each("width, burst",
       {f"burst{burst}": (width, burst) for width, burst in ((0, 1), (0, 100), (2, 10), (0, 1000),
@@ -481,6 +490,7 @@ def test_progress_of_sender(dev, width, burst):
     pair.received(taken)
 
 
+@both
 @device(FIFO)
 @each("burst", {f"burst{burst}": burst for burst in (1, 16, 100, 1000)})
 def test_progress_of_receiver(dev, burst):
@@ -497,6 +507,7 @@ def test_progress_of_receiver(dev, burst):
         pair.received(moved)
 
 
+@both
 @device(FIFO)
 def test_progress_alone(dev):
     """progress is written with one store of its own; nothing beside it is."""
@@ -509,6 +520,7 @@ def test_progress_alone(dev):
            "the rest of the record")
 
 
+@both
 @device(FIFO)
 def test_progress_not_written(dev):
     """What is through leaves the field alone."""
@@ -556,6 +568,7 @@ def test_progress_while_moving(bench, mode, iommu):
     require(seen, "progress was not written")
 
 
+@both
 @device(FIFO)
 def test_level(dev):
     """CH_FIFO_LEVEL: of the channel's own FIFO; 0 when that has been emptied."""
@@ -576,6 +589,7 @@ def test_level(dev):
     expect(pair.b.get(HW.CH_FIFO_LEVEL), 0, "CH_FIFO_LEVEL, reset")
 
 
+@both
 @device(FIFO)
 def test_failing(dev):
     """A descriptor that CH_TC_FAIL cuts short and that is paused fails where it was to."""

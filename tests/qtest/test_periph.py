@@ -8,7 +8,7 @@ from qtest.lib.hw import HW, ONES
 from qtest.lib.migration import MEMORY, begin, migrate
 from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.reset import by_channel_reset, by_device_reset, by_function_reset
-from qtest.lib.suite import ASYNC, BOTH, device, each
+from qtest.lib.suite import ASYNC, BOTH, both, device, each
 
 RESETS = {way.__name__[3:]: way for way in (by_channel_reset, by_device_reset,
                                             by_function_reset)}
@@ -61,6 +61,7 @@ def test_without_peer(bench, properties, index):
     nothing_there(dev, Channel(dev, index))
 
 
+@both
 @each("way", RESETS)
 def test_reset(dev, way):
     """A reset sets the positions to 0; disabling leaves them."""
@@ -131,6 +132,7 @@ def test_independent(dev):
     receives(other, string(9, 7, 7))
 
 
+@both
 @each("at, length, burst",
       {"first": (0, 64, 1), "second": (1, 64, 64), "burst_edge": (32, 64, 32),
        "in_a_burst": (33, 64, 32), "last": (63, 64, 64), "of_many": (70001, 80000, 256)})
@@ -167,6 +169,7 @@ def test_mismatch_in_chain(bench, mode):
     expect(dev.m.read(bad, 100), b"\xff" * 100, "what was to be skipped")
 
 
+@both
 @device("fifo-depth=64")
 def test_fifos_left(dev):
     """Switching leaves what is in the FIFOs; each channel has its own CH_PERIPH."""
@@ -331,6 +334,7 @@ def test_window_pattern(dev):
     gives(dev, ch, string(0x42, 403, 8))
 
 
+@both
 @device("fifo-depth=64")
 def test_window_in_any_state(dev):
     """It works in any state of the channel, and is not slowed down by CH_RATE."""

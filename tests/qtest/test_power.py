@@ -9,7 +9,7 @@ from qtest.lib.migration import MEMORY, begin, migrate
 from qtest.lib.pci import CAP_EXPRESS, CAP_MSIX, CAP_PM, COMMAND, COMMAND_MASTER
 from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.reset import after_reset
-from qtest.lib.suite import ASYNC, BOTH, MODES, device, each
+from qtest.lib.suite import ASYNC, BOTH, MODES, both, device, each
 
 D0, D1, D2, D3HOT = range(4)
 NO_SOFT_RESET = 8
@@ -104,6 +104,7 @@ def test_stands_still(bench, mode, extra):
         expect(ch.get(HW.CH_CNT_BYTES_LO), 30 * MIB - sum(range(30)), "CH_CNT_BYTES_LO")
 
 
+@both
 def test_stopped(dev):
     """To D3hot and back while the machine stands: it goes on when that does."""
     ch = Channel(dev, 0).enable()
@@ -119,6 +120,7 @@ def test_stopped(dev):
     ch.wait()
 
 
+@both
 def test_line(dev):
     """An INTx line that is up is down in D3hot, and up again in D0."""
     dev.watch_line()
@@ -132,6 +134,7 @@ def test_line(dev):
     require(not dev.line(), "the line is up")
 
 
+@both
 def test_host_in_vain(dev):
     """In D3hot the host's interrupt for nothing is not sent, and no credit is used."""
     dev.use_msix()
@@ -157,6 +160,7 @@ def by_machine(dev):
     dev.m.until(lambda: dev.m.qmp.had("RESET"), "the reset")
 
 
+@both
 @each("how", {"function": by_flr, "machine": by_machine})
 def test_reset(dev, how):
     """A reset leads out of D3hot, and forgets all."""

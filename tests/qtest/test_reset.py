@@ -9,7 +9,7 @@ from qtest.lib.pci import CAP_MSIX
 from qtest.lib.qemu import expect, require
 from qtest.lib.reset import (RESETS, after_reset, channel_reset, device_reset, function_reset,
                              good_as_new)
-from qtest.lib.suite import each
+from qtest.lib.suite import both, each
 
 
 # --- states -------------------------------------------------------------------
@@ -58,6 +58,7 @@ STATES = [unused, idle, held, fifo_empty, fifo_full, skipping, error]
 # --- resets -------------------------------------------------------------------
 
 
+@both
 @each("reset, state", {f"{reset.__name__}.{state.__name__}": (reset, state)
                        for reset in RESETS for state in STATES})
 def test_reset_from(dev, reset, state):
@@ -91,6 +92,7 @@ def test_device_reset_keeps(dev):
     dev.wait_message(2)
 
 
+@both
 def test_function_reset_interrupts(dev):
     """FLR resets the PCI configuration space: MSI-X is off after it, the line down."""
     dev.watch_line()
@@ -104,6 +106,7 @@ def test_function_reset_interrupts(dev):
     require(not dev.line(), "the line is up after the FLR")
 
 
+@both
 def test_function_reset_many(dev):
     """FLR is the way out of every state, again and again."""
     for _ in range(10):
@@ -115,6 +118,7 @@ def test_function_reset_many(dev):
 
 # --- disable ------------------------------------------------------------------
 
+@both
 @each("state", {state.__name__: state for state in STATES})
 def test_disable_from(dev, state):
     """DISABLED: the device touches no memory of the channel any more, and it works again."""
@@ -127,6 +131,7 @@ def test_disable_from(dev, state):
     ch.enable().works()
 
 
+@both
 def test_disable_keeps(dev):
     """Configuration registers, test controls and counters keep their values."""
     ch = Channel(dev, 0).enable()
@@ -138,6 +143,7 @@ def test_disable_keeps(dev):
     expect([ch.get(getattr(HW, name)) for name in names], before, "registers")
 
 
+@both
 def test_disable_leaves_others(dev):
     """Disabling or resetting a channel leaves the others alone."""
     channels = [Channel(dev, n).enable() for n in range(4)]
@@ -156,6 +162,7 @@ def test_disable_leaves_others(dev):
         ch.expect_results(0, PENDING)
 
 
+@both
 def test_disable_counts(dev):
     """done counts what was retired before; one with a status was executed as it says."""
     ch = Channel(dev, 0, log2=8).enable()
@@ -172,6 +179,7 @@ def test_disable_counts(dev):
         ch.post(*[copy(src, dst, 60000)] * 200)
 
 
+@both
 def test_channel_counters(dev):
     """Channel counters are cleared by a channel reset, all by a device reset."""
     channels = [Channel(dev, n).enable() for n in (0, 1)]

@@ -5,7 +5,7 @@ from qtest.lib.dma import (CHAIN, DONE, INT, PENDING, Channel, copy, descriptor,
                            refused, rx, tx)
 from qtest.lib.hw import HW
 from qtest.lib.qemu import expect, require
-from qtest.lib.suite import device, each
+from qtest.lib.suite import both, device, each
 
 BAD = descriptor(0, 11)
 BAD_CHAIN = descriptor(CHAIN, 11)
@@ -21,6 +21,7 @@ def all_ok(ch, first, count):
         expect(ch.result(n), DONE, f"descriptor {n}")
 
 
+@both
 @each("log2", {"2": 1, "4": 2, "8": 3})
 def test_wrap(dev, log2):
     """The descriptor with count c lies in slot c & (size - 1)."""
@@ -33,6 +34,7 @@ def test_wrap(dev, log2):
         require(dev.m.read(dst, 200) == data, f"round {n}: the data differs")
 
 
+@both
 def test_wrap_largest(dev):
     """The largest ring, full, and once around."""
     log2 = dev.read(HW.RING_LIMITS) >> 8
@@ -48,6 +50,7 @@ def test_wrap_largest(dev):
     expect(ch.get(HW.CH_CNT_DESCRIPTORS), (2 * size + 10) & 0xffffffff, "descriptors")
 
 
+@both
 @device("ring-max=16")
 def test_only_what_is_rung(dev):
     """What the doorbell has not passed belongs to the driver."""
@@ -61,12 +64,14 @@ def test_only_what_is_rung(dev):
 
 # --- transactions -------------------------------------------------------------
 
+@both
 def test_chain(dev):
     """A transaction without an error is executed in full."""
     ch = Channel(dev, 0).enable()
     ch.outcome((nop(CHAIN), DONE), (nop(CHAIN), DONE), (nop(), DONE), (nop(), DONE))
 
 
+@both
 @each("bad", {"first": 0, "middle": 2, "last": 3})
 def test_chain_fails(dev, bad):
     """After a failure the rest of the transaction is SKIPPED, what follows is not."""
@@ -79,6 +84,7 @@ def test_chain_fails(dev, bad):
     expect(ch.get(HW.CH_CNT_DESCRIPTORS), bad + 2, "CH_CNT_DESCRIPTORS")
 
 
+@both
 def test_skipped_are_not_executed(dev):
     """A skipped descriptor is not executed, nor checked; a NOP is skipped, too."""
     ch = Channel(dev, 0).enable()
@@ -89,6 +95,7 @@ def test_skipped_are_not_executed(dev):
     expect(dev.m.read(dst, 64), bytes(64), "destination")
 
 
+@both
 def test_chain_after_memory_error(dev):
     """A failure in execution skips as a failed check does."""
     ch = Channel(dev, 0).enable()
@@ -98,6 +105,7 @@ def test_chain_after_memory_error(dev):
            [HW.ST_READ, HW.ST_SKIPPED, HW.ST_SKIPPED, HW.ST_OK], "statuses")
 
 
+@both
 def test_chain_over_doorbells(dev):
     """Skipping holds across doorbells."""
     ch = Channel(dev, 0).enable()
@@ -107,6 +115,7 @@ def test_chain_over_doorbells(dev):
     ch.outcome((nop(), DONE))
 
 
+@both
 def test_chain_ends_with_enable(dev):
     """After enable no chain is being skipped."""
     ch = Channel(dev, 0).enable()
@@ -115,6 +124,7 @@ def test_chain_ends_with_enable(dev):
     ch.enable().outcome((nop(), DONE))
 
 
+@both
 def test_chain_over_the_wrap(dev):
     """A transaction may go around the end of the ring."""
     ch = Channel(dev, 0, log2=2).enable()
@@ -123,6 +133,7 @@ def test_chain_over_the_wrap(dev):
                (nop(), DONE))
 
 
+@both
 def test_skipped_interrupt(dev):
     """The INT of a skipped descriptor is honoured."""
     dev.use_msix()
@@ -135,6 +146,7 @@ def test_skipped_interrupt(dev):
 
 # --- several channels ---------------------------------------------------------
 
+@both
 @device("channels=32")
 def test_all_channels(dev):
     """32 channels, each with work, none disturbs another."""

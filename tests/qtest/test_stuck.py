@@ -8,7 +8,7 @@ from qtest.lib.migration import MEMORY, begin, migrate, receive
 from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.reset import (after_reset, channel_reset, device_reset, function_reset,
                              good_as_new, system_reset)
-from qtest.lib.suite import BOTH, MODES, SYNC, each
+from qtest.lib.suite import BOTH, MODES, SYNC, both, each
 
 WORK, STOP, RESET, DEVICE = range(1, 5)
 STOPPING = HW.STATE_STOPPING
@@ -64,6 +64,7 @@ def test_work(bench, mode, extra, level):
     ch.expect_results(first, refused(HW.ST_ABORTED, 0), refused(HW.ST_ABORTED, 0), DONE)
 
 
+@both
 def test_work_in_progress(dev):
     """The descriptor in progress is cut, without a status, and goes on where it was."""
     pair = Pair(dev)
@@ -97,6 +98,7 @@ def test_work_while_copying(bench, mode, extra):
         ch.wait()
 
 
+@both
 def test_work_goes_on_otherwise(dev):
     """Pausing works, doorbells are accepted, a bad one is an ERROR."""
     ch = stuck_at(dev, DEVICE)
@@ -117,6 +119,7 @@ def test_work_goes_on_otherwise(dev):
     ch.works()
 
 
+@both
 @each("level", {"work": WORK, "stop": STOP, "reset": RESET, "device": DEVICE})
 def test_disable(dev, level):
     """From STOP on it is not DISABLED when it is told to, but at 0; nothing was done."""
@@ -143,6 +146,7 @@ def test_disable(dev, level):
     good_as_new(ch)
 
 
+@both
 def test_disable_empties(dev):
     """The FIFO is empty when it is DISABLED, whatever was sent while it was STOPPING."""
     pair = Pair(dev)
@@ -155,6 +159,7 @@ def test_disable_empties(dev):
     expect(pair.b.get(HW.CH_FIFO_LEVEL), 0, "CH_FIFO_LEVEL")
 
 
+@both
 @each("level, ends", {"work": (WORK, True), "stop": (STOP, True), "reset": (RESET, False),
                       "device": (DEVICE, False)})
 def test_reset_channel(dev, level, ends):
@@ -177,6 +182,7 @@ def test_reset_channel(dev, level, ends):
     good_as_new(ch)
 
 
+@both
 @each("level, ends", {"reset": (RESET, True), "device": (DEVICE, False)})
 def test_reset_device(dev, level, ends):
     """A device reset helps up to RESET; at DEVICE it does not end, and nothing is touched."""
@@ -207,6 +213,7 @@ def test_reset_device(dev, level, ends):
         good_as_new(one)
 
 
+@both
 def test_reset_device_of_two(dev):
     """The reset ends when no channel holds it any more."""
     channels = [stuck_at(dev, DEVICE, index) for index in (0, 2, 3)]
@@ -228,6 +235,7 @@ WAITS = {
 }
 
 
+@both
 @each("reset, wait",
       {f"{reset.__name__}.{name}": (reset, wait)
        for reset in (function_reset, system_reset) for name, wait in WAITS.items()})
@@ -241,6 +249,7 @@ def test_reset_function(dev, reset, wait):
     good_as_new(ch)
 
 
+@both
 @each("by, wait", {f"{by.__name__}.{name}": (by, wait)
                    for by in (by_register, by_host) for name, wait in WAITS.items()})
 def test_ends_later(dev, by, wait):

@@ -5,9 +5,10 @@ from qtest.lib.dma import (CHAIN, DONE, INT, Channel, Result, copy, descriptor, 
                            pattern, refused, rx, tx)
 from qtest.lib.hw import HW
 from qtest.lib.qemu import expect, require
-from qtest.lib.suite import each
+from qtest.lib.suite import both, each
 
 
+@both
 def test_hold(dev):
     """CH_TC_HOLD = 1: no descriptor starts; 0: the channel runs."""
     ch, other = Channel(dev, 0).enable(), Channel(dev, 1).enable()
@@ -21,6 +22,7 @@ def test_hold(dev):
     ch.wait()
 
 
+@both
 def test_step(dev):
     """CH_TC_STEP = n adds n credits, each for one descriptor."""
     ch = Channel(dev, 0).enable()
@@ -36,6 +38,7 @@ def test_step(dev):
     ch.wait()
 
 
+@both
 def test_step_adds_up(dev):
     """Credits add up, also before there is a descriptor."""
     ch = Channel(dev, 0).enable()
@@ -47,6 +50,7 @@ def test_step_adds_up(dev):
     ch.stuck(5, "5 credits")
 
 
+@both
 def test_step_dropped(dev):
     """CH_TC_HOLD = 0 drops the credits; while not held CH_TC_STEP is ignored."""
     ch = Channel(dev, 0).enable()
@@ -59,6 +63,7 @@ def test_step_dropped(dev):
     ch.stuck(0, "credits were dropped")
 
 
+@both
 def test_step_users(dev):
     """One refused by a check takes a credit, one that is skipped takes none."""
     ch = Channel(dev, 0).enable()
@@ -74,6 +79,7 @@ def test_step_users(dev):
     ch.expect_results(first, refused(HW.ST_OPCODE, 0), skipped, skipped, DONE)
 
 
+@both
 def test_hold_in_progress(dev):
     """A descriptor that has started runs to its end."""
     ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
@@ -86,6 +92,7 @@ def test_hold_in_progress(dev):
     ch.stuck(1, "held")
 
 
+@both
 def test_hold_survives_disable(dev):
     """Test controls survive disabling."""
     ch = Channel(dev, 0).enable()
@@ -101,6 +108,7 @@ def test_hold_survives_disable(dev):
 
 # --- CH_TC_FAIL ---------------------------------------------------------------
 
+@both
 @each("status", {name[3:].lower(): getattr(HW, name) for name in
                  ("ST_OPCODE", "ST_RESERVED", "ST_LENGTH", "ST_ALIGN", "ST_READ", "ST_WRITE",
                   "ST_PERIPH", "ST_ABORTED", "ST_SKIPPED")})
@@ -119,6 +127,7 @@ def test_fail_status(dev, status):
     expect(ch.state(), HW.STATE_RUNNING, "state")
 
 
+@both
 def test_fail_counts(dev):
     """AFTER counts down as descriptors start, refused ones too, and can be read."""
     ch = Channel(dev, 0).enable()
@@ -131,6 +140,7 @@ def test_fail_counts(dev):
         expect(ch.get(HW.CH_TC_FAIL) & HW.CH_TC_FAIL_AFTER, left, "AFTER")
 
 
+@both
 def test_fail_counts_in_one_go(dev):
     """The n-th descriptor fails, however many one doorbell reveals."""
     ch = Channel(dev, 0, log2=7).enable()
@@ -147,6 +157,7 @@ def test_fail_spares_the_refused(dev):
     expect(ch.get(HW.CH_TC_FAIL) & HW.CH_TC_FAIL_AFTER, 0, "AFTER")
 
 
+@both
 @each("count, residue",
       {"none": (0, 1000), "all": (1000, 0), "more": (0xffffffff, 0), "chunks": (70000, 30000)})
 def test_fail_bytes(dev, count, residue):
@@ -162,6 +173,7 @@ def test_fail_bytes(dev, count, residue):
             "destination differs")
 
 
+@both
 def test_fail_chain(dev):
     """The transaction is skipped as after any failure; the INT at its end is honoured."""
     dev.use_msix()
@@ -174,6 +186,7 @@ def test_fail_chain(dev):
     dev.wait_message(0)
 
 
+@both
 def test_fail_tx_rx(dev):
     """TX and RX that fail move so many bytes into and out of the FIFO."""
     ch, peer = Channel(dev, 0).enable(), Channel(dev, 1).enable()
@@ -199,6 +212,7 @@ def test_fail_ok(dev):
 
 # --- CH_TC_DROP_IRQ, CH_TC_LIE ------------------------------------------------
 
+@both
 def test_drop_irq(dev):
     """The next n interrupts are swallowed; they count as raised for suppression only."""
     dev.use_msix()
@@ -220,6 +234,7 @@ def test_drop_irq(dev):
     expect(dev.read(HW.CNT_INTERRUPTS), 1, "CNT_INTERRUPTS")
 
 
+@both
 def test_drop_irq_intx(dev):
     """Under INTx a swallowed interrupt sets no bit of INT_STATUS."""
     ch = Channel(dev, 0).enable()
@@ -242,6 +257,7 @@ def test_drop_irq_channel_only(dev):
     expect(ch.get(HW.CH_TC_DROP_IRQ), 5, "CH_TC_DROP_IRQ")
 
 
+@both
 @each("value", {"ahead": 3, "wild": 0xffffff00})
 def test_lie(dev, value):
     """The next write of done is done + n; the device's own count and the next are true."""

@@ -37,6 +37,9 @@ device = pytest.mark.device
 # A case that is too slow for `make check`: it runs with sanitizers, and on old versions of QEMU.
 slow = pytest.mark.slow
 
+# Two cases, of which the device of one has no engines, and that of the other has.
+both = pytest.mark.parametrize("dev", BOTH.values(), ids=BOTH, indirect=True)
+
 
 def each(names, values):
     """A case for each of {what it is called: arguments of these names}."""
@@ -51,10 +54,10 @@ def case_name(item):
 
 def threaded(item):
     """Whether a device has engines in it, or may have for all that is known before."""
-    if "dev" in item.fixturenames:
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    if "dev" in item.fixturenames and ASYNC not in values:
         mark = item.get_closest_marker("device")
         return bool(mark) and mark.kwargs.get("mode", SYNC) != SYNC
-    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
     return SYNC not in values or ASYNC in values or ATONCE in values
 
 
