@@ -278,6 +278,7 @@ static bool loopdma_prepare(LoopdmaChannel *ch, uint32_t at_once)
         if (!loopdma_runnable(ch) || ch->owner == LOOPDMA_OWNER_LEAVING) {
             return false;
         }
+        trace_loopdma_begin(ch->index, ch->retired, ch->tail);
         qatomic_set(&x->cut, false);
         ch->again = false;
         batch.first = ch->retired;
@@ -674,6 +675,7 @@ bool loopdma_sched_stop(LoopdmaChannel *ch, LoopdmaRevoked revoke)
     if (ch->owner == LOOPDMA_OWNER_READY) {
         loopdma_unready(ch);
     } else if (ch->owner == LOOPDMA_OWNER_ENGINE) {
+        trace_loopdma_leave(ch->index);
         ch->owner = LOOPDMA_OWNER_LEAVING;
         while (ch->owner == LOOPDMA_OWNER_LEAVING) {
             qemu_cond_wait(&s->left, &s->lock);

@@ -386,6 +386,43 @@ def test_stopped(bench, way):
     Channel(dev, 0).enable().works()
 
 
+def test_stop_begins_nothing(bench):
+    """Once a channel is being stopped nobody begins a batch of it, who has just taken it neither.
+
+    The stop would last for as long as that batch.
+    """
+    traces = [word for event in ("begin", "leave", "paused")
+              for word in ("-trace", f"loopdma_{event}")]
+    dev = begin(bench, "engines=4", extra=traces)
+    size, length = 1 << 10, 4096
+    channels = [Channel(dev, index, log2=10).enable() for index in range(4)]
+    one = copy(dev.m.alloc(length), dev.m.alloc(length), length)
+    stops = [ch.write_line(HW.CH_CONTROL, HW.CH_CONTROL_ENABLE | pause)
+             for ch in channels for pause in (HW.CH_CONTROL_PAUSE, 0)]
+
+    def enough():
+        for _ in range(10):
+            for ch in channels:
+                dev.m.write(ch.ring, one * size)
+                ch.head += size
+            dev.m.qtest.batch([ch.write_line(HW.CH_DOORBELL, ch.head) for ch in channels] +
+                              stops * 20)
+            for ch in channels:
+                ch.wait()
+        return sum("loopdma_leave" in line for line in dev.m.complaints()) >= 50
+
+    dev.m.until(enough, "engines that have to leave")
+    leaving = set()
+    for line in dev.m.complaints():
+        event, index = re.search(r"loopdma_(\w+) channel (\d+)", line).groups()
+        if event == "leave":
+            leaving.add(index)
+        elif event == "paused":
+            leaving.discard(index)
+        else:
+            require(index not in leaving, f"a batch of channel {index} began while it was stopped")
+
+
 def test_quit_busy(bench):
     """QEMU can be ended while the engines work."""
     for _ in range(3):
