@@ -7,7 +7,7 @@ from qtest.lib.iommu import AmdIommu, amd_arguments
 from qtest.lib.machine import PATH, PORT, Ecam, Port
 from qtest.lib.pci import (CAP_EXPRESS, CAP_MSI, CAP_MSIX, CAP_PM, COMMAND, COMMAND_MASTER,
                            COMMAND_MEMORY, SLOT, Device, Function)
-from qtest.lib.qemu import expect, require
+from qtest.lib.qemu import MIB, expect, require
 from qtest.lib.reset import device_reset
 from qtest.lib.suite import ASYNC, ATONCE, SYNC, each
 
@@ -317,6 +317,40 @@ def test_fault(bench, mode, fault, effect):
         scene.iommu.map(page)
         effect.undo(scene)
         scene.works()
+
+
+@each("level", {"work": HW.STUCK_WORK, "device": HW.STUCK_DEVICE})
+def test_fault_stuck(bench, level):
+    """A level whose write leads to a fault, and the fault's message to FLR, is gone with it."""
+    scene = Scene(bench, ASYNC, extra=amd_arguments(bench.qemu), engines=1)
+    scene.iommu = AmdIommu(scene.m, scene.dev)
+    src, dst = scene.m.alloc(MIB), scene.m.alloc(MIB)
+    command = [f"outl 0xcf8 {scene.dev.select | COMMAND:#x}", "inw 0xcfc"]
+
+    def caught():
+        ch = Channel(scene.dev, 0, log2=6)
+        # Nothing else is on the page: there the write of the level has it tell its progress.
+        ch.comp = scene.m.alloc(4096)
+        ch.enable()
+        scene.iommu.unmap(ch.comp)
+        FunctionReset.aim(scene, None)
+        scene.m.write(dst, bytes(MIB))
+        ch.submit(*[copy(src, dst, MIB)] * 60)
+        scene.m.until(lambda: scene.m.read32(dst) or not scene.dev.config(COMMAND, 2),
+                      "the first bytes")
+        answers = scene.m.qtest.batch([*command, ch.write_line(HW.CH_TC_STUCK, level), *command])
+        FunctionReset.wait(scene)
+        scene.quiet()
+        scene.iommu.silence()
+        scene.iommu.map(ch.comp)
+        scene.dev.setup()
+        expect(ch.get(HW.CH_TC_STUCK), HW.STUCK_NOT, "CH_TC_STUCK after FLR")
+        scene.works()
+        # It was the write that led to it.
+        return int(answers[1][0], 0) and not int(answers[-1][0], 0)
+
+    scene.m.write(src, b"\1" * MIB)
+    scene.m.until(caught, "a write of the level while an engine copies")
 
 
 @each("control, value, status", {
