@@ -47,10 +47,10 @@ bool loopdma_dev_config_valid(const LoopdmaState *s, const LoopdmaChannel *ch)
 {
     const LoopdmaXfer *x = &ch->xfer;
 
-    return x->ring_log2 >= LOOPDMA_RING_LOG2_MIN &&
-           x->ring_log2 <= ctz32(s->ring_max) &&
-           loopdma_area_valid(&x->mem, x->ring,
-                              (uint64_t)LOOPDMA_DESC_SIZE << x->ring_log2,
+    return x->ring.log2 >= LOOPDMA_RING_LOG2_MIN &&
+           x->ring.log2 <= ctz32(s->ring_max) &&
+           loopdma_area_valid(&x->mem, x->ring.base,
+                              (uint64_t)LOOPDMA_DESC_SIZE << x->ring.log2,
                               LOOPDMA_DESC_SIZE) &&
            loopdma_area_valid(&x->mem, x->comp, LOOPDMA_COMP_SIZE,
                               LOOPDMA_COMP_SIZE) &&
@@ -103,7 +103,7 @@ void loopdma_dev_choose_context(LoopdmaChannel *ch)
                              &address_space_memory;
 }
 
-static void loopdma_enable(LoopdmaState *s, LoopdmaChannel *ch)
+static void loopdma_enable(LoopdmaState *s, LoopdmaChannel *ch, bool unordered)
 {
     ch->enabled = true;
     if (!loopdma_dev_config_valid(s, ch)) {
@@ -115,6 +115,7 @@ static void loopdma_enable(LoopdmaState *s, LoopdmaChannel *ch)
 
     loopdma_dev_choose_context(ch);
     ch->xfer.skip = false;
+    loopdma_order_begin(&ch->xfer.order, unordered);
     WITH_QEMU_LOCK_GUARD(&s->sched.lock) {
         ch->tail = 0;
         ch->retired = 0;
@@ -209,9 +210,9 @@ static void loopdma_reset_channel(LoopdmaState *s, LoopdmaChannel *ch)
     loopdma_disable(ch, false, false);
 
     ch->resetting = false;
-    ch->xfer.ring = 0;
+    ch->xfer.ring.base = 0;
     ch->xfer.comp = 0;
-    ch->xfer.ring_log2 = 0;
+    ch->xfer.ring.log2 = 0;
     ch->xfer.periph.requests = (LoopdmaPace) { };
     loopdma_dev_set_rate(ch, 0);
     loopdma_dev_select_periph(ch, 0);
@@ -318,7 +319,7 @@ void loopdma_dev_doorbell(LoopdmaState *s, LoopdmaChannel *ch, uint32_t val)
                                 ch->index);
             return;
         }
-        size = 1U << ch->xfer.ring_log2;
+        size = 1U << ch->xfer.ring.log2;
         valid = val - ch->retired <= size && val - ch->tail <= size;
         if (valid) {
             ch->cnt.doorbells++;
@@ -516,8 +517,11 @@ void loopdma_dev_control(LoopdmaState *s, LoopdmaChannel *ch, uint32_t val)
     bool enable = !reset && (val & LOOPDMA_CH_CONTROL_ENABLE);
     bool has_pause = s->caps & LOOPDMA_CAPS_PAUSE;
     bool pause = has_pause && (val & LOOPDMA_CH_CONTROL_PAUSE);
+    bool has_unordered = s->caps & LOOPDMA_CAPS_UNORDERED;
+    bool unordered = has_unordered && (val & LOOPDMA_CH_CONTROL_UNORDERED);
 
-    if (!has_pause && (val & LOOPDMA_CH_CONTROL_PAUSE)) {
+    if ((!has_pause && (val & LOOPDMA_CH_CONTROL_PAUSE)) ||
+        (!has_unordered && (val & LOOPDMA_CH_CONTROL_UNORDERED))) {
         loopdma_guest_error("channel %u: reserved bits in CONTROL 0x%" PRIx32,
                             ch->index, val);
     }
@@ -534,7 +538,7 @@ void loopdma_dev_control(LoopdmaState *s, LoopdmaChannel *ch, uint32_t val)
     } else if (enable && loopdma_state(ch) == LOOPDMA_STATE_STOPPING) {
         loopdma_guest_error("channel %u: enabled while it stops", ch->index);
     } else if (enable && !ch->enabled) {
-        loopdma_enable(s, ch);
+        loopdma_enable(s, ch, unordered);
     } else if (!enable && ch->enabled) {
         loopdma_disable(ch, true, ch->tc.stuck >= LOOPDMA_STUCK_STOP);
     } else if (ch->enabled && pause != loopdma_is_paused(ch)) {

@@ -75,6 +75,7 @@ struct LoopdmaState {
     uint32_t fifo_max_burst;
     uint32_t max_sources;
     bool loopback;
+    bool ordered;
     uint32_t irq_delay_us;
     char *irq_mode;
     OnOffAuto sync_mode;

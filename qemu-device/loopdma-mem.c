@@ -120,3 +120,30 @@ bool loopdma_mem_write(LoopdmaMem *m, uint64_t addr, const void *buf,
     }
     return true;
 }
+
+/**
+ * loopdma_mem_publish: write a word of guest memory behind all that it tells of
+ * @m: the channel's access
+ * @addr: bus address, a multiple of 4
+ * @val: in the order of bytes that the guest expects
+ *
+ * Returns false if it cannot be written.
+ */
+bool loopdma_mem_publish(LoopdmaMem *m, uint64_t addr, uint32_t val)
+{
+    hwaddr len = sizeof(val);
+    void *p = loopdma_mem_map(m, addr, m->last, &len, true);
+    bool whole;
+
+    if (!p) {
+        return false;
+    }
+    whole = len == sizeof(val) && QEMU_PTR_IS_ALIGNED(p, sizeof(val));
+    if (whole) {
+        /* Pairs with the driver's read barrier behind its look at the word. */
+        smp_wmb();
+        qatomic_set((uint32_t *)p, val);
+    }
+    loopdma_mem_unmap(m, p, whole ? sizeof(val) : 0);
+    return whole;
+}

@@ -40,5 +40,6 @@ void loopdma_mem_unmap(LoopdmaMem *m, void *p, hwaddr written);
 size_t loopdma_mem_read(LoopdmaMem *m, uint64_t addr, void *buf, size_t len);
 bool loopdma_mem_write(LoopdmaMem *m, uint64_t addr, const void *buf,
                        size_t len);
+bool loopdma_mem_publish(LoopdmaMem *m, uint64_t addr, uint32_t val);
 
 #endif /* LOOPDMA_MEM_H */

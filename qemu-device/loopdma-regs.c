@@ -191,7 +191,9 @@ static uint32_t loopdma_read_ch_control(const LoopdmaState *s,
 {
     return (ch->enabled ? LOOPDMA_CH_CONTROL_ENABLE : 0) |
            (ch->resetting ? LOOPDMA_CH_CONTROL_RESET : 0) |
-           (ch->paused ? LOOPDMA_CH_CONTROL_PAUSE : 0);
+           (ch->paused ? LOOPDMA_CH_CONTROL_PAUSE : 0) |
+           (ch->enabled && ch->xfer.order.unordered
+            ? LOOPDMA_CH_CONTROL_UNORDERED : 0);
 }
 
 static uint32_t loopdma_read_ch_status(const LoopdmaState *s,
@@ -460,14 +462,15 @@ static const LoopdmaReg loopdma_channel_regs[] = {
     CHANNEL_REG(CONTROL, RW,
                 .reserved = ~(LOOPDMA_CH_CONTROL_ENABLE |
                               LOOPDMA_CH_CONTROL_RESET |
-                              LOOPDMA_CH_CONTROL_PAUSE),
+                              LOOPDMA_CH_CONTROL_PAUSE |
+                              LOOPDMA_CH_CONTROL_UNORDERED),
                 .read = loopdma_read_ch_control,
                 .write = loopdma_dev_control),
     CHANNEL_REG(STATUS, RO, .read = loopdma_read_ch_status),
     CHANNEL_REG(DOORBELL, WO, .write = loopdma_dev_doorbell),
-    CHANNEL_REG(RING_LO, RW_D, FIELD64(xfer.ring, 0)),
-    CHANNEL_REG(RING_HI, RW_D, FIELD64(xfer.ring, 32)),
-    CHANNEL_REG(RING_SIZE, RW_D, FIELD32(LoopdmaChannel, xfer.ring_log2)),
+    CHANNEL_REG(RING_LO, RW_D, FIELD64(xfer.ring.base, 0)),
+    CHANNEL_REG(RING_HI, RW_D, FIELD64(xfer.ring.base, 32)),
+    CHANNEL_REG(RING_SIZE, RW_D, FIELD32(LoopdmaChannel, xfer.ring.log2)),
     CHANNEL_REG(VECTOR, RW_D, FIELD32(LoopdmaChannel, irq.vector)),
     CHANNEL_REG(COMP_LO, RW_D, FIELD64(xfer.comp, 0)),
     CHANNEL_REG(COMP_HI, RW_D, FIELD64(xfer.comp, 32)),

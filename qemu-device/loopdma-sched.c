@@ -335,13 +335,15 @@ static bool loopdma_count(LoopdmaChannel *ch, const LoopdmaWritten *written,
     bool request = written->request;
 
     QEMU_LOCK_GUARD(&ch->sched->lock);
-    ch->retired += written->count;
+    ch->retired = loopdma_order_advance(&ch->xfer.order, ch->retired,
+                                        written->count);
     ch->cnt.descriptors += written->executed;
     ch->cnt.bytes += written->bytes;
     if (ch->aborting && (int32_t)(ch->retired - ch->abort_to) >= 0) {
         ch->aborting = false;
         if (ch->retired == ch->abort_to) {
             ch->xfer.skip = false;
+            ch->xfer.order.chained = false;
         }
         request = true;
     }
@@ -369,7 +371,7 @@ void loopdma_sched_retire(LoopdmaChannel *ch)
     uint32_t done, arm;
     bool request, unfinished;
 
-    if (!loopdma_xfer_write_back(x, ch->retired, &written)) {
+    if (!loopdma_xfer_write_back(x, &written)) {
         goto fail;
     }
     /*
@@ -380,7 +382,7 @@ void loopdma_sched_retire(LoopdmaChannel *ch)
 
     unfinished = written.count < x->nops && s->progress;
     if (unfinished) {
-        progress = (uint64_t)ch->retired << 32 | x->op[written.count].moved;
+        progress = (uint64_t)x->order.at << 32 | x->op[written.count].moved;
     }
     if (written.count || request || unfinished) {
         if (!loopdma_xfer_publish(x, written.count ? &done : NULL,

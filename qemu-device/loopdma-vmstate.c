@@ -39,13 +39,18 @@ static const char *loopdma_channel_bad(const LoopdmaState *s,
     if (!loopdma_dev_config_valid(s, ch)) {
         return "configuration";
     }
-    size = 1U << ch->xfer.ring_log2;
+    size = 1U << ch->xfer.ring.log2;
     /* An abort that was written meanwhile may be to less than is retired. */
     if (ch->tail - ch->retired > size ||
         (ch->aborting && ch->tail - ch->abort_to > 2 * size)) {
         return "counts";
     }
-    if (ch->xfer.carried && (ch->tail == ch->retired ||
+    if (ch->xfer.order.unordered &&
+        (!(s->caps & LOOPDMA_CAPS_UNORDERED) ||
+         !loopdma_order_valid(&ch->xfer.order, ch->retired, ch->tail))) {
+        return "order";
+    }
+    if (ch->xfer.carried && (ch->tail == ch->xfer.order.at ||
                              !loopdma_xfer_carried_valid(&ch->xfer))) {
         return "descriptor in progress";
     }
@@ -122,7 +127,12 @@ static int loopdma_post_load(void *opaque, int version_id)
     }
     for (i = 0; i < s->sched.channels; i++) {
         LoopdmaChannel *ch = &s->sched.ch[i];
-        const char *bad = loopdma_channel_bad(s, ch);
+        const char *bad;
+
+        if (!ch->xfer.order.unordered) {
+            ch->xfer.order.at = ch->retired;
+        }
+        bad = loopdma_channel_bad(s, ch);
 
         if (!bad && !loopdma_fifo_valid(&ch->xfer.periph.fifo)) {
             bad = "FIFO";
@@ -253,14 +263,45 @@ static const VMStateDescription vmstate_loopdma_wait = {
     }
 };
 
+static bool loopdma_channel_is_unordered(void *opaque)
+{
+    LoopdmaChannel *ch = opaque;
+
+    return ch->xfer.order.unordered;
+}
+
+static const VMStateDescription vmstate_loopdma_order = {
+    .name = "loopdma/channel/order",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = loopdma_channel_is_unordered,
+    .fields = (VMStateField[]) {
+        VMSTATE_BOOL(xfer.order.unordered, LoopdmaChannel),
+        VMSTATE_UINT32(xfer.order.at, LoopdmaChannel),
+        VMSTATE_UINT32(xfer.order.ahead, LoopdmaChannel),
+        VMSTATE_BOOL(xfer.order.chained, LoopdmaChannel),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+/* Only the stream of an unordered channel tells of its order. */
+static int loopdma_channel_pre_load(void *opaque)
+{
+    LoopdmaChannel *ch = opaque;
+
+    loopdma_order_begin(&ch->xfer.order, false);
+    return 0;
+}
+
 static const VMStateDescription vmstate_loopdma_channel = {
     .name = "loopdma/channel",
     .version_id = 1,
     .minimum_version_id = 1,
+    .pre_load = loopdma_channel_pre_load,
     .fields = (VMStateField[]) {
-        VMSTATE_UINT64(xfer.ring, LoopdmaChannel),
+        VMSTATE_UINT64(xfer.ring.base, LoopdmaChannel),
         VMSTATE_UINT64(xfer.comp, LoopdmaChannel),
-        VMSTATE_UINT32(xfer.ring_log2, LoopdmaChannel),
+        VMSTATE_UINT32(xfer.ring.log2, LoopdmaChannel),
         VMSTATE_UINT32(irq.vector, LoopdmaChannel),
         VMSTATE_BOOL(enabled, LoopdmaChannel),
         VMSTATE_UINT8(state, LoopdmaChannel),
@@ -309,6 +350,10 @@ static const VMStateDescription vmstate_loopdma_channel = {
         VMSTATE_STRUCT(xfer.periph.fifo, LoopdmaChannel, 1,
                        vmstate_loopdma_fifo, LoopdmaFifo),
         VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription * []) {
+        &vmstate_loopdma_order,
+        NULL
     }
 };
 

@@ -14,15 +14,6 @@
 /* Bytes computed between looks at @cut, for each source of a parity op. */
 #define LOOPDMA_BLOCK_BYTES (LOOPDMA_CHUNK_BYTES / LOOPDMA_MAX_SOURCES)
 
-/* --- Ring and completion record ------------------------------------------ */
-
-static uint64_t loopdma_desc_addr(const LoopdmaXfer *x, uint32_t count)
-{
-    uint32_t slot = count & ((1U << x->ring_log2) - 1);
-
-    return x->ring + (uint64_t)slot * LOOPDMA_DESC_SIZE;
-}
-
 /* --- Segments ------------------------------------------------------------- */
 
 static LoopdmaSources *loopdma_sources(LoopdmaXfer *x, const LoopdmaOp *op)
@@ -242,41 +233,6 @@ bool loopdma_xfer_overlaps(const LoopdmaXfer *x, uint64_t first, uint64_t last)
 
 /* --- Prepare -------------------------------------------------------------- */
 
-/**
- * LoopdmaRing - descriptors that were copied in ahead
- * @fetched: valid ones of @desc
- * @used: those that were taken out
- * @desc: the descriptors
- */
-typedef struct LoopdmaRing {
-    unsigned fetched;
-    unsigned used;
-    struct loopdma_hw_desc desc[LOOPDMA_BATCH];
-} LoopdmaRing;
-
-/* The descriptor with this count, one of @max; NULL if it cannot be read. */
-static const struct loopdma_hw_desc *
-loopdma_fetch(LoopdmaXfer *x, LoopdmaRing *ring, uint32_t count, unsigned max)
-{
-    uint32_t size = 1U << x->ring_log2;
-
-    if (ring->used == ring->fetched) {
-        size_t len = MIN(max, size - (count & (size - 1))) *
-                     LOOPDMA_DESC_SIZE;
-
-        /*
-         * Doorbell before descriptors: the doorbell value was read under the
-         * lock under which it was stored.  Pairs with the driver's write
-         * barrier between descriptors and doorbell.
-         */
-        len = loopdma_mem_read(&x->mem, loopdma_desc_addr(x, count),
-                               ring->desc, len);
-        ring->fetched = len / LOOPDMA_DESC_SIZE;
-        ring->used = 0;
-    }
-    return ring->fetched ? &ring->desc[ring->used++] : NULL;
-}
-
 /*
  * Copy in the source list of a descriptor that has passed the checks.  Returns
  * what the descriptor is refused with.
@@ -394,6 +350,12 @@ static bool loopdma_plan(LoopdmaXfer *x, const LoopdmaBatch *batch,
     return true;
 }
 
+/* Has the transaction begun that is next? */
+static bool loopdma_has_begun(const LoopdmaXfer *x)
+{
+    return x->carried || x->order.chained;
+}
+
 /* Is what precedes count @count to be skipped no more? */
 static bool loopdma_is_skipping(const LoopdmaXfer *x,
                                 const LoopdmaBatch *batch)
@@ -402,9 +364,13 @@ static bool loopdma_is_skipping(const LoopdmaXfer *x,
     return x->skip && !(batch->aborting && batch->first == batch->abort_to);
 }
 
-static bool loopdma_is_aborted(const LoopdmaBatch *batch, uint32_t count)
+/* What an unordered channel has begun is in the way, wherever it is. */
+static bool loopdma_is_aborted(const LoopdmaXfer *x, const LoopdmaBatch *batch,
+                               uint32_t count)
 {
-    return batch->aborting && (int32_t)(batch->abort_to - count) > 0;
+    return batch->aborting &&
+           ((int32_t)(batch->abort_to - count) > 0 ||
+            (x->order.unordered && loopdma_has_begun(x)));
 }
 
 /**
@@ -416,8 +382,29 @@ static bool loopdma_is_aborted(const LoopdmaBatch *batch, uint32_t count)
  */
 bool loopdma_xfer_starts(const LoopdmaXfer *x, const LoopdmaBatch *batch)
 {
-    return !x->carried && !loopdma_is_aborted(batch, batch->first) &&
+    return !x->carried && !loopdma_is_aborted(x, batch, batch->first) &&
            !loopdma_is_skipping(x, batch);
+}
+
+/*
+ * Find out where the batch begins, and how many descriptors it may take in.
+ * CHAIN is read once more with the descriptor, and then decides.
+ */
+static unsigned loopdma_choose(LoopdmaXfer *x, const LoopdmaBatch *batch)
+{
+    uint32_t chain = 0;
+    unsigned n = 0;
+
+    if (x->order.unordered && !loopdma_has_begun(x)) {
+        /* An abort begins at the oldest. */
+        if (!batch->aborting) {
+            n = loopdma_ring_chains(&x->ring, &x->mem, batch->first,
+                                    MIN(batch->tail - batch->first,
+                                        LOOPDMA_WINDOW), &chain);
+        }
+        loopdma_order_choose(&x->order, batch->first, chain, n);
+    }
+    return loopdma_order_room(&x->order, batch->first, batch->tail);
 }
 
 /**
@@ -430,23 +417,23 @@ bool loopdma_xfer_starts(const LoopdmaXfer *x, const LoopdmaBatch *batch)
  */
 bool loopdma_xfer_prepare(LoopdmaXfer *x, const LoopdmaBatch *batch)
 {
-    unsigned n, max = MIN(batch->max, batch->tail - batch->first);
+    unsigned n, max = MIN(batch->max, loopdma_choose(x, batch));
     bool skip = loopdma_is_skipping(x, batch);
     uint64_t bytes = 0;
-    LoopdmaRing ring;
+    LoopdmaFetched fetched;
 
-    ring.fetched = 0;
-    ring.used = 0;
+    fetched.n = 0;
+    fetched.used = 0;
     x->nsegs = 0;
     for (n = 0; n < max && bytes < LOOPDMA_BATCH_BYTES; n++) {
         LoopdmaOp *op = &x->op[n];
-        uint32_t count = batch->first + n;
-        bool aborted = loopdma_is_aborted(batch, count);
+        uint32_t count = x->order.at + n;
+        bool aborted = loopdma_is_aborted(x, batch, count);
         uint8_t status = LOOPDMA_ST_OK;
 
         if (n || !x->carried) {
-            const struct loopdma_hw_desc *hw = loopdma_fetch(x, &ring, count,
-                                                             max - n);
+            const struct loopdma_hw_desc *hw =
+                loopdma_ring_fetch(&x->ring, &x->mem, &fetched, count, max - n);
 
             if (!hw) {
                 if (!n) {
@@ -478,9 +465,13 @@ bool loopdma_xfer_prepare(LoopdmaXfer *x, const LoopdmaBatch *batch)
         skip = !aborted && op->status != LOOPDMA_ST_OK &&
                (op->desc.ctrl & LOOPDMA_CTRL_CHAIN);
         op->skip = skip;
+        if (x->order.unordered && !(op->desc.ctrl & LOOPDMA_CTRL_CHAIN)) {
+            n++;
+            break;
+        }
     }
 
-    trace_loopdma_prepare(x->index, batch->first, n, bytes);
+    trace_loopdma_prepare(x->index, x->order.at, n, bytes);
     x->nops = n;
     x->backwards = batch->reorder && n > 1;
     x->prepared = n || batch->aborting;
@@ -745,28 +736,26 @@ static bool loopdma_write_status(LoopdmaXfer *x, uint32_t count,
         .residue = cpu_to_le32(op->desc.len - op->moved),
         .fault_addr = cpu_to_le64(op->fault),
     };
-    size_t start = offsetof(struct loopdma_hw_desc, status);
+    bool meta = loopdma_gives_meta(op);
 
-    if (loopdma_gives_meta(op)) {
-        start = offsetof(struct loopdma_hw_desc, meta);
+    if (meta) {
         memcpy(desc.meta, x->meta[op - x->op].data, sizeof(desc.meta));
     }
-    return loopdma_mem_write(&x->mem, loopdma_desc_addr(x, count) + start,
-                         (uint8_t *)&desc + start, sizeof(desc) - start);
+    return loopdma_ring_write_back(&x->ring, &x->mem, count, &desc, meta,
+                                   x->order.unordered);
 }
 
 /**
  * loopdma_xfer_write_back: the last step of a batch, its first half
  * @x: the work of a channel, of which a batch is prepared
- * @first: count of its first descriptor
  * @written: set to what came out
  *
  * Lets go of memory, and writes the statuses of ops that are through.  Returns
  * false if one cannot be written.
  */
-bool loopdma_xfer_write_back(LoopdmaXfer *x, uint32_t first,
-                             LoopdmaWritten *written)
+bool loopdma_xfer_write_back(LoopdmaXfer *x, LoopdmaWritten *written)
 {
+    uint32_t first = x->order.at;
     unsigned n;
 
     /*
@@ -791,6 +780,7 @@ bool loopdma_xfer_write_back(LoopdmaXfer *x, uint32_t first,
         written->executed += op->executed;
         written->request |= op->desc.ctrl & LOOPDMA_CTRL_INT;
         x->skip = op->skip;
+        x->order.chained = op->desc.ctrl & LOOPDMA_CTRL_CHAIN;
     }
     written->count = n;
     return true;

@@ -30,9 +30,8 @@
 #include "loopdma-desc.h"
 #include "loopdma-fifo.h"
 #include "loopdma-mem.h"
-
-/* Descriptors that one batch takes in. */
-#define LOOPDMA_BATCH 32
+#include "loopdma-order.h"
+#include "loopdma-ring.h"
 
 /* Pieces of directly accessible memory that one batch resolves. */
 #define LOOPDMA_SEGMENTS 256
@@ -99,9 +98,8 @@ typedef struct LoopdmaSegment {
  *
  * Written under the BQL while the channel is disabled:
  *
- * @ring: bus address of the ring
+ * @ring: the ring
  * @comp: bus address of the completion record
- * @ring_log2: log2 of the number of descriptors
  *
  * Atomic:
  *
@@ -114,6 +112,7 @@ typedef struct LoopdmaSegment {
  * @periph: its side of the peripheral
  * @reach: the highest bus address of data
  * @skip: the transaction in progress is being skipped
+ * @order: which descriptor is next
  * @prepared: @op and @seg are those of a batch; else only of @carried
  * @carried: @op[0] is an op that the last batch left unfinished
  * @backwards: the last of @op is executed first
@@ -130,9 +129,8 @@ typedef struct LoopdmaXfer {
     unsigned index;
     LoopdmaLimits limits;
 
-    uint64_t ring;
+    LoopdmaRing ring;
     uint64_t comp;
-    uint32_t ring_log2;
 
     bool cut;
     bool outranked;
@@ -141,6 +139,7 @@ typedef struct LoopdmaXfer {
     LoopdmaPeriph periph;
     uint64_t reach;
     bool skip;
+    LoopdmaOrder order;
     bool prepared;
     bool carried;
     bool backwards;
@@ -155,7 +154,7 @@ typedef struct LoopdmaXfer {
 
 /**
  * LoopdmaBatch - what a batch is to do
- * @first: count of its first descriptor
+ * @first: count of the oldest descriptor that is not retired
  * @tail: count behind the last that there is
  * @aborting: abort those below @abort_to
  * @abort_to: likewise
@@ -210,8 +209,7 @@ typedef struct LoopdmaWritten {
 bool loopdma_xfer_starts(const LoopdmaXfer *x, const LoopdmaBatch *batch);
 bool loopdma_xfer_prepare(LoopdmaXfer *x, const LoopdmaBatch *batch);
 void loopdma_xfer_copy(LoopdmaXfer *x, LoopdmaCopied *copied);
-bool loopdma_xfer_write_back(LoopdmaXfer *x, uint32_t first,
-                             LoopdmaWritten *written);
+bool loopdma_xfer_write_back(LoopdmaXfer *x, LoopdmaWritten *written);
 bool loopdma_xfer_publish(LoopdmaXfer *x, const uint32_t *done,
                           const uint64_t *progress, uint32_t *arm);
 void loopdma_xfer_carry(LoopdmaXfer *x, unsigned count);

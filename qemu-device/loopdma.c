@@ -102,6 +102,11 @@ static bool loopdma_check_properties(LoopdmaState *s, Error **errp)
                    "device cannot be used here");
         return false;
     }
+    if (!s->ordered && s->loopback && s->sched.channels > 1) {
+        error_setg(errp, "loopdma: ordered=off needs loopback=off: what is "
+                   "sent and received has an order");
+        return false;
+    }
     if (!s->irq_mode) {
         s->irq_mode = g_strdup("auto");
     }
@@ -124,6 +129,9 @@ static void loopdma_configure(LoopdmaState *s)
     }
     if (s->test_controls) {
         s->caps |= LOOPDMA_CAPS_TESTCTL | LOOPDMA_CAPS_FAULTS;
+    }
+    if (!s->ordered) {
+        s->caps |= LOOPDMA_CAPS_UNORDERED;
     }
     s->caps &= ~s->x_caps_mask;
     if (!(s->caps & LOOPDMA_CAPS_LOOPBACK)) {
@@ -526,6 +534,7 @@ static LOOPDMA_PROP_CONST Property loopdma_properties[] = {
     DEFINE_PROP_UINT32("max-sources", LoopdmaState, max_sources,
                        LOOPDMA_MAX_SOURCES),
     DEFINE_PROP_BOOL("loopback", LoopdmaState, loopback, true),
+    DEFINE_PROP_BOOL("ordered", LoopdmaState, ordered, true),
     DEFINE_PROP_UINT32("spin-us", LoopdmaState, sched.spin_us, 10),
     DEFINE_PROP_UINT32("irq-delay-us", LoopdmaState, irq_delay_us, 100),
     DEFINE_PROP_SIZE32("at-once-bytes", LoopdmaState, sched.at_once_bytes,
@@ -540,7 +549,7 @@ static LOOPDMA_PROP_CONST Property loopdma_properties[] = {
     DEFINE_PROP_UINT16("device-id", LoopdmaState, device_id,
                        LOOPDMA_PCI_DEVICE_ID),
     DEFINE_PROP_UINT32("x-version", LoopdmaState, x_version,
-                       LOOPDMA_VERSION_1_3),
+                       LOOPDMA_VERSION_1_4),
     DEFINE_PROP_UINT32("x-id", LoopdmaState, x_id, LOOPDMA_ID_MAGIC),
     DEFINE_PROP_UINT32("x-caps-mask", LoopdmaState, x_caps_mask, 0),
     DEFINE_PROP_SIZE32("x-bar-size", LoopdmaState, x_bar_size,

@@ -177,8 +177,8 @@ def circle(names):
 
 
 # The layers of the device, from below: qemu-device/loopdma-NAME.[ch].
-LAYERS = ("desc", "parity", "fifo", "mem", "xfer", "testctl", "irq", "sched", "map", "dev",
-          "regs", "vmstate", "")
+LAYERS = ("desc", "parity", "fifo", "mem", "order", "ring", "xfer", "testctl", "irq", "sched",
+          "map", "dev", "regs", "vmstate", "")
 
 
 def layer(name):

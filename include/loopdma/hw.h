@@ -41,7 +41,7 @@
 #define LOOPDMA_VERSION			0x004	/* RO */
 #define LOOPDMA_VERSION_MAJOR		0xffff0000U
 #define LOOPDMA_VERSION_MINOR		0x0000ffffU
-#define LOOPDMA_VERSION_1_3		0x00010003U
+#define LOOPDMA_VERSION_1_4		0x00010004U
 
 #define LOOPDMA_CAPS			0x008	/* RO */
 #define LOOPDMA_CAPS_COPY		0x00000001U	/* COPY descriptors */
@@ -57,6 +57,7 @@
 #define LOOPDMA_CAPS_METADATA		0x00000400U	/* metadata of TX and RX */
 #define LOOPDMA_CAPS_PRIORITY		0x00000800U	/* CH_PRIORITY */
 #define LOOPDMA_CAPS_FAULTS		0x00001000U	/* TC_GONE, CH_TC_DELAY on */
+#define LOOPDMA_CAPS_UNORDERED		0x00002000U	/* CH_CONTROL.UNORDERED */
 
 #define LOOPDMA_TOPOLOGY		0x010	/* RO */
 #define LOOPDMA_TOPOLOGY_CHANNELS	0x000000ffU	/* 1..32 */
@@ -118,6 +119,7 @@
 #define LOOPDMA_CH_CONTROL_ENABLE	0x00000001U
 #define LOOPDMA_CH_CONTROL_RESET	0x00000002U	/* reads 1 until done */
 #define LOOPDMA_CH_CONTROL_PAUSE	0x00000004U	/* CAPS_PAUSE */
+#define LOOPDMA_CH_CONTROL_UNORDERED	0x00000008U	/* CAPS_UNORDERED */
 
 #define LOOPDMA_CH_STATUS		0x08	/* RO */
 #define LOOPDMA_CH_STATUS_STATE		0x000000ffU	/* enum loopdma_hw_state */
@@ -337,7 +339,9 @@ enum loopdma_hw_status {
  *	the device
  *
  * The driver owns the entry until the doorbell passes it, the device from
- * then on until the completion record's done count passes it.
+ * then on until the completion record's done count passes it.  The buffers are
+ * the driver's again when the count passes it, or in an unordered channel when
+ * it has a status.
  */
 struct loopdma_hw_desc {
 	__le32 ctrl;

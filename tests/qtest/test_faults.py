@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Test controls that came with CAPS.FAULTS, but for stuck channels and removal."""
 
-from qtest.lib.dma import (CHAIN, DONE, INT, Channel, Pair, Result, copy, descriptor, fail, fill,
-                           nop, pattern, refused, rx, tx)
+from qtest.lib.dma import (CHAIN, DONE, INT, Cells, Channel, Pair, Result, copy, descriptor, fail,
+                           fill, nop, pattern, refused, rx, tx)
 from qtest.lib.hw import HW
 from qtest.lib.migration import begin, migrate
 from qtest.lib.parity import pq, source_list, xor, xor_check
@@ -274,22 +274,6 @@ def test_delay_of_a_burst(dev):
 
 
 # --- CH_TC_REORDER ------------------------------------------------------------
-
-class Cells:
-    """Bytes that descriptors fill, to see which of them came last."""
-
-    def __init__(self, ch, count):
-        self.m = ch.m
-        self.ch = ch
-        self.at = ch.m.buffer(bytes(count))
-        self.count = count
-
-    def fill(self, cell, byte, flags=0):
-        return fill(self.at + cell, 1, byte, flags)
-
-    def expect(self, *want):
-        expect(self.m.read(self.at, self.count).hex(), bytes(want).hex(), "who came last")
-
 
 @each("mode, extra", MODES)
 def test_reorder(bench, mode, extra):

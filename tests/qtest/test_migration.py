@@ -688,9 +688,9 @@ def busy_stream(bench, properties="channels=2"):
 
 
 DAMAGE = {
-    "ring_log2_large": ("ch[0].ring_log2", 17), "ring_log2_32": ("ch[0].ring_log2", 32),
-    "ring_log2_ones": ("ch[0].ring_log2", ONES), "ring_log2_zero": ("ch[0].ring_log2", 0),
-    "ring_unaligned": ("ch[0].ring", 0x100020), "ring_end": ("ch[0].ring", -0x40),
+    "ring_log2_large": ("ch[0].ring.log2", 17), "ring_log2_32": ("ch[0].ring.log2", 32),
+    "ring_log2_ones": ("ch[0].ring.log2", ONES), "ring_log2_zero": ("ch[0].ring.log2", 0),
+    "ring_unaligned": ("ch[0].ring.base", 0x100020), "ring_end": ("ch[0].ring.base", -0x40),
     "comp_unaligned": ("ch[0].comp", 0x100040), "vector": ("ch[0].vector", 3),
     "tail_far": ("ch[0].tail", 9), "tail_behind": ("ch[0].tail", ONES),
     "retired": ("ch[0].retired", 3), "state": ("ch[0].state", 4),

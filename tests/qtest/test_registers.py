@@ -57,7 +57,7 @@ def test_irq_mode(bench, mode, msix, msi):
 def test_id_and_version(dev):
     """ID is always the magic, VERSION 1.3."""
     expect(dev.read(HW.ID), HW.ID_MAGIC, "ID")
-    expect(dev.read(HW.VERSION), HW.VERSION_1_3, "VERSION")
+    expect(dev.read(HW.VERSION), HW.VERSION_1_4, "VERSION")
 
 
 @device("x-id=0x12345678,x-version=0x00020007,vendor-id=0x1b36,device-id=0x00ff")

@@ -69,7 +69,7 @@ int loopdma_hw_identify(struct device *dev, struct loopdma_dev *ld)
 	/* A minor version only adds, and what it adds has capability bits. */
 	val = ld->ops->read(ld, LOOPDMA_VERSION);
 	if (FIELD_GET(LOOPDMA_VERSION_MAJOR, val) !=
-	    FIELD_GET(LOOPDMA_VERSION_MAJOR, LOOPDMA_VERSION_1_3)) {
+	    FIELD_GET(LOOPDMA_VERSION_MAJOR, LOOPDMA_VERSION_1_4)) {
 		dev_err(dev, "hardware version %u.%u, this driver knows 1.x\n",
 			FIELD_GET(LOOPDMA_VERSION_MAJOR, val),
 			FIELD_GET(LOOPDMA_VERSION_MINOR, val));

@@ -286,7 +286,7 @@ struct loopdma_fake {
 
 const struct loopdma_fake_config loopdma_fake_default = {
 	.id = LOOPDMA_ID_MAGIC,
-	.version = LOOPDMA_VERSION_1_3,
+	.version = LOOPDMA_VERSION_1_4,
 	.caps = LOOPDMA_CAPS_COPY | LOOPDMA_CAPS_LOOPBACK |
 		LOOPDMA_CAPS_COUNTERS | LOOPDMA_CAPS_TESTCTL |
 		LOOPDMA_CAPS_FILL | LOOPDMA_CAPS_XOR | LOOPDMA_CAPS_PQ |

@@ -93,7 +93,7 @@ def rx(dst, length, width=0, burst=1, flags=0, meta=False):
 class Channel:
     """A channel with a ring of 2^log2 descriptors."""
 
-    def __init__(self, dev, index, log2=4, vector=None, high=False, bus=0):
+    def __init__(self, dev, index, log2=4, vector=None, high=False, bus=0, unordered=False):
         self.dev = dev
         self.m = dev.m
         self.index = index
@@ -102,6 +102,7 @@ class Channel:
         self.bus = bus              # bus addresses, less those that the CPU uses
         self.ring = self.m.alloc(HW.DESC_SIZE << log2, high=high)
         self.comp = self.m.alloc(HW.COMP_SIZE, HW.COMP_SIZE, high=high)
+        self.control = HW.CH_CONTROL_ENABLE | (HW.CH_CONTROL_UNORDERED if unordered else 0)
         self.head = 0
 
     def moved_to(self, dev):
@@ -143,7 +144,7 @@ class Channel:
         self.head = 0
         self.m.write(self.comp, bytes(HW.COMP_SIZE))
         self.configure()
-        self.set(HW.CH_CONTROL, HW.CH_CONTROL_ENABLE)
+        self.set(HW.CH_CONTROL, self.control)
         expect(self.get(HW.CH_STATUS), RUNNING, f"CH_STATUS of channel {self.index}, enabled")
         return self
 
@@ -153,12 +154,12 @@ class Channel:
         expect(self.error(), 0, "CH_STATUS.ERROR of a disabled channel")
 
     def pause(self):
-        self.set(HW.CH_CONTROL, HW.CH_CONTROL_ENABLE | HW.CH_CONTROL_PAUSE)
+        self.set(HW.CH_CONTROL, self.control | HW.CH_CONTROL_PAUSE)
         self.m.until(lambda: self.get(HW.CH_STATUS) != RUNNING, "PAUSED")
         expect(self.get(HW.CH_STATUS), RUNNING | HW.CH_STATUS_PAUSED, "CH_STATUS, paused")
 
     def go_on(self):
-        self.set(HW.CH_CONTROL, HW.CH_CONTROL_ENABLE)
+        self.set(HW.CH_CONTROL, self.control)
         expect(self.get(HW.CH_STATUS) & HW.CH_STATUS_PAUSED, 0, "CH_STATUS.PAUSED")
 
     def expect_error(self, name):
@@ -266,6 +267,22 @@ class Channel:
 
 
 # --- what many cases do ---------------------------------------------------------
+
+class Cells:
+    """Bytes that descriptors fill, to see which of them came last."""
+
+    def __init__(self, ch, count):
+        self.m = ch.m
+        self.ch = ch
+        self.at = ch.m.buffer(bytes(count))
+        self.count = count
+
+    def fill(self, cell, byte, flags=0):
+        return fill(self.at + cell, 1, byte, flags)
+
+    def expect(self, *want):
+        expect(self.m.read(self.at, self.count).hex(), bytes(want).hex(), "who came last")
+
 
 class Pair:
     """Two peers, and memory for both."""

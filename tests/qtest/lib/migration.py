@@ -5,6 +5,7 @@ QEMU ends a stream with a description of all that is in it, as JSON, so a field 
 found by its name.
 """
 
+import collections
 import json
 import os
 import re
@@ -166,16 +167,26 @@ class Stream:
         raise Failed("the stream has no description")
 
     def walk(self, fields, offset, prefix):
+        seen = collections.Counter()
         for field in fields:
             count = field.get("array_len", 1)
             for i in range(count):
                 name = prefix + field["name"]
-                if "index" in field or count > 1:
-                    name += f"[{field.get('index', i)}]"
+                # Elements that may differ are told one by one.
+                if "index" in field or count > 1 or seen[name]:
+                    name += f"[{field.get('index', seen[name])}]"
+                seen[prefix + field["name"]] += 1
                 self.fields[PARTS.sub("", name)] = offset, field["size"]
                 if "struct" in field:
-                    self.walk(field["struct"]["fields"], offset, name + ".")
+                    self.walk_struct(field["struct"], offset, name + ".")
                 offset += field["size"]
+        return offset
+
+    def walk_struct(self, struct, offset, prefix):
+        offset = self.walk(struct["fields"], offset, prefix)
+        for part in struct.get("subsections", ()):
+            # Behind a mark: its name with the length, its version.
+            offset = self.walk_struct(part, offset + 6 + len(part["vmsd_name"]), prefix)
         return offset
 
     def place(self, name):
