@@ -81,6 +81,15 @@ def numa(cell):
     return [of_guest(f"{cell.name} memory near the device", outcome)]
 
 
+def unordered(cell):
+    outcome = guest.run(guest.Guest(
+        kernel=kernel.image(cell), name=f"unordered-{cell.name}", job="sh /unordered || exit\n",
+        files=stock.files_with_dmatest(cell) | guest.job_files("unordered", "report",
+                                                               "dmatest_done"),
+        device="ordered=off,loopback=off"))
+    return [of_guest(f"{cell.name} without an order", outcome)]
+
+
 def tasks():
     newest, *older = stock.by_age()
     daily = {(newest, *mode) for mode in NEWEST} | {
@@ -91,7 +100,9 @@ def tasks():
              (needs.stock_guests,),
              full=(cell, mode, iommu, swiotlb) not in daily)
         for cell in stock.by_age() for mode, iommu, swiotlb in MODES
-    ] + [Task(f"{newest.name} numa", lambda: numa(newest), (needs.stock_guests,), full=True)]
+    ] + [Task(f"{newest.name} numa", lambda: numa(newest), (needs.stock_guests,), full=True)] + [
+        Task(f"{cell.name} unordered", lambda cell=cell: unordered(cell),
+             (needs.stock_guests,), full=True) for cell in stock.both_ends()]
 
 
 def on_tree(tree):

@@ -93,6 +93,8 @@ CELLS = [
     Cell("fake", "the simulated device, with two CPUs", "[ $cpus = 2 ]", dut="fake"),
     Cell("public", "public channels and an alignment, without a peripheral",
          "[ $cpus = 2 ]", dut="public"),
+    Cell("unordered", "a device that ends transactions in any order", "[ $cpus = 2 ]",
+         dut="unordered"),
     Cell("hostile", "a device that tells the driver very many lies", "[ $cpus = 2 ]",
          dut="hostile"),
 ]

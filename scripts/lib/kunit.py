@@ -8,6 +8,7 @@ Devices under test:
   fake     simulated, in the same guest, with two CPUs
   public   for the conformance suites alone: public channels and an alignment
   trace    the suite loopdma_trace on the QEMU device, with one CPU
+  unordered  the suite loopdma_unordered on a QEMU device with ordered=off
   hostile  the suite loopdma_hostile with very many lies
 
 Results go to build/reports/ as KTAP, and as kunit.py's JSON.
@@ -208,6 +209,7 @@ DEVICES = {
     # turn on another.
     "live": "test-controls=on,engines=1",
     "trace": "test-controls=on,engines=1",
+    "unordered": "test-controls=on,engines=1,ordered=off,loopback=off",
     # What clients of async_tx meet, and one that does not copy from anywhere to anywhere.
     "public": "loopback=off,copy-align=4",
 }
@@ -245,7 +247,7 @@ def suites_guest(dut, kdir, top, lies=LIES, arguments="", proof=""):
         # Tracepoints cannot be switched on while other CPUs of an emulator run.
         smp=1 if dut == "trace" else 2, device=DEVICES.get(dut, ""),
         # Suites reset it beside what other CPUs do.
-        map_changes=dut == "live", taint=guest.TAINT_TEST,
+        map_changes=dut in ("live", "unordered"), taint=guest.TAINT_TEST,
         allowed=((guest.DRIVER, "devices that fail on demand"),
                  (r"kobject_add_internal failed for dma\w* \(error: -12 ",
                   "allocations that fail on demand")))
@@ -345,7 +347,8 @@ def modules_of(dut):
 
 def expected(dut, pattern=""):
     """The cases that the sources have for a device under test."""
-    only = pattern or {"trace": "loopdma_trace.*", "hostile": "loopdma_hostile.*"}.get(dut, "*")
+    only = pattern or {"trace": "loopdma_trace.*", "hostile": "loopdma_hostile.*",
+                       "unordered": "loopdma_unordered.*"}.get(dut, "*")
     names = [name for top in modules_of(dut) for path in sorted(top.rglob("*.c"))
              if conformance.SUITE.search(text := path.read_text(encoding="utf-8"))
              for name in conformance.read_cases(text)]

@@ -378,6 +378,8 @@ prep_memory(struct attack *a, struct op *op, struct dma_chan *chan)
 	switch (roll(&a->rnd, 12)) {
 	case 0:
 		op->len = 0;
+		if (!chan->device->device_prep_dma_interrupt)
+			return NULL;
 		return chan->device->device_prep_dma_interrupt(chan, flags);
 	case 1 ... 2:
 		return dmaengine_prep_dma_memset(chan, dst, 0x5a, op->len, flags);
@@ -772,14 +774,10 @@ static const void *limits_gen_params(const void *prev, char *desc)
 			   DIV_ROUND_UP(lies, SLICE * LIMITS_SHARE));
 }
 
-/*
- * Rule: what a device says is not to be trusted: whatever it says, each
- * transaction ends once, and what does not harm the device harms nobody
- * (Documentation/driver.rst, "A device that means harm").
- */
-static void traffic(struct kunit *test)
+/* Clients of four channels, while the device lies about all that it tells. */
+static void deceive(struct kunit *test, struct loopdma_fake_config cfg)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
+	bool slave = cfg.caps & LOOPDMA_CAPS_LOOPBACK;
 	unsigned int i, goal = min_t(unsigned int, lies, SLICE);
 	struct ldk_dut *dut;
 	struct attack *a;
@@ -800,9 +798,11 @@ static void traffic(struct kunit *test)
 	       READ_ONCE(test->status) != KUNIT_FAILURE) {
 		for (i = 0; i < CHANS; i++) {
 			/* A pair has something to say to each other. */
-			a->victim[i].stream = i < 2 ? a->rounds & 1 :
-						      a->rounds & 2;
-			KUNIT_EXPECT_EQ(test, 0, configure(a, &a->victim[i]));
+			a->victim[i].stream = slave &&
+					      (i < 2 ? a->rounds & 1 :
+						       a->rounds & 2);
+			KUNIT_EXPECT_EQ(test, slave,
+					!configure(a, &a->victim[i]));
 		}
 		if (!roll(&a->rnd, 8))
 			loopdma_fake_stop_polls(dut->fake, roll(&a->rnd, 4));
@@ -815,10 +815,34 @@ static void traffic(struct kunit *test)
 	for (i = 0; i < CHANS; i++)
 		ldk_release(dut, a->victim[i].chan);
 	expect_no_harm(a);
-	ldk_loop_ok(dut);
+	if (slave)
+		ldk_loop_ok(dut);
 	kunit_info(test, "seed %u: %d lies in %u rounds, %u channels given up, %u deceived\n",
 		   dut->seed, atomic_read(&a->told), a->rounds, a->dead,
 		   a->deceived);
+}
+
+/*
+ * Rule: what a device says is not to be trusted: whatever it says, each
+ * transaction ends once, and what does not harm the device harms nobody
+ * (Documentation/driver.rst, "A device that means harm").
+ */
+static void traffic(struct kunit *test)
+{
+	deceive(test, loopdma_fake_default);
+}
+
+/* Rule: the same, of a device that ends transactions in any order. */
+static void traffic_unordered(struct kunit *test)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+
+	cfg.caps &= ~(LOOPDMA_CAPS_LOOPBACK | LOOPDMA_CAPS_PERIPH |
+		      LOOPDMA_CAPS_METADATA);
+	cfg.caps |= LOOPDMA_CAPS_UNORDERED;
+	/* Several entries for most transactions. */
+	cfg.max_len = 128;
+	deceive(test, cfg);
 }
 
 /* Of a device that is asked what it can do, if it is one and there is a reset. */
@@ -960,6 +984,8 @@ static void repeat_goes_on(struct kunit *test)
 
 static struct kunit_case hostile_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(traffic, traffic_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM_ATTR(traffic_unordered, limits_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM(repeat_goes_on, lengths_gen_params),
 	KUNIT_CASE_PARAM_ATTR(limits, limits_gen_params,

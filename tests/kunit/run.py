@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from lib import common, guest, kunit
 
-DUTS = ("uml", "live", "fake", "public", "trace", "hostile")
+DUTS = ("uml", "live", "fake", "public", "trace", "unordered", "hostile")
 
 
 def main():

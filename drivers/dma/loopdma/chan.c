@@ -387,6 +387,7 @@ void loopdma_chan_init(struct loopdma_dev *ld, u32 index)
 	lc->ld = ld;
 	lc->index = index;
 	lc->caps = loopdma_hw_read(lc, LOOPDMA_CH_CAPS);
+	lc->unordered = loopdma_unordered(&ld->lim);
 	lc->state = LOOPDMA_CHAN_OFF;
 	lc->recovery = LOOPDMA_REMEDY_NONE;
 	spin_lock_init(&lc->lock);

@@ -151,6 +151,8 @@ static enum dma_status loopdma_pending(struct loopdma_chan *lc,
  * Context: any, callbacks included.
  * Return: DMA_COMPLETE; DMA_ERROR if it failed, with the residue in @state, or
  * was terminated; DMA_PAUSED or DMA_IN_PROGRESS, with the residue in @state.
+ * Always DMA_OUT_OF_ORDER if the device is unordered (provider.rst,
+ * "DMA_COMPLETION_NO_ORDER").
  */
 static enum dma_status loopdma_tx_status(struct dma_chan *chan,
 					 dma_cookie_t cookie,
@@ -168,7 +170,9 @@ static enum dma_status loopdma_tx_status(struct dma_chan *chan,
 
 	status = dma_async_is_complete(cookie, chan->completed_cookie,
 				       chan->cookie);
-	if (status == DMA_IN_PROGRESS)
+	if (lc->unordered)
+		status = DMA_OUT_OF_ORDER;
+	else if (status == DMA_IN_PROGRESS)
 		status = loopdma_pending(lc, cookie, &residue,
 					 state ? &in_flight : NULL);
 	else if (loopdma_queue_failed(lc, cookie, &residue))
@@ -394,13 +398,21 @@ void loopdma_dmaengine_setup(struct loopdma_dev *ld)
 	struct dma_device *dma = &ld->dma;
 
 	dma->dev = ld->dev;
-	dma->descriptor_reuse = true;
-	dma->residue_granularity = ld->lim.caps & LOOPDMA_CAPS_PROGRESS ?
-				   DMA_RESIDUE_GRANULARITY_BURST :
-				   DMA_RESIDUE_GRANULARITY_SEGMENT;
 	loopdma_setup_mem(ld);
-	loopdma_setup_raid(ld);
-	loopdma_setup_slave(ld);
+	if (loopdma_unordered(&ld->lim)) {
+		dma_cap_set(DMA_COMPLETION_NO_ORDER, dma->cap_mask);
+		/* Clients of public channels take a cookie for a place in a row. */
+		dma_cap_set(DMA_PRIVATE, dma->cap_mask);
+		dma->residue_granularity = DMA_RESIDUE_GRANULARITY_DESCRIPTOR;
+	} else {
+		dma->descriptor_reuse = true;
+		dma->residue_granularity =
+			ld->lim.caps & LOOPDMA_CAPS_PROGRESS ?
+			DMA_RESIDUE_GRANULARITY_BURST :
+			DMA_RESIDUE_GRANULARITY_SEGMENT;
+		loopdma_setup_raid(ld);
+		loopdma_setup_slave(ld);
+	}
 
 	if (ld->lim.caps & LOOPDMA_CAPS_PAUSE) {
 		dma->device_pause = loopdma_device_pause;

@@ -241,7 +241,8 @@ int loopdma_hw_start(struct loopdma_chan *lc)
 	lc->periph.restart = true;
 	loopdma_hw_set_periph(lc);
 	/* Orders the cleared completion record before the device looks at it. */
-	loopdma_hw_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_ENABLE);
+	loopdma_hw_write(lc, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_ENABLE |
+			 (lc->unordered ? LOOPDMA_CH_CONTROL_UNORDERED : 0));
 
 	state = loopdma_hw_state(lc);
 	if (state < 0)

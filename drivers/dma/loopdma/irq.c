@@ -94,7 +94,7 @@ static bool loopdma_irq_arm(struct loopdma_chan *lc)
 		 * and interrupts, or we see the count.
 		 */
 		mb();
-		more = loopdma_hw_done(lc) != lc->ring.tail;
+		more = loopdma_queue_retired(lc, NULL);
 	}
 	spin_unlock_irq(&lc->lock);
 	return more;

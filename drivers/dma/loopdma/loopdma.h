@@ -102,6 +102,12 @@ struct loopdma_raid {
 	u32 arg;
 };
 
+/* May the device end transactions in any order? */
+static inline bool loopdma_unordered(const struct loopdma_limits *lim)
+{
+	return lim->caps & LOOPDMA_CAPS_UNORDERED;
+}
+
 int loopdma_limits_check(const struct loopdma_limits *lim, const char **why);
 bool loopdma_addr_ok(const struct loopdma_limits *lim, dma_addr_t addr,
 		     size_t len);
@@ -478,9 +484,11 @@ enum loopdma_remedy {
 
 /**
  * enum loopdma_settle - what becomes of the transactions of a stopped channel
- * @LOOPDMA_SETTLE_KEEP: the oldest goes on where it was, if that is known
+ * @LOOPDMA_SETTLE_KEEP: the oldest goes on where it was, if that is known.  On
+ *	an unordered channel all begin anew: they move the same once more
  * @LOOPDMA_SETTLE_OLDEST: the oldest ends as aborted, those behind it have
- *	their turn
+ *	their turn.  On an unordered channel the device may have been at any of
+ *	those in the ring: as LOOPDMA_SETTLE_RING
  * @LOOPDMA_SETTLE_RING: all that are in the ring end as aborted, because what
  *	the device wrote there is not to be trusted
  * @LOOPDMA_SETTLE_ALL: everything that was submitted ends as aborted
@@ -633,6 +641,7 @@ struct loopdma_failures {
  * struct loopdma_watch - the watchdog of a channel
  * @timer: looks for lost interrupts, and for channels that make no progress
  * @tail: ring tail at its last look
+ * @bytes: bytes that had moved at its last look
  * @late: completions were waiting at its last look
  * @progress: progress word at its last look
  * @still: milliseconds without progress of what should make some
@@ -642,6 +651,7 @@ struct loopdma_watch {
 	struct timer_list timer;
 	u32 tail;
 	bool late;
+	u64 bytes;
 	u32 still;
 	u64 progress;
 	enum loopdma_remedy remedy;
@@ -698,6 +708,7 @@ struct loopdma_periph {
  * @index: number of the hardware channel
  * @vector: interrupt vector, an index below the number allocated
  * @caps: LOOPDMA_CH_CAPS
+ * @unordered: ends transactions in any order
  * @setup: held by whoever, in process context, changes @state or waits for the
  *	hardware: bring-up and take-down, which the core calls under its own
  *	mutex; recovery; before and after a reset, and sleep.  Outermost lock of
@@ -742,6 +753,7 @@ struct loopdma_chan {
 	u32 index;
 	u32 vector;
 	u32 caps;
+	bool unordered;
 	struct mutex setup;	/* process-context writers of the state */
 
 	spinlock_t lock;	/* protects the rest, see above */
@@ -1020,6 +1032,8 @@ const char *loopdma_queue_reap(struct loopdma_chan *lc);
 struct loopdma_desc *loopdma_queue_oldest(struct loopdma_chan *lc);
 bool loopdma_queue_terminate(struct loopdma_chan *lc);
 u32 loopdma_queue_oldest_end(struct loopdma_chan *lc);
+u32 loopdma_queue_entries(const struct loopdma_chan *lc, u32 len);
+int loopdma_queue_retired(const struct loopdma_chan *lc, bool *asked);
 void loopdma_queue_settle(struct loopdma_chan *lc, enum loopdma_settle policy);
 void loopdma_queue_forget_failures(struct loopdma_chan *lc, dma_cookie_t cookie);
 bool loopdma_queue_failed(const struct loopdma_chan *lc, dma_cookie_t cookie,

@@ -7,6 +7,20 @@
  */
 #include "tx.h"
 
+/*
+ * An unordered channel takes a transaction into its ring as a whole, or not at all.
+ * Any may be the one whose end makes room in the ring, so each interrupts.
+ */
+static bool loopdma_fits(const struct loopdma_chan *lc, size_t len,
+			 unsigned long *flags)
+{
+	if (!lc->unordered)
+		return true;
+	*flags |= DMA_PREP_INTERRUPT;
+	return len <= U32_MAX &&
+	       loopdma_queue_entries(lc, len) <= lc->ring.size;
+}
+
 /**
  * loopdma_prep_dma_memcpy() - prepare a copy
  * @chan: channel
@@ -26,7 +40,8 @@ loopdma_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
 	struct loopdma_desc *d;
 
 	if (!(lc->caps & LOOPDMA_CH_CAPS_COPY) ||
-	    !loopdma_copy_ok(&lc->ld->lim, dst, src, len))
+	    !loopdma_copy_ok(&lc->ld->lim, dst, src, len) ||
+	    !loopdma_fits(lc, len, &flags))
 		return NULL;
 	d = loopdma_prep(lc, LOOPDMA_OP_COPY, len, flags);
 	if (!d)
@@ -93,6 +108,8 @@ loopdma_prep_dma_memset(struct dma_chan *chan, dma_addr_t dst, int value,
 	struct loopdma_segs *tail = NULL;
 	struct loopdma_desc *d;
 
+	if (!loopdma_fits(lc, len, &flags))
+		return NULL;
 	d = loopdma_prep_fill(lc, value, flags);
 	if (!d)
 		return NULL;
@@ -124,22 +141,31 @@ loopdma_prep_dma_interrupt(struct dma_chan *chan, unsigned long flags)
 /**
  * loopdma_setup_mem() - tell the core of copies, fills and interrupts
  * @ld: device, its limits known
+ *
+ * An interrupt tells of what is before it, and a list may be of any length: an
+ * unordered device has neither.
  */
 void loopdma_setup_mem(struct loopdma_dev *ld)
 {
 	struct dma_device *dma = &ld->dma;
 
+	bool fills = ld->lim.caps & LOOPDMA_CAPS_FILL;
+
 	dma_cap_set(DMA_MEMCPY, dma->cap_mask);
-	dma_cap_set(DMA_INTERRUPT, dma->cap_mask);
 	dma->copy_align = ld->lim.copy_align;
 	dma->directions |= BIT(DMA_MEM_TO_MEM);
 	dma->device_prep_dma_memcpy = loopdma_prep_dma_memcpy;
-	dma->device_prep_dma_interrupt = loopdma_prep_dma_interrupt;
-	if (!(ld->lim.caps & LOOPDMA_CAPS_FILL))
+	if (fills) {
+		dma_cap_set(DMA_MEMSET, dma->cap_mask);
+		dma->fill_align = ld->lim.copy_align;
+		dma->device_prep_dma_memset = loopdma_prep_dma_memset;
+	}
+	if (loopdma_unordered(&ld->lim))
 		return;
-	dma_cap_set(DMA_MEMSET, dma->cap_mask);
-	dma_cap_set(DMA_MEMSET_SG, dma->cap_mask);
-	dma->fill_align = ld->lim.copy_align;
-	dma->device_prep_dma_memset = loopdma_prep_dma_memset;
-	dma->device_prep_dma_memset_sg = loopdma_prep_dma_memset_sg;
+	dma_cap_set(DMA_INTERRUPT, dma->cap_mask);
+	dma->device_prep_dma_interrupt = loopdma_prep_dma_interrupt;
+	if (fills) {
+		dma_cap_set(DMA_MEMSET_SG, dma->cap_mask);
+		dma->device_prep_dma_memset_sg = loopdma_prep_dma_memset_sg;
+	}
 }

@@ -158,6 +158,22 @@ struct loopdma_piece {
 	bool last;
 };
 
+/**
+ * loopdma_queue_entries() - how many entries does a copy or a fill take?
+ * @lc: channel
+ * @len: bytes of it
+ *
+ * Context: any.
+ * Return: their number.
+ */
+u32 loopdma_queue_entries(const struct loopdma_chan *lc, u32 len)
+{
+	const struct loopdma_limits *lim = &lc->ld->lim;
+
+	return DIV_ROUND_UP_ULL(len, loopdma_limits_max_piece(lim,
+							      BIT(lim->copy_align)));
+}
+
 /* Move the cursor to the next segment; true if there is none. */
 static bool loopdma_cursor_next_seg(struct loopdma_chan *lc,
 				    const struct loopdma_desc *d)
@@ -358,6 +374,11 @@ void loopdma_queue_fill_ring(struct loopdma_chan *lc)
 
 	while ((d = lc->q.issued.first) && loopdma_ring_space(&lc->ring)) {
 		if (!lc->cursor.busy) {
+			/* As a whole, so that its last status tells of it. */
+			if (unlikely(lc->unordered) &&
+			    loopdma_ring_space(&lc->ring) <
+			    loopdma_queue_entries(lc, d->len))
+				break;
 			lc->cursor.busy = true;
 			lc->cursor.through = false;
 			lc->cursor.ahead = 0;
@@ -573,12 +594,11 @@ static void loopdma_desc_take_meta(struct loopdma_desc *d,
 		d->segs->meta_len = len;
 }
 
-/* Account the entry at the tail, which is retired, to its transaction. */
-static void loopdma_queue_retire(struct loopdma_chan *lc)
+/* Account an entry that is retired to its transaction. */
+static void loopdma_queue_account(struct loopdma_chan *lc,
+				  struct loopdma_desc *d,
+				  const struct loopdma_hw_desc *hw)
 {
-	struct loopdma_hw_desc *hw = loopdma_ring_slot(&lc->ring,
-						       lc->ring.tail);
-	struct loopdma_desc *d = loopdma_queue_oldest(lc);
 	enum dmaengine_tx_result result;
 	u32 residue, moved;
 
@@ -606,7 +626,15 @@ static void loopdma_queue_retire(struct loopdma_chan *lc)
 	lc->stats.bytes += moved;
 	if (moved && loopdma_desc_loops(d))
 		loopdma_queue_period_elapsed(lc, d);
+}
 
+/* Account the entry at the tail, which is retired. */
+static void loopdma_queue_retire(struct loopdma_chan *lc)
+{
+	struct loopdma_desc *d = loopdma_queue_oldest(lc);
+
+	loopdma_queue_account(lc, d, loopdma_ring_slot(&lc->ring,
+						       lc->ring.tail));
 	loopdma_ring_consume(&lc->ring, 1);
 	if (d == lc->q.active.first && lc->ring.tail == d->end) {
 		loopdma_queue_pop(&lc->q.active);
@@ -628,6 +656,126 @@ static bool loopdma_queue_retire_n(struct loopdma_chan *lc, u32 n)
 	return true;
 }
 
+/* --- Out of the ring, in any order --------------------------------------------------- */
+
+/*
+ * An unordered device retires a transaction as a whole and its entries in order, so
+ * that the status of the last entry tells of all.
+ */
+static bool loopdma_desc_retired(const struct loopdma_chan *lc,
+				 const struct loopdma_desc *d)
+{
+	const struct loopdma_hw_desc *last = loopdma_ring_slot(&lc->ring,
+							       d->end - 1);
+
+	return loopdma_desc_status(last) != LOOPDMA_ST_PENDING;
+}
+
+static u32 loopdma_desc_start(const struct loopdma_chan *lc,
+			      const struct loopdma_desc *d)
+{
+	return d->end - loopdma_queue_entries(lc, d->len);
+}
+
+/* A transaction is retired; false if one of its entries has no status. */
+static bool loopdma_queue_retire_whole(struct loopdma_chan *lc,
+				       struct loopdma_desc *d)
+{
+	const struct loopdma_hw_desc *hw;
+	u32 count;
+
+	for (count = loopdma_desc_start(lc, d); count != d->end; count++) {
+		hw = loopdma_ring_slot(&lc->ring, count);
+		if (loopdma_desc_status(hw) == LOOPDMA_ST_PENDING) {
+			lc->bytes_done = 0;
+			return false;
+		}
+		loopdma_queue_account(lc, d, hw);
+	}
+	loopdma_queue_complete(lc, d);
+	return true;
+}
+
+/*
+ * Up to where slots are free: the device has passed them, and their statuses are not
+ * needed any more.
+ */
+static u32 loopdma_queue_free_to(const struct loopdma_chan *lc, u32 done)
+{
+	const struct loopdma_desc *d = lc->q.active.first;
+	u32 start = d ? loopdma_desc_start(lc, d) : done;
+
+	return loopdma_count_reached(done, start) ? start : done;
+}
+
+/*
+ * Take note of the transactions that are retired, wherever they are in the ring.
+ * False if one lacks a status, of its own or among the entries below a count.
+ */
+static bool loopdma_queue_reap_any(struct loopdma_chan *lc, u32 done)
+{
+	struct loopdma_queue rest = { };
+	struct loopdma_desc *d;
+	bool good = true;
+
+	while ((d = loopdma_queue_pop(&lc->q.active))) {
+		if (good && loopdma_desc_retired(lc, d)) {
+			/*
+			 * Reads the status before the data and the rest of the
+			 * entry that it vouches for.  Pairs with the device's
+			 * write barrier before the status.
+			 */
+			dma_rmb();
+			good = loopdma_queue_retire_whole(lc, d);
+			if (good)
+				continue;
+		} else if (loopdma_count_reached(done, d->end)) {
+			good = false;
+		}
+		loopdma_queue_add(&rest, d);
+	}
+	lc->q.active = rest;
+	loopdma_ring_consume(&lc->ring,
+			     loopdma_queue_free_to(lc, done) - lc->ring.tail);
+	return good;
+}
+
+/**
+ * loopdma_queue_retired() - what is retired, and not yet taken note of?
+ * @lc: channel, locked, running
+ * @asked: set to whether some of it was to interrupt, or NULL
+ *
+ * Return: how many entries, or on an unordered channel something above 0 if there is
+ * anything; -EPROTO if the device tells a count that it cannot have reached.
+ */
+int loopdma_queue_retired(const struct loopdma_chan *lc, bool *asked)
+{
+	u32 done = loopdma_hw_done(lc);
+	int i, n = loopdma_ring_retired(&lc->ring, done);
+	const struct loopdma_hw_desc *hw;
+	const struct loopdma_desc *d;
+	bool any = false;
+
+	if (!lc->unordered && !asked)
+		return n;
+	if (n >= 0 && lc->unordered) {
+		n = loopdma_queue_free_to(lc, done) != lc->ring.tail;
+		for (d = lc->q.active.first; d; d = d->next)
+			n += loopdma_desc_retired(lc, d);
+		/* Each transaction interrupts. */
+		any = n;
+	} else {
+		for (i = 0; i < n; i++) {
+			hw = loopdma_ring_slot(&lc->ring, lc->ring.tail + i);
+			if (hw->ctrl & cpu_to_le32(LOOPDMA_CTRL_INT))
+				any = true;
+		}
+	}
+	if (asked)
+		*asked = any;
+	return n;
+}
+
 /**
  * loopdma_queue_reap() - take note of what the device has retired
  * @lc: channel, locked, running or paused
@@ -639,15 +787,17 @@ static bool loopdma_queue_retire_n(struct loopdma_chan *lc, u32 n)
  */
 const char *loopdma_queue_reap(struct loopdma_chan *lc)
 {
+	u32 done = loopdma_hw_done(lc);
+	bool good;
 	int n;
 
 	lockdep_assert_held(&lc->lock);
 
-	n = loopdma_ring_retired(&lc->ring, loopdma_hw_done(lc));
+	n = loopdma_ring_retired(&lc->ring, done);
 	if (n < 0)
 		return "impossible count in completion record";
 	/* Once for all that have ended, and not for those who just poll. */
-	if (n)
+	if (n || lc->unordered)
 		loopdma_stats_clock(lc);
 
 	/*
@@ -656,7 +806,9 @@ const char *loopdma_queue_reap(struct loopdma_chan *lc)
 	 */
 	dma_rmb();
 
-	if (!loopdma_queue_retire_n(lc, n))
+	good = lc->unordered ? loopdma_queue_reap_any(lc, done) :
+			       loopdma_queue_retire_n(lc, n);
+	if (!good)
 		return "entry retired without a status";
 	if (lc->abort.pending &&
 	    loopdma_count_reached(lc->ring.tail, lc->abort.to))
@@ -745,12 +897,16 @@ bool loopdma_queue_terminate(struct loopdma_chan *lc)
  *
  * If not all of it is in the ring, it gets no further entries there.
  *
- * Return: the ring count just behind its last entry.
+ * Return: the ring count just behind its last entry; on an unordered channel
+ * behind all that are in the ring.
  */
 u32 loopdma_queue_oldest_end(struct loopdma_chan *lc)
 {
 	lockdep_assert_held(&lc->lock);
 
+	/* Nobody knows which of them the device is at. */
+	if (lc->unordered)
+		return lc->ring.head;
 	if (!lc->q.active.first)
 		loopdma_queue_cut_off(lc);
 	return lc->q.active.first->end;
@@ -794,6 +950,8 @@ static bool loopdma_queue_goes_on(struct loopdma_chan *lc,
 {
 	u32 bytes;
 
+	if (lc->unordered)
+		return policy == LOOPDMA_SETTLE_KEEP;
 	if (policy != LOOPDMA_SETTLE_KEEP ||
 	    !(lc->ld->lim.caps & LOOPDMA_CAPS_PROGRESS) ||
 	    d->result != DMA_TRANS_NOERROR)
@@ -811,8 +969,8 @@ static bool loopdma_queue_goes_on(struct loopdma_chan *lc,
  * @policy: what ends as aborted, and what has its turn in the next ring
  *
  * The statuses tell which entries were executed; the completion record may be
- * what was wrong.  The device had not begun any transaction behind the oldest: a
- * descriptor starts when the one before it is retired (hardware.rst, "Order").
+ * what was wrong.  An ordered device had not begun any transaction behind the oldest:
+ * a descriptor starts when the one before it is retired (hardware.rst, "Order").
  * What was terminated ends in any case.  The ring is empty afterwards.
  */
 void loopdma_queue_settle(struct loopdma_chan *lc, enum loopdma_settle policy)
@@ -823,7 +981,10 @@ void loopdma_queue_settle(struct loopdma_chan *lc, enum loopdma_settle policy)
 	lockdep_assert_held(&lc->lock);
 
 	loopdma_stats_clock(lc);
-	loopdma_queue_retire_n(lc, loopdma_ring_used(&lc->ring));
+	if (lc->unordered)
+		loopdma_queue_reap_any(lc, lc->ring.tail);
+	else
+		loopdma_queue_retire_n(lc, loopdma_ring_used(&lc->ring));
 
 	oldest = loopdma_queue_oldest(lc);
 	if (lc->cursor.busy) {
@@ -832,8 +993,10 @@ void loopdma_queue_settle(struct loopdma_chan *lc, enum loopdma_settle policy)
 				  loopdma_queue_pop(&lc->q.issued));
 	}
 	while ((d = loopdma_queue_pop(&lc->q.active))) {
+		bool begun = d == oldest || lc->unordered;
+
 		if (d->aborted || policy >= LOOPDMA_SETTLE_RING ||
-		    (d == oldest && !loopdma_queue_goes_on(lc, d, policy))) {
+		    (begun && !loopdma_queue_goes_on(lc, d, policy))) {
 			loopdma_desc_cut_short(d);
 			loopdma_queue_complete(lc, d);
 		} else {

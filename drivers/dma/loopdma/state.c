@@ -267,6 +267,7 @@ int loopdma_chan_start(struct loopdma_chan *lc)
 	lc->paused = false;
 	lc->watch.late = false;
 	lc->watch.tail = 0;
+	lc->watch.bytes = lc->stats.bytes;
 	lc->watch.progress = 0;
 	lc->watch.still = 0;
 

@@ -78,29 +78,18 @@ static void loopdma_chan_stalled(struct loopdma_chan *lc)
 	}
 }
 
-/* Is there an entry among the next n that was to interrupt? */
-static bool loopdma_interrupt_due(const struct loopdma_chan *lc, u32 n)
-{
-	u32 i;
-
-	for (i = 0; i < n; i++)
-		if (loopdma_ring_slot(&lc->ring, lc->ring.tail + i)->ctrl &
-		    cpu_to_le32(LOOPDMA_CTRL_INT))
-			return true;
-	return false;
-}
-
 /*
  * Completions that have been waiting for a whole period have lost their
  * interrupt, or never asked for one.  The former are counted: the count says
  * that something is wrong with the device or the platform.  A CPU with no time
  * for its bottom halves is neither.
  */
-static void loopdma_watch_interrupts(struct loopdma_chan *lc, int n)
+static void loopdma_watch_interrupts(struct loopdma_chan *lc, int n, bool asked)
 {
 	if (n && lc->watch.late && lc->watch.tail == lc->ring.tail &&
+	    lc->watch.bytes == lc->stats.bytes &&
 	    !loopdma_bh_under_way(&lc->bh)) {
-		if (n > 0 && loopdma_interrupt_due(lc, n)) {
+		if (n > 0 && asked) {
 			lc->stats.lost_irqs++;
 			dev_warn_ratelimited(lc->ld->dev,
 					     "channel %u: an interrupt was lost\n",
@@ -198,19 +187,25 @@ static void loopdma_watchdog(struct timer_list *t)
 					       watch.timer);
 	unsigned long flags;
 	u64 progress;
+	bool asked;
 	int n;
 
 	spin_lock_irqsave(&lc->lock, flags);
 	if (lc->state != LOOPDMA_CHAN_RUNNING)
 		goto out;
 
-	n = loopdma_ring_retired(&lc->ring, loopdma_hw_done(lc));
-	progress = loopdma_hw_progress(lc);
-	loopdma_watch_interrupts(lc, n);
+	n = loopdma_queue_retired(lc, &asked);
+	/* An unordered device may be at any entry: what it tells has changed, or not. */
+	progress = lc->unordered ?
+		   le64_to_cpu(READ_ONCE(lc->comp->progress)) :
+		   loopdma_hw_progress(lc);
+	loopdma_watch_interrupts(lc, n, asked);
 	loopdma_watch_progress(lc, n || progress != lc->watch.progress ||
+			       lc->watch.bytes != lc->stats.bytes ||
 			       lc->watch.tail != lc->ring.tail ||
 			       !loopdma_ring_used(&lc->ring));
 	lc->watch.progress = progress;
+	lc->watch.bytes = lc->stats.bytes;
 	lc->watch.tail = lc->ring.tail;
 	if (lc->state == LOOPDMA_CHAN_RUNNING && loopdma_ring_used(&lc->ring))
 		loopdma_watch(lc);

@@ -777,6 +777,17 @@ bool ldk_has_faults(const struct ldk_dut *dut)
 	return !dut->fake && (dut->ld->lim.caps & LOOPDMA_CAPS_FAULTS);
 }
 
+/**
+ * ldk_is_unordered() - does the device end transactions in any order?
+ * @dut: device
+ *
+ * Return: true if it does.
+ */
+bool ldk_is_unordered(const struct ldk_dut *dut)
+{
+	return loopdma_unordered(&dut->ld->lim);
+}
+
 static void ldk_no_faults(struct loopdma_chan *lc)
 {
 	loopdma_hw_write(lc, LOOPDMA_CH_TC_DELAY, 0);

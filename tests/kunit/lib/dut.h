@@ -232,6 +232,7 @@ void ldk_config(struct ldk_dut *dut, struct dma_chan *chan,
 		enum dma_slave_buswidth width, u32 burst);
 void ldk_drop(struct ldk_dut *dut, struct dma_chan *chan);
 bool ldk_has_faults(const struct ldk_dut *dut);
+bool ldk_is_unordered(const struct ldk_dut *dut);
 void ldk_release(struct ldk_dut *dut, struct dma_chan *chan);
 unsigned int ldk_index(struct dma_chan *chan);
 

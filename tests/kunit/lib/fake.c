@@ -77,6 +77,9 @@ struct fake_fifo {
 	u32 last;
 };
 
+/* Entries of a ring, at the most. */
+#define FAKE_RING_MAX	1024
+
 /**
  * struct fake_chan - simulated channel
  * @state: enum loopdma_hw_state
@@ -87,6 +90,10 @@ struct fake_fifo {
  * @size: latched number of entries
  * @tail: last doorbell value
  * @done: descriptors retired
+ * @unordered: CH_CONTROL.UNORDERED
+ * @at: the descriptor that is next
+ * @ahead: slots of what is retired, and not below @done
+ * @chained: unordered: the descriptor at @at goes on with a transaction
  * @abort_to: last abort value
  * @aborting: @abort_to has not been dealt with
  * @pausing: CH_CONTROL.PAUSE is set but has no effect yet
@@ -95,7 +102,7 @@ struct fake_fifo {
  * @arm: arm word at that time
  * @skip: the rest of the transaction is skipped
  * @started: @cur is being executed
- * @cur: local copy of the descriptor at @done
+ * @cur: local copy of the descriptor at @at
  * @sources: local copy of its source list, if it has one
  * @moved: bytes of @cur moved
  * @limit: bytes of @cur to be moved
@@ -147,6 +154,10 @@ struct fake_chan {
 	u32 size;
 	u32 tail;
 	u32 done;
+	bool unordered;
+	u32 at;
+	DECLARE_BITMAP(ahead, FAKE_RING_MAX);
+	bool chained;
 	u32 abort_to;
 	bool aborting;
 	bool pausing;
@@ -478,7 +489,7 @@ static void fake_chan_write_progress(struct loopdma_fake *fake,
 				     struct fake_chan *fc)
 {
 	struct loopdma_hw_comp *comp;
-	u64 val = FIELD_PREP(LOOPDMA_PROGRESS_COUNT, fc->done) |
+	u64 val = FIELD_PREP(LOOPDMA_PROGRESS_COUNT, fc->at) |
 		  FIELD_PREP(LOOPDMA_PROGRESS_BYTES, fc->moved);
 
 	if (!(fake->cfg.caps & LOOPDMA_CAPS_PROGRESS))
@@ -493,20 +504,60 @@ static void fake_chan_write_progress(struct loopdma_fake *fake,
 		fake->lies->told(fake->liar, comp);
 }
 
-/* Retires the descriptor at done; false if the channel stopped instead. */
+static u32 fake_chan_slot(const struct fake_chan *fc, u32 count)
+{
+	return count & (fc->size - 1);
+}
+
+/* The entry of a count, or NULL if it cannot be accessed. */
+static struct loopdma_hw_desc *fake_chan_entry(struct loopdma_fake *fake,
+					       const struct fake_chan *fc,
+					       u32 count)
+{
+	u64 addr = fc->ring + fake_chan_slot(fc, count) * LOOPDMA_DESC_SIZE;
+
+	if (fake_bus_reach(fake, addr, LOOPDMA_DESC_SIZE) < LOOPDMA_DESC_SIZE)
+		return NULL;
+	return fake_bus_ptr(fake, addr);
+}
+
+/* Does the transaction go on behind an entry?  Not behind one out of reach. */
+static bool fake_chan_chains(struct loopdma_fake *fake,
+			     const struct fake_chan *fc, u32 count)
+{
+	const struct loopdma_hw_desc *hw = fake_chan_entry(fake, fc, count);
+
+	return hw && READ_ONCE(hw->ctrl) & cpu_to_le32(LOOPDMA_CTRL_CHAIN);
+}
+
+/* The newest transaction that is there as a whole, else the oldest. */
+static u32 fake_chan_newest(struct loopdma_fake *fake, const struct fake_chan *fc)
+{
+	u32 count = fc->tail;
+	bool whole = false;
+
+	while (count-- != fc->done) {
+		whole |= !fake_chan_chains(fake, fc, count);
+		if (whole && !test_bit(fake_chan_slot(fc, count), fc->ahead) &&
+		    (count == fc->done ||
+		     !fake_chan_chains(fake, fc, count - 1)))
+			return count;
+	}
+	return fc->done;
+}
+
+/* Retires the descriptor that is next; false if the channel stopped instead. */
 static bool fake_chan_retire(struct loopdma_fake *fake, struct fake_chan *fc,
 			     u32 status, u32 residue, u64 fault_addr)
 {
-	u64 addr = fc->ring + (fc->done & (fc->size - 1)) * LOOPDMA_DESC_SIZE;
 	bool executed = status != LOOPDMA_ST_ABORTED &&
 			status != LOOPDMA_ST_SKIPPED;
-	struct loopdma_hw_desc *hw;
+	struct loopdma_hw_desc *hw = fake_chan_entry(fake, fc, fc->at);
 
-	if (fake_bus_reach(fake, addr, sizeof(*hw)) < sizeof(*hw)) {
+	if (!hw) {
 		fake_chan_error(fake, fc, LOOPDMA_CHERR_WRITEBACK);
 		return false;
 	}
-	hw = fake_bus_ptr(fake, addr);
 	if (fc->garble) {
 		fc->garble = false;
 		status = fc->garble_status;
@@ -516,12 +567,20 @@ static bool fake_chan_retire(struct loopdma_fake *fake, struct fake_chan *fc,
 		memcpy(hw->meta, fc->meta, sizeof(hw->meta));
 	WRITE_ONCE(hw->fault_addr, cpu_to_le64(fault_addr));
 	WRITE_ONCE(hw->residue, cpu_to_le32(residue));
+	/* Of an unordered channel the status vouches for what is before it. */
+	smp_wmb();
 	WRITE_ONCE(hw->status, cpu_to_le32(status));
 	if (fake->lies && fake->lies->retired)
 		fake->lies->retired(fake->liar, hw);
 
 	fc->started = false;
-	fc->done++;
+	fc->chained = fc->unordered && fake_chan_chains(fake, fc, fc->at);
+	__set_bit(fake_chan_slot(fc, fc->at++), fc->ahead);
+	/* Who lies may have written the ring. */
+	if (fc->at == fc->tail || test_bit(fake_chan_slot(fc, fc->at), fc->ahead))
+		fc->chained = false;
+	while (__test_and_clear_bit(fake_chan_slot(fc, fc->done), fc->ahead))
+		fc->done++;
 	if (executed)
 		fc->cnt_descriptors++;
 	return fake_chan_write_done(fake, fc);
@@ -867,15 +926,18 @@ static void fake_chan_begin(struct loopdma_fake *fake, struct fake_chan *fc)
 /* Fetches the descriptor at done; false if there is none or it may not start. */
 static bool fake_chan_start(struct loopdma_fake *fake, struct fake_chan *fc)
 {
-	u64 addr = fc->ring + (fc->done & (fc->size - 1)) * LOOPDMA_DESC_SIZE;
+	const struct loopdma_hw_desc *hw;
 
-	if (fc->done == fc->tail || (fc->hold && !fc->credits))
+	if (fc->unordered && !fc->chained)
+		fc->at = fake_chan_newest(fake, fc);
+	if (fc->at == fc->tail || (fc->hold && !fc->credits))
 		return false;
-	if (fake_bus_reach(fake, addr, sizeof(fc->cur)) < sizeof(fc->cur)) {
+	hw = fake_chan_entry(fake, fc, fc->at);
+	if (!hw) {
 		fake_chan_error(fake, fc, LOOPDMA_CHERR_FETCH);
 		return true;
 	}
-	memcpy(&fc->cur, fake_bus_ptr(fake, addr), sizeof(fc->cur));
+	fc->cur = *hw;
 	fc->moved = 0;
 	fc->fault = 0;
 	if (fc->skip) {
@@ -1210,19 +1272,19 @@ static bool fake_chan_move(struct loopdma_fake *fake, struct fake_chan *fc)
 
 static void fake_chan_abort(struct loopdma_fake *fake, struct fake_chan *fc)
 {
-	struct loopdma_hw_desc *hw;
+	const struct loopdma_hw_desc *hw;
 	u32 residue;
-	u64 addr;
 
 	fc->aborting = false;
-	while (fc->done != fc->abort_to) {
-		addr = fc->ring +
-		       (fc->done & (fc->size - 1)) * LOOPDMA_DESC_SIZE;
+	while (fc->done != fc->abort_to ||
+	       (fc->unordered && (fc->started || fc->chained))) {
+		/* Of an unordered channel first what has begun. */
+		if (!fc->started && !fc->chained)
+			fc->at = fc->done;
+		hw = fake_chan_entry(fake, fc, fc->at);
 		if (fc->started) {
 			residue = le32_to_cpu(fc->cur.len) - fc->moved;
-		} else if (fake_bus_reach(fake, addr, sizeof(*hw)) ==
-			   sizeof(*hw)) {
-			hw = fake_bus_ptr(fake, addr);
+		} else if (hw) {
 			residue = le32_to_cpu(READ_ONCE(hw->len));
 		} else {
 			fake_chan_error(fake, fc, LOOPDMA_CHERR_FETCH);
@@ -1342,7 +1404,8 @@ static void fake_tick(struct work_struct *work)
 
 /* --- Registers -------------------------------------------------------------- */
 
-static void fake_chan_enable(struct loopdma_fake *fake, struct fake_chan *fc)
+static void fake_chan_enable(struct loopdma_fake *fake, struct fake_chan *fc,
+			     bool unordered)
 {
 	u64 mask = DMA_BIT_MASK(fake->cfg.addr_bits);
 
@@ -1350,6 +1413,10 @@ static void fake_chan_enable(struct loopdma_fake *fake, struct fake_chan *fc)
 	fc->comp = (u64)fc->comp_hi << 32 | fc->comp_lo;
 	fc->tail = 0;
 	fc->done = 0;
+	fc->unordered = unordered;
+	fc->at = 0;
+	bitmap_zero(fc->ahead, FAKE_RING_MAX);
+	fc->chained = false;
 	fc->aborting = false;
 	fc->raised = false;
 	fc->skip = false;
@@ -1524,6 +1591,8 @@ static u32 fake_chan_read(struct loopdma_fake *fake, struct fake_chan *fc,
 		if (fc->state == LOOPDMA_STATE_DISABLED)
 			return 0;
 		return LOOPDMA_CH_CONTROL_ENABLE |
+		       FIELD_PREP(LOOPDMA_CH_CONTROL_UNORDERED,
+				  fc->unordered) |
 		       FIELD_PREP(LOOPDMA_CH_CONTROL_PAUSE,
 				  fc->pausing || fc->paused);
 	case LOOPDMA_CH_STATUS:
@@ -1682,6 +1751,8 @@ static bool fake_control_forbidden(struct loopdma_fake *fake,
 
 	if (fake->cfg.caps & LOOPDMA_CAPS_PAUSE)
 		known |= LOOPDMA_CH_CONTROL_PAUSE;
+	if (fake->cfg.caps & LOOPDMA_CAPS_UNORDERED)
+		known |= LOOPDMA_CH_CONTROL_UNORDERED;
 	if (val & ~known)
 		return true;
 	if (fc->state == LOOPDMA_STATE_STOPPING)
@@ -1722,7 +1793,10 @@ static void fake_chan_control(struct loopdma_fake *fake, struct fake_chan *fc,
 		fake_chan_reset(fake, fc);
 	} else if (val & LOOPDMA_CH_CONTROL_ENABLE) {
 		if (fc->state == LOOPDMA_STATE_DISABLED)
-			fake_chan_enable(fake, fc);
+			fake_chan_enable(fake, fc,
+					 (val & LOOPDMA_CH_CONTROL_UNORDERED) &&
+					 (fake->cfg.caps &
+					  LOOPDMA_CAPS_UNORDERED));
 	} else if (enabled) {
 		fake_chan_disable(fake, fc);
 		fake_kick(fake);
@@ -2151,7 +2225,7 @@ void loopdma_fake_leave(struct loopdma_fake *fake, u32 index, bool paused)
 	fc->comp_lo = 0;
 	fc->comp_hi = fc->ring_hi;
 	fc->vector = 0;
-	fake_chan_enable(fake, fc);
+	fake_chan_enable(fake, fc, false);
 	fc->paused = paused;
 }
 
@@ -2384,6 +2458,7 @@ void loopdma_fake_set_counts(struct loopdma_fake *fake, u32 index, u32 count)
 	guard(spinlock_irqsave)(&fake->lock);
 	fc->tail = count;
 	fc->done = count;
+	fc->at = count;
 	comp = fake_bus_ptr(fake, fc->comp);
 	WRITE_ONCE(comp->done, cpu_to_le32(count));
 }
