@@ -156,10 +156,6 @@ class Lane:
         return sum(1 for case in self.cases if case.status == status)
 
 
-def file_name(title):
-    return re.sub(r"[^\w.-]+", "-", title)
-
-
 class Runner:
     """Runs jobs on all cores, and says how far it is."""
 
@@ -171,29 +167,9 @@ class Runner:
         self.failed = []        # pairs of job and case
         self.lock = threading.Lock()
         self.running = []
-        self.need_locks = {need: threading.Lock() for need in lane_of.all_needs(
-            need for job in made for need in job.task.needs)}
-
-    def get(self, need):
-        """Builds what a job needs, if no job before it has."""
-        with self.need_locks[need]:
-            if need.name in self.need_times:
-                return
-            start = time.monotonic()
-            with self.lock:
-                self.running.append(need.name)
-            with open(common.new_log(f"need-{file_name(need.name)}"), "w",
-                      encoding="utf-8") as stream, common.output_to(stream):
-                need.build()
-            seconds = time.monotonic() - start
-            with self.lock:
-                self.need_times[need.name] = round(seconds)
-                self.running.remove(need.name)
-                self.clear()
-                common.say(f"  {need.name}: done, {seconds:.1f} s")
 
     def cases(self, job):
-        log = common.LOGS / "check" / f"{file_name(job.title)}.log"
+        log = common.LOGS / "check" / (re.sub(r"[^\w.-]+", "-", job.title) + ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         place = common.relative(log)
         with open(log, "w", encoding="utf-8") as stream, common.output_to(stream):
@@ -209,8 +185,6 @@ class Runner:
                 return [Case(job.task.name, "FAIL", f"{type(e).__name__}: {e}", place)]
 
     def run_one(self, job):
-        for need in lane_of.all_needs(job.task.needs):
-            self.get(need)
         start = time.monotonic()
         with self.lock:
             self.running.append(job.title)
@@ -257,10 +231,7 @@ class Runner:
             with concurrent.futures.ThreadPoolExecutor(max(WORKERS, common.jobs())) as pool:
                 begun = [pool.submit(self.run_one, job) for job in self.jobs]
                 try:
-                    # Without what it needs a job comes to nothing, nor do the others.
-                    for one in concurrent.futures.wait(
-                            begun, return_when=concurrent.futures.FIRST_EXCEPTION).done:
-                        one.result()
+                    concurrent.futures.wait(begun)
                 except BaseException:
                     # Those that have begun end without their children; the rest need not
                     # begin.
@@ -333,6 +304,41 @@ def report(runner, start, name):
           "logs in build/logs/")
     print(summary, flush=True)
     return 1 if totals[1] or not totals[0] else 0
+
+
+def prepare(made):
+    """Gets what jobs need, see lib/needs.py; {name of a need: seconds that it took}."""
+    needs = lane_of.all_needs(need for job in made for need in job.task.needs)
+    times = {}
+
+    def get(need):
+        start = time.monotonic()
+        need.build()
+        times[need.name] = round(time.monotonic() - start)
+
+    def fetch():
+        with common.output_to(log):
+            for need in needs:
+                if need.fetched:
+                    get(need)
+
+    with open(common.new_log("fetch"), "w", encoding="utf-8") as log, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        fetching = pool.submit(fetch)
+        try:
+            for need in needs:
+                if fetching.done():
+                    fetching.result()
+                if not need.fetched:
+                    get(need)
+            if not fetching.done():
+                with common.step("fetching kernels"):
+                    concurrent.futures.wait([fetching])
+        except BaseException:
+            common.end_children()
+            raise
+        fetching.result()
+    return times
 
 
 def listed(made, as_json):
@@ -457,6 +463,7 @@ def main():
         for name in {"6.1", "6.12"} - {cell.name for cell in kernel.cells()}:
             common.say(f"this release has no {name} kernel: nothing is tested on {name}")
     runner = Runner(made)
+    runner.need_times = prepare(made)
     runner.run()
     return report(runner, start, "check-own" if tree else "check")
 

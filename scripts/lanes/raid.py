@@ -57,4 +57,4 @@ def tasks():
     # It is md that differs from kernel to kernel, not the driver: one will do.
     cell = kernel.cells()[0]
     return [Task(cell.name, lambda: told_by(cell.name, run(cell)), (
-        needs.stock_guests, Need("mdadm", lambda: fetch(cell))), full=True)]
+        needs.stock_guests, Need("mdadm", lambda: fetch(cell), fetched=True)), full=True)]

@@ -18,6 +18,7 @@ class Need:
     name: str
     build: Callable = dataclasses.field(compare=False)
     after: tuple = dataclasses.field(default=(), compare=False)     # needs that it needs itself
+    fetched: bool = dataclasses.field(default=False, compare=False)     # not compiled
 
 
 def all_needs(needs):

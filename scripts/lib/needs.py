@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What tasks need to be there before they start.
 
-The first task that needs it builds it, with all cores, while others run.
+What is compiled is so with all cores, one after the other; what is fetched, beside that.
 """
 
 from lib import common, guest, kernel, kunit
@@ -16,19 +16,20 @@ def _stock(cells, *more):
 
 
 qemu = Need("QEMU", common.qemu)
-kernel_source = Need("kernel source", kernel.source)
+kernel_source = Need("kernel source", kernel.source, fetched=True)
 # What boots a guest, besides its kernel.
-guests = Need("busybox", guest.busybox, (qemu,))
+guests = Need("busybox", guest.busybox, (qemu,), fetched=True)
 
-stock_kernels = Need("stock kernels", lambda: _stock(kernel.cells()))
+stock_kernels = Need("stock kernels", lambda: _stock(kernel.cells()), fetched=True)
 # Stock kernels with dmatest, and what boots them.
 stock_guests = Need("dmatest of stock kernels", lambda: _stock(kernel.cells(), kernel.dmatest),
-                    (guests, stock_kernels))
+                    (guests, stock_kernels), fetched=True)
 # The same with the modules that such a kernel has.
 stock_modules = Need("modules of stock kernels", lambda: _stock(
-    kernel.cells(), kernel.modules_directory), (stock_guests,))
+    kernel.cells(), kernel.modules_directory), (stock_guests,), fetched=True)
 # The same with PREEMPT_RT.
-rt_guests = Need("rt kernels", lambda: _stock(kernel.rt_cells(), kernel.dmatest), (stock_guests,))
+rt_guests = Need("rt kernels", lambda: _stock(kernel.rt_cells(), kernel.dmatest), (stock_guests,),
+                 fetched=True)
 
 own_kernel = Need("kernel for KDIR=", kunit.own_kernel, (guests, kernel_source))
 

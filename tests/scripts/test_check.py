@@ -14,7 +14,7 @@ from helpers import SCRIPTS, fails, fails_told
 from interrupting import HOLDER, interrupted
 from lib import common, target
 from lib.case import Case, verdict
-from lib.lane import Need, Task
+from lib.lane import Task
 
 CHECK = SCRIPTS / "check.py"
 
@@ -61,42 +61,6 @@ def test_loses_few(lost, status):
               Case("other", "SKIP", "needs two CPUs")]
     check.fail_if_many_are_lost(cases)
     assert [case.status for case in cases] == [status] * lost + ["PASS", "FAIL", "SKIP"]
-
-
-def jobs(*needs):
-    """Jobs that have run, and jobs to run: each with one of these needs."""
-    ran = []
-    made = [check.Job("lint", Task(str(n), lambda n=n: ran.append(n) or [verdict(str(n), "")],
-                                   (need,)), 0) for n, need in enumerate(needs)]
-    return ran, made
-
-
-def test_needs_once():
-    """What several jobs need is built once, and before them."""
-    built = []
-    base = Need("base", lambda: built.append("base"))
-    both = [Need(name, lambda name=name: built.append(name), (base,)) for name in "ab"]
-    ran, made = jobs(base, *both, *both)
-    check.Runner(made).run()
-    assert sorted(built) == ["a", "b", "base"] and built[0] == "base"
-    assert sorted(ran) == [0, 1, 2, 3, 4]
-
-
-def test_needs_fail():
-    """Without what it needs a job does not run, and the check ends."""
-    program = (
-        "import check\n"
-        "from lib import common\n"
-        "from lib.case import verdict\n"
-        "from lib.lane import Need, Task\n"
-        "def broken():\n"
-        "    raise common.Fail('no compiler')\n"
-        "def run():\n"
-        "    raise SystemExit('it ran')\n"
-        "need = Need('QEMU', broken)\n"
-        "common.main(check.Runner([check.Job('lint', Task(str(n), run, (need,)), 0)\n"
-        "                          for n in range(9)]).run)\n")
-    fails([sys.executable, "-c", program], r"\A-c: no compiler\Z")
 
 
 def test_interrupted(tmp_path):
