@@ -835,14 +835,8 @@ static void traffic(struct kunit *test)
 /* Rule: the same, of a device that ends transactions in any order. */
 static void traffic_unordered(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
-
-	cfg.caps &= ~(LOOPDMA_CAPS_LOOPBACK | LOOPDMA_CAPS_PERIPH |
-		      LOOPDMA_CAPS_METADATA);
-	cfg.caps |= LOOPDMA_CAPS_UNORDERED;
 	/* Several entries for most transactions. */
-	cfg.max_len = 128;
-	deceive(test, cfg);
+	deceive(test, ldk_unordered_config(128));
 }
 
 /* Of a device that is asked what it can do, if it is one and there is a reset. */

@@ -17,16 +17,11 @@
 /* On the device that there is if it is unordered, else on a simulated one. */
 static int unordered_init(struct kunit *test)
 {
-	struct loopdma_fake_config cfg = loopdma_fake_default;
 	int err = ldk_init(test);
 
 	if (err || ldk_is_unordered(test->priv))
 		return err;
-	cfg.caps &= ~(LOOPDMA_CAPS_LOOPBACK | LOOPDMA_CAPS_PERIPH |
-		      LOOPDMA_CAPS_METADATA);
-	cfg.caps |= LOOPDMA_CAPS_UNORDERED;
-	cfg.max_len = PIECE;
-	ldk_create_fake(test, &cfg);
+	ldk_fake_unordered(test, PIECE);
 	return 0;
 }
 

@@ -147,9 +147,8 @@ loopdma_prep_dma_interrupt(struct dma_chan *chan, unsigned long flags)
  */
 void loopdma_setup_mem(struct loopdma_dev *ld)
 {
-	struct dma_device *dma = &ld->dma;
-
 	bool fills = ld->lim.caps & LOOPDMA_CAPS_FILL;
+	struct dma_device *dma = &ld->dma;
 
 	dma_cap_set(DMA_MEMCPY, dma->cap_mask);
 	dma->copy_align = ld->lim.copy_align;

@@ -222,6 +222,37 @@ struct ldk_dut *ldk_fake_pieces(struct kunit *test, u32 max_len)
 }
 
 /**
+ * ldk_unordered_config() - what a simulated device is that has no order
+ * @max_len: bytes that a descriptor moves
+ *
+ * Return: the configuration.
+ */
+struct loopdma_fake_config ldk_unordered_config(u32 max_len)
+{
+	struct loopdma_fake_config cfg = loopdma_fake_default;
+
+	cfg.caps &= ~(LOOPDMA_CAPS_LOOPBACK | LOOPDMA_CAPS_PERIPH |
+		      LOOPDMA_CAPS_METADATA);
+	cfg.caps |= LOOPDMA_CAPS_UNORDERED;
+	cfg.max_len = max_len;
+	return cfg;
+}
+
+/**
+ * ldk_fake_unordered() - a simulated device that ends transactions in any order
+ * @test: case; the device goes with it
+ * @max_len: bytes that a descriptor moves
+ *
+ * Return: the device.
+ */
+struct ldk_dut *ldk_fake_unordered(struct kunit *test, u32 max_len)
+{
+	struct loopdma_fake_config cfg = ldk_unordered_config(max_len);
+
+	return ldk_create_fake(test, &cfg);
+}
+
+/**
  * ldk_probe_fake() - would the driver accept this device?
  * @test: case
  * @cfg: what the device says it is

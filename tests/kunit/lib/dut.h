@@ -177,6 +177,8 @@ struct ldk_dut *ldk_create_fake(struct kunit *test,
 struct ldk_dut *ldk_fake(struct kunit *test);
 struct ldk_dut *ldk_fake_without(struct kunit *test, u32 caps);
 struct ldk_dut *ldk_fake_pieces(struct kunit *test, u32 max_len);
+struct loopdma_fake_config ldk_unordered_config(u32 max_len);
+struct ldk_dut *ldk_fake_unordered(struct kunit *test, u32 max_len);
 int ldk_probe_fake(struct kunit *test, const struct loopdma_fake_config *cfg);
 void ldk_remove(struct ldk_dut *dut);
 void ldk_stop_all(struct ldk_dut *dut);
