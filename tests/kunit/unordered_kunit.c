@@ -5,8 +5,6 @@
  * Contract cases: they speak the dmaengine client API and dut.h only.  What they
  * expect of an order is that of the device (hardware.rst, "Unordered channels").
  */
-#include <loopdma/hw.h>
-
 #include "dut.h"
 
 #define LEN		256
@@ -23,6 +21,17 @@ static int unordered_init(struct kunit *test)
 		return err;
 	ldk_fake_unordered(test, PIECE);
 	return 0;
+}
+
+/* Copies that the device knows of, and does not begin before it is told to. */
+static struct ldk_xfer *held_copies(struct ldk_dut *dut, struct dma_chan *chan,
+				    unsigned int n, size_t len)
+{
+	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, n, len);
+
+	ldk_hold(chan);
+	dma_async_issue_pending(chan);
+	return x;
 }
 
 /* Rule: what is said of the device (provider.rst, "DMA_COMPLETION_NO_ORDER"). */
@@ -48,11 +57,9 @@ static void newest_first(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 8, PIECE);
+	struct ldk_xfer *x = held_copies(dut, chan, 8, PIECE);
 	unsigned int i = 8;
 
-	ldk_hold(chan);
-	dma_async_issue_pending(chan);
 	while (i--) {
 		ldk_step(chan, 1);
 		ldk_expect_copied(&x[i], 1);
@@ -181,10 +188,8 @@ static void terminated(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 6, PIECE);
+	struct ldk_xfer *x = held_copies(dut, chan, 6, PIECE);
 
-	ldk_hold(chan);
-	dma_async_issue_pending(chan);
 	ldk_step(chan, 2);
 	ldk_expect_copied(&x[4], 2);
 	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_sync(chan));
@@ -214,11 +219,9 @@ static void state_lost(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 5, LEN);
+	struct ldk_xfer *x = held_copies(dut, chan, 5, LEN);
 
 	dut->trouble = true;
-	ldk_hold(chan);
-	dma_async_issue_pending(chan);
 	/* Half of the newest on the simulated device, all of it on another. */
 	ldk_step(chan, 1);
 	ldk_suspend(dut);
@@ -232,11 +235,9 @@ static void reset(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 5, PIECE);
+	struct ldk_xfer *x = held_copies(dut, chan, 5, PIECE);
 
 	dut->trouble = true;
-	ldk_hold(chan);
-	dma_async_issue_pending(chan);
 	ldk_step(chan, 1);
 	ldk_expect_copied(&x[4], 1);
 	KUNIT_ASSERT_EQ(test, 0, ldk_reset(dut));
@@ -249,13 +250,11 @@ static void stuck(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 4, PIECE);
+	struct ldk_xfer *x = held_copies(dut, chan, 4, PIECE);
 	struct ldk_repairs before = ldk_repairs(chan);
 
 	dut->trouble = true;
 	ldk_patience(dut, 50, 500);
-	ldk_hold(chan);
-	dma_async_issue_pending(chan);
 	ldk_step(chan, 1);
 	ldk_expect_copied(&x[3], 1);
 	ldk_expect_aborted(x, 3);
