@@ -12,7 +12,7 @@ from lib.lane import Task, parameter
 FUZZ = common.ROOT / "tests" / "fuzz" / "fuzz.py"
 REPORT = common.REPORTS / "fuzz.json"
 
-SECONDS = parameter("fuzz.seconds", 60, "seconds, all targets together", least=12)
+SECONDS = parameter("fuzz.seconds", 60, "seconds, all targets together", least=14)
 
 
 def run():

@@ -6,10 +6,10 @@ QEMU with the device is built with libFuzzer, AddressSanitizer and
 UndefinedBehaviorSanitizer, and fed with mutated inputs; those that reach code that no
 other has reached are kept and mutated further.  Targets:
 
-  sync, at-once, async, iommu
+  sync, at-once, async, iommu, unordered
                 what a driver does, right and wrong (tests/fuzz/loopdma_fuzz.c):
-                executed in the main loop, in the doorbell, in engines, and in engines
-                behind an IOMMU
+                executed in the main loop, in the doorbell, in engines, in engines
+                behind an IOMMU, and in engines on unordered channels
   generic, generic-at-once
                 QEMU's own target: any access to registers and configuration space, any
                 bytes where the device reads memory
@@ -58,6 +58,7 @@ TARGETS = {
     "at-once": Kind("loopdma-at-once", "loopdma", None),
     "async": Kind("loopdma-async", "loopdma", None),
     "iommu": Kind("loopdma-iommu", "loopdma", None),
+    "unordered": Kind("loopdma-unordered", "loopdma", None),
     "generic": Kind("generic-fuzz", "generic", f"{GENERIC},sync=on"),
     # It forks, and engines do not survive that: only what is done without them is done.
     "generic-at-once": Kind("generic-fuzz", "generic",

@@ -363,7 +363,9 @@ static void enable(unsigned ch, uint64_t ring, uint64_t comp, uint32_t log2,
     set_reg(ch, LOOPDMA_CH_COMP_LO, comp);
     set_reg(ch, LOOPDMA_CH_COMP_HI, comp >> 32);
     set_reg(ch, LOOPDMA_CH_VECTOR, vector);
-    set_reg(ch, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_ENABLE);
+    set_reg(ch, LOOPDMA_CH_CONTROL, LOOPDMA_CH_CONTROL_ENABLE |
+            (s->caps & LOOPDMA_CAPS_UNORDERED ? LOOPDMA_CH_CONTROL_UNORDERED
+                                              : 0));
     head[ch] = 0;
     ring_log2[ch] = MIN(log2, RING_LOG2_MAX);
 }
@@ -987,6 +989,10 @@ static const Config configs[] = {
         .description = "loopdma, in engines behind an IOMMU",
         .properties = "sync=off,at-once-bytes=0",
         .iommu = true,
+    }, {
+        .name = "loopdma-unordered",
+        .description = "loopdma, in engines, channels without an order",
+        .properties = "sync=off,at-once-bytes=0,ordered=off",
     },
 };
 
