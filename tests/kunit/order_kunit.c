@@ -1013,6 +1013,62 @@ static void one_doorbell_per_issue(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, ldk_doorbells(chan) - before);
 }
 
+/* Entries that a hold of the lock puts in, and takes out (driver.rst, "Latency"). */
+#define FILLED_AT_ONCE	256
+#define REAPED_AT_ONCE	64
+
+/*
+ * Rule: interrupts are not disabled for as long as it takes to fill the ring
+ * (Documentation/driver.rst, "Latency").  A doorbell ends each part.
+ */
+static void fills_in_parts(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	unsigned int n = 2 * FILLED_AT_ONCE + 1;
+	u32 before = ldk_doorbells(chan);
+	struct ldk_xfer *x;
+
+	KUNIT_ASSERT_GT(test, ldk_ring_size(chan), n);
+	ldk_hold(chan);
+	x = ldk_copies_issued(dut, chan, n, LEN);
+	KUNIT_EXPECT_EQ(test, 3, ldk_doorbells(chan) - before);
+	ldk_unhold(chan);
+	ldk_expect_copied(x, n);
+}
+
+/*
+ * Rule: as above, when the device has retired many.  Who asks for one of them gets
+ * the status that it has, however many are before it.
+ */
+static void reaps_in_parts(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = ldk_copies(dut, chan, 3 * REAPED_AT_ONCE, LEN);
+	struct ldk_xfer *last = &x[3 * REAPED_AT_ONCE - 1];
+	u32 before = ldk_descriptors(chan);
+	dma_cookie_t complete;
+	unsigned int i;
+
+	for (i = 0; i < 3 * REAPED_AT_ONCE; i++)
+		ldk_queue(&x[i], ldk_prep(&x[i], DMA_CTRL_ACK));
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before ==
+					 3 * REAPED_AT_ONCE));
+
+	/* The bottom half would reap the rest. */
+	local_bh_disable();
+	KUNIT_EXPECT_EQ(test, DMA_COMPLETE,
+			dma_async_is_tx_complete(chan, x->cookie, &complete, NULL));
+	KUNIT_EXPECT_EQ(test, x[REAPED_AT_ONCE - 1].cookie, complete);
+	KUNIT_EXPECT_EQ(test, DMA_COMPLETE,
+			dma_async_is_tx_complete(chan, last->cookie, &complete, NULL));
+	KUNIT_EXPECT_EQ(test, last->cookie, complete);
+	local_bh_enable();
+	ldk_expect_copied(x, 3 * REAPED_AT_ONCE);
+}
+
 /* Rule: issue_pending with nothing pending does nothing (provider.rst). */
 static void no_doorbell_without_work(struct kunit *test)
 {
@@ -1538,6 +1594,8 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(ring_wraps, orders_gen_params,
 			      {.speed = KUNIT_SPEED_SLOW}),
 	KUNIT_CASE(one_doorbell_per_issue),
+	KUNIT_CASE(fills_in_parts),
+	KUNIT_CASE(reaps_in_parts),
 	KUNIT_CASE(no_doorbell_without_work),
 	KUNIT_CASE(no_register_reads),
 	KUNIT_CASE(interrupt_where_asked),

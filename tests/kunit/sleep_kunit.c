@@ -160,6 +160,40 @@ static void terminated_asleep(struct kunit *test)
 }
 
 /*
+ * Rule: however many are done, the client learns of them before the device sleeps; and
+ * however many come meanwhile, all are done when it wakes up.
+ */
+static void many_asleep(struct kunit *test)
+{
+	bool lost = *(const bool *)test->param_value;
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	unsigned int i, before = 200, all = 1000;
+	struct ldk_xfer *x = ldk_copies(dut, chan, all, LEN);
+	u32 done = ldk_descriptors(chan), doorbells;
+
+	/* Without interrupts, so that nobody looks before the device is suspended. */
+	for (i = 0; i < before; i++)
+		ldk_queue(&x[i], ldk_prep(&x[i], DMA_CTRL_ACK));
+	dma_async_issue_pending(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - done == before));
+	ldk_hold(chan);
+	ldk_suspend(dut);
+	ldk_expect_status(&x[before - 1], DMA_COMPLETE);
+	for (; i < all - 1; i++)
+		ldk_queue(&x[i], ldk_prep(&x[i], DMA_CTRL_ACK));
+	ldk_start_copy(&x[i]);
+	doorbells = ldk_doorbells(chan);
+	ldk_resume(dut, lost);
+	/* All are in the ring when the bottom half has run, in parts. */
+	ldk_round_trip(dut);
+	if (!lost)
+		KUNIT_EXPECT_EQ(test, 4, ldk_doorbells(chan) - doorbells);
+	ldk_unhold(chan);
+	ldk_expect_copied(x, all);
+}
+
+/*
  * Rule: the same of a transaction of which the ring holds nothing just then, since all
  * its pieces so far are done.
  */
@@ -508,6 +542,7 @@ static struct kunit_case sleep_cases[] = {
 	KUNIT_CASE_PARAM(paused, power_lost_gen_params),
 	KUNIT_CASE_PARAM(paused_asleep, power_lost_gen_params),
 	KUNIT_CASE_PARAM(terminated_asleep, power_lost_gen_params),
+	KUNIT_CASE_PARAM(many_asleep, power_lost_gen_params),
 	KUNIT_CASE_PARAM(terminated_between_pieces, power_lost_gen_params),
 	KUNIT_CASE_PARAM(configured_asleep, power_lost_gen_params),
 	KUNIT_CASE(hurried_asleep),

@@ -90,11 +90,16 @@ static void loopdma_issue_pending(struct dma_chan *chan)
 {
 	struct loopdma_chan *lc = to_loopdma_chan(chan);
 	unsigned long flags;
+	bool more;
 
 	spin_lock_irqsave(&lc->lock, flags);
 	loopdma_queue_issue(lc);
-	if (!loopdma_chan_may_wait(lc))
-		loopdma_chan_fill_ring(lc);
+	more = !loopdma_chan_may_wait(lc) && loopdma_chan_fill_ring(lc);
+	while (more) {
+		spin_unlock_irqrestore(&lc->lock, flags);
+		spin_lock_irqsave(&lc->lock, flags);
+		more = loopdma_chan_fill_ring(lc);
+	}
 	spin_unlock_irqrestore(&lc->lock, flags);
 }
 
@@ -139,6 +144,13 @@ static enum dma_status loopdma_pending(struct loopdma_chan *lc,
 	return lc->paused ? DMA_PAUSED : DMA_IN_PROGRESS;
 }
 
+static enum dma_status loopdma_cookie_status(const struct loopdma_chan *lc,
+					     dma_cookie_t cookie)
+{
+	return dma_async_is_complete(cookie, lc->chan.completed_cookie,
+				     lc->chan.cookie);
+}
+
 /**
  * loopdma_tx_status() - status of a cookie, not of the channel
  * @chan: channel
@@ -162,14 +174,18 @@ static enum dma_status loopdma_tx_status(struct dma_chan *chan,
 	enum dma_status status;
 	u32 residue = 0, in_flight = 0;
 	unsigned long flags;
+	bool more;
 
 	spin_lock_irqsave(&lc->lock, flags);
-	loopdma_chan_service(lc);
-	if (lc->q.completed.first || (lc->periods.desc && lc->periods.due))
+	while ((more = loopdma_chan_service(lc)) &&
+	       loopdma_cookie_status(lc, cookie) == DMA_IN_PROGRESS) {
+		spin_unlock_irqrestore(&lc->lock, flags);
+		spin_lock_irqsave(&lc->lock, flags);
+	}
+	if (more || lc->q.completed.first || (lc->periods.desc && lc->periods.due))
 		loopdma_bh_schedule(&lc->bh);
 
-	status = dma_async_is_complete(cookie, chan->completed_cookie,
-				       chan->cookie);
+	status = loopdma_cookie_status(lc, cookie);
 	if (lc->unordered)
 		status = DMA_OUT_OF_ORDER;
 	else if (status == DMA_IN_PROGRESS)
@@ -264,7 +280,10 @@ static bool loopdma_abort_done(struct loopdma_chan *lc, bool *off)
 	bool done;
 
 	spin_lock_irq(&lc->lock);
-	loopdma_chan_service(lc);
+	while (loopdma_chan_service(lc)) {
+		spin_unlock_irq(&lc->lock);
+		spin_lock_irq(&lc->lock);
+	}
 	switch (lc->state) {
 	case LOOPDMA_CHAN_RUNNING:
 		done = !loopdma_chan_only_aborted(lc);

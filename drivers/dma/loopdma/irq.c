@@ -155,9 +155,9 @@ static bool loopdma_call_completed(struct loopdma_chan *lc)
 		loopdma_call_one(lc, d);
 	lc->caller = -1;
 	/* What they have issued, as far as it is not in the ring. */
-	loopdma_chan_fill_ring(lc);
+	more = loopdma_chan_fill_ring(lc);
 	/* Behind what ended before it. */
-	more = loopdma_call_periods(lc);
+	more |= loopdma_call_periods(lc);
 	loopdma_desc_reclaim(lc);
 	return more;
 }
@@ -171,11 +171,11 @@ static void loopdma_bottom_half(struct loopdma_chan *lc)
 	do {
 		spin_lock_irq(&lc->lock);
 		clock = lc->stats.clock_ns;
-		loopdma_chan_service(lc);
+		more = loopdma_chan_service(lc);
 		/* Unless that has just been done. */
 		if (lc->q.completed.first && lc->stats.clock_ns == clock)
 			loopdma_stats_clock(lc);
-		more = loopdma_call_completed(lc);
+		more |= loopdma_call_completed(lc);
 		spin_unlock_irq(&lc->lock);
 		more |= loopdma_irq_arm(lc);
 	} while (more && --rounds);

@@ -1027,8 +1027,8 @@ u32 loopdma_hw_fifo_level(struct loopdma_chan *lc);
 
 /* queue.c */
 void loopdma_queue_issue(struct loopdma_chan *lc);
-void loopdma_queue_fill_ring(struct loopdma_chan *lc);
-const char *loopdma_queue_reap(struct loopdma_chan *lc);
+bool loopdma_queue_fill_ring(struct loopdma_chan *lc);
+const char *loopdma_queue_reap(struct loopdma_chan *lc, bool *more);
 struct loopdma_desc *loopdma_queue_oldest(struct loopdma_chan *lc);
 bool loopdma_queue_terminate(struct loopdma_chan *lc);
 u32 loopdma_queue_oldest_end(struct loopdma_chan *lc);
@@ -1064,8 +1064,8 @@ void loopdma_chan_halt(struct loopdma_chan *lc, enum loopdma_settle settle);
 u32 loopdma_watch_period(void);
 void loopdma_watch(struct loopdma_chan *lc);
 bool loopdma_chan_only_aborted(const struct loopdma_chan *lc);
-void loopdma_chan_fill_ring(struct loopdma_chan *lc);
-void loopdma_chan_service(struct loopdma_chan *lc);
+bool loopdma_chan_fill_ring(struct loopdma_chan *lc);
+bool loopdma_chan_service(struct loopdma_chan *lc);
 void loopdma_chan_terminate(struct loopdma_chan *lc);
 int loopdma_chan_pause(struct loopdma_chan *lc);
 int loopdma_chan_resume(struct loopdma_chan *lc);

@@ -16,6 +16,14 @@
 /* How often a transaction that is repeated is in the ring. */
 #define LOOPDMA_REPEAT_AHEAD		2
 
+/*
+ * Entries that one hold of the lock puts into the ring, and takes out.  A hold should
+ * not disable interrupts for more than 100 us; the first figure is larger because
+ * each time takes a doorbell, and the second smaller because buffers are unmapped.
+ */
+#define LOOPDMA_FILL_MAX		256
+#define LOOPDMA_REAP_MAX		64
+
 /* --- Failed cookies --------------------------------------------------------------- */
 
 /* How far a cookie is behind another: they go round, and none is below the first. */
@@ -362,17 +370,27 @@ static bool loopdma_queue_fill_entry(struct loopdma_chan *lc,
  * loopdma_queue_fill_ring() - put issued work into the ring and tell the device
  * @lc: channel, locked, running
  *
- * As much as fits; the rest follows from the completion path.  One doorbell
- * for all of it.
+ * As much as fits, but LOOPDMA_FILL_MAX entries at the most; the rest follows from
+ * the completion path.  One doorbell for all of it.
+ *
+ * Return: true if there was more than LOOPDMA_FILL_MAX, see loopdma_chan_fill_ring().
  */
-void loopdma_queue_fill_ring(struct loopdma_chan *lc)
+bool loopdma_queue_fill_ring(struct loopdma_chan *lc)
 {
 	struct loopdma_hw_desc *hw;
 	struct loopdma_desc *d;
+	bool more = false;
+	u32 n = 0;
 
 	lockdep_assert_held(&lc->lock);
 
 	while ((d = lc->q.issued.first) && loopdma_ring_space(&lc->ring)) {
+		/* An unordered device begins a transaction when it has all of it. */
+		if (n >= LOOPDMA_FILL_MAX &&
+		    !(lc->unordered && lc->cursor.busy)) {
+			more = true;
+			break;
+		}
 		if (!lc->cursor.busy) {
 			/* As a whole, so that its last status tells of it. */
 			if (unlikely(lc->unordered) &&
@@ -388,6 +406,7 @@ void loopdma_queue_fill_ring(struct loopdma_chan *lc)
 		}
 		if (loopdma_cursor_loop_waits(lc, d))
 			break;
+		n++;
 		if (loopdma_queue_fill_entry(lc, d)) {
 			lc->cursor.busy = false;
 			d->end = lc->ring.head;
@@ -397,7 +416,7 @@ void loopdma_queue_fill_ring(struct loopdma_chan *lc)
 	}
 
 	if (!loopdma_ring_needs_doorbell(&lc->ring))
-		return;
+		return false;
 
 	/*
 	 * What follows a full ring can only be moved in when entries retire,
@@ -416,6 +435,7 @@ void loopdma_queue_fill_ring(struct loopdma_chan *lc)
 	 * the device's read barrier between doorbell and descriptor fetch.
 	 */
 	loopdma_hw_write(lc, LOOPDMA_CH_DOORBELL, loopdma_ring_ring(&lc->ring));
+	return more;
 }
 
 /* --- Out of the ring --------------------------------------------------------------- */
@@ -709,23 +729,26 @@ static u32 loopdma_queue_free_to(const struct loopdma_chan *lc, u32 done)
 }
 
 /*
- * Take note of the transactions that are retired, wherever they are in the ring.
- * False if one lacks a status, of its own or among the entries below a count.
+ * Take note of transactions that are retired, wherever they are in the ring, until
+ * the budget of entries is used up.  False if one lacks a status, of its own or
+ * among the entries below a count.
  */
-static bool loopdma_queue_reap_any(struct loopdma_chan *lc, u32 done)
+static bool loopdma_queue_reap_any(struct loopdma_chan *lc, u32 done, u32 *budget)
 {
 	struct loopdma_queue rest = { };
 	struct loopdma_desc *d;
 	bool good = true;
 
-	while ((d = loopdma_queue_pop(&lc->q.active))) {
-		if (good && loopdma_desc_retired(lc, d)) {
+	while (good && *budget && (d = loopdma_queue_pop(&lc->q.active))) {
+		if (loopdma_desc_retired(lc, d)) {
 			/*
 			 * Reads the status before the data and the rest of the
 			 * entry that it vouches for.  Pairs with the device's
 			 * write barrier before the status.
 			 */
 			dma_rmb();
+			*budget -= min(*budget,
+				       loopdma_queue_entries(lc, d->len));
 			good = loopdma_queue_retire_whole(lc, d);
 			if (good)
 				continue;
@@ -734,6 +757,7 @@ static bool loopdma_queue_reap_any(struct loopdma_chan *lc, u32 done)
 		}
 		loopdma_queue_add(&rest, d);
 	}
+	loopdma_queue_splice(&rest, &lc->q.active);
 	lc->q.active = rest;
 	loopdma_ring_consume(&lc->ring,
 			     loopdma_queue_free_to(lc, done) - lc->ring.tail);
@@ -779,20 +803,22 @@ int loopdma_queue_retired(const struct loopdma_chan *lc, bool *asked)
 /**
  * loopdma_queue_reap() - take note of what the device has retired
  * @lc: channel, locked, running or paused
+ * @more: set to whether there was more than LOOPDMA_REAP_MAX
  *
  * Completes cookies but does not call back, so that it may run in any context;
  * what has ended is in the completed queue, for the bottom half.
  *
  * Return: NULL; or what is wrong with what the device says, for the log.
  */
-const char *loopdma_queue_reap(struct loopdma_chan *lc)
+const char *loopdma_queue_reap(struct loopdma_chan *lc, bool *more)
 {
-	u32 done = loopdma_hw_done(lc);
+	u32 done = loopdma_hw_done(lc), budget = LOOPDMA_REAP_MAX;
 	bool good;
 	int n;
 
 	lockdep_assert_held(&lc->lock);
 
+	*more = false;
 	n = loopdma_ring_retired(&lc->ring, done);
 	if (n < 0)
 		return "impossible count in completion record";
@@ -806,8 +832,13 @@ const char *loopdma_queue_reap(struct loopdma_chan *lc)
 	 */
 	dma_rmb();
 
-	good = lc->unordered ? loopdma_queue_reap_any(lc, done) :
-			       loopdma_queue_retire_n(lc, n);
+	if (lc->unordered) {
+		good = loopdma_queue_reap_any(lc, done, &budget);
+		*more = !budget;
+	} else {
+		good = loopdma_queue_retire_n(lc, min_t(u32, n, budget));
+		*more = n > budget;
+	}
 	if (!good)
 		return "entry retired without a status";
 	if (lc->abort.pending &&
@@ -977,12 +1008,13 @@ void loopdma_queue_settle(struct loopdma_chan *lc, enum loopdma_settle policy)
 {
 	struct loopdma_queue rest = { };
 	struct loopdma_desc *d, *oldest;
+	u32 all = U32_MAX;
 
 	lockdep_assert_held(&lc->lock);
 
 	loopdma_stats_clock(lc);
 	if (lc->unordered)
-		loopdma_queue_reap_any(lc, lc->ring.tail);
+		loopdma_queue_reap_any(lc, lc->ring.tail, &all);
 	else
 		loopdma_queue_retire_n(lc, loopdma_ring_used(&lc->ring));
 

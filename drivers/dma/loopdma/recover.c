@@ -336,15 +336,22 @@ static bool loopdma_chan_pause_running(struct loopdma_chan *lc)
 static void loopdma_chan_suspend_running(struct loopdma_chan *lc)
 	__must_hold(&lc->lock)
 {
-	const char *why = loopdma_queue_reap(lc);
-	bool paused = false;
+	const char *why;
+	bool paused, more;
 
-	if (!why && (lc->ld->lim.caps & LOOPDMA_CAPS_PAUSE)) {
-		paused = loopdma_chan_pause_running(lc);
+	for (;;) {
+		paused = lc->ld->lim.caps & LOOPDMA_CAPS_PAUSE &&
+			 loopdma_chan_pause_running(lc);
 		if (lc->state != LOOPDMA_CHAN_RUNNING)
 			return;
-		if (paused)
-			why = loopdma_queue_reap(lc);
+		why = loopdma_queue_reap(lc, &more);
+		if (why || !more)
+			break;
+		/* The client may end the pause meanwhile. */
+		spin_unlock_irq(&lc->lock);
+		spin_lock_irq(&lc->lock);
+		if (lc->state != LOOPDMA_CHAN_RUNNING)
+			return;
 	}
 	if (why)
 		loopdma_chan_fail(lc, why);

@@ -407,17 +407,22 @@ bool loopdma_chan_only_aborted(const struct loopdma_chan *lc)
  * an abort nothing is added: it interrupts when it does (hardware.rst, "Abort").
  *
  * Context: any.
+ * Return: true if there is more than one hold of the lock should do.  The caller
+ * unlocks for a moment and calls again, or schedules the bottom half, which does.
  */
-void loopdma_chan_fill_ring(struct loopdma_chan *lc)
+bool loopdma_chan_fill_ring(struct loopdma_chan *lc)
 {
+	bool more = false;
+
 	lockdep_assert_held(&lc->lock);
 
 	if (lc->state != LOOPDMA_CHAN_RUNNING)
-		return;
+		return false;
 	if (!lc->abort.pending)
-		loopdma_queue_fill_ring(lc);
+		more = loopdma_queue_fill_ring(lc);
 	if (loopdma_ring_used(&lc->ring))
 		loopdma_watch(lc);
+	return more;
 }
 
 /**
@@ -428,26 +433,28 @@ void loopdma_chan_fill_ring(struct loopdma_chan *lc)
  * if it is wrong the channel recovers.
  *
  * Context: any.
+ * Return: as loopdma_chan_fill_ring().
  */
-void loopdma_chan_service(struct loopdma_chan *lc)
+bool loopdma_chan_service(struct loopdma_chan *lc)
 {
 	const char *why;
-	bool ending;
+	bool ending, more;
 
 	lockdep_assert_held(&lc->lock);
 
 	if (lc->state != LOOPDMA_CHAN_RUNNING)
-		return;
+		return false;
 	ending = loopdma_chan_only_aborted(lc);
-	why = loopdma_queue_reap(lc);
+	why = loopdma_queue_reap(lc, &more);
 	/* What the client has paused meanwhile is paused from here on. */
 	if (!why && ending && !lc->abort.pending && lc->paused &&
 	    loopdma_hw_pause(lc))
 		why = "does not pause";
-	if (why)
+	if (why) {
 		loopdma_chan_fail(lc, why);
-	else
-		loopdma_chan_fill_ring(lc);
+		return false;
+	}
+	return loopdma_chan_fill_ring(lc) || more;
 }
 
 /**
