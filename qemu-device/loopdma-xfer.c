@@ -419,6 +419,7 @@ bool loopdma_xfer_prepare(LoopdmaXfer *x, const LoopdmaBatch *batch)
 {
     unsigned n, max = MIN(batch->max, loopdma_choose(x, batch));
     bool skip = loopdma_is_skipping(x, batch);
+    bool begun = x->order.unordered && loopdma_has_begun(x);
     uint64_t bytes = 0;
     LoopdmaFetched fetched;
 
@@ -461,8 +462,11 @@ bool loopdma_xfer_prepare(LoopdmaXfer *x, const LoopdmaBatch *batch)
             n++;
             break;
         }
-        /* An abort ends the skipping; what is below its count is aborted. */
-        skip = !aborted && op->status != LOOPDMA_ST_OK &&
+        /*
+         * An abort ends the skipping; what is below its count is aborted.  But
+         * what an unordered channel has begun ends as a whole.
+         */
+        skip = (!aborted || begun) && op->status != LOOPDMA_ST_OK &&
                (op->desc.ctrl & LOOPDMA_CTRL_CHAIN);
         op->skip = skip;
         if (x->order.unordered && !(op->desc.ctrl & LOOPDMA_CTRL_CHAIN)) {
@@ -780,7 +784,9 @@ bool loopdma_xfer_write_back(LoopdmaXfer *x, LoopdmaWritten *written)
         written->executed += op->executed;
         written->request |= op->desc.ctrl & LOOPDMA_CTRL_INT;
         x->skip = op->skip;
-        x->order.chained = op->desc.ctrl & LOOPDMA_CTRL_CHAIN;
+        /* What was aborted before it had begun has not begun by that. */
+        x->order.chained = (op->desc.ctrl & LOOPDMA_CTRL_CHAIN) &&
+                           (op->skip || op->status != LOOPDMA_ST_ABORTED);
     }
     written->count = n;
     return true;

@@ -233,6 +233,36 @@ def test_abort_below(dev):
     ch.works()
 
 
+@device(UNORDERED)
+def test_abort_begun(dev):
+    """An abort ends what has begun also if nothing is below the count, and all of it."""
+    ch = held(dev)
+    ch.submit(nop(), nop(CHAIN), nop(CHAIN), nop())
+    step(ch)
+    expect(statuses(ch, 4), ".o..", "the newest has begun")
+    ch.set(HW.CH_ABORT, 0)
+    ch.m.settle()
+    expect(statuses(ch, 4), ".oAA", "after the abort")
+    expect(ch.done(), 0, "done")
+    step(ch)
+    ch.wait(4)
+    ch.set(HW.CH_TC_HOLD, 0)
+    ch.works()
+
+
+@device(UNORDERED)
+def test_abort_across(dev):
+    """A transaction that has not begun, and reaches across the count, goes on there as a new one."""
+    ch = enabled(dev)
+    ch.pause()
+    ch.submit(*[nop(CHAIN)] * 49, nop())
+    ch.set(HW.CH_ABORT, 40)
+    ch.go_on()
+    ch.wait()
+    expect(statuses(ch, 50), "A" * 40 + "o" * 10, "after the abort")
+    ch.works()
+
+
 @device(f"{UNORDERED},max-len=8M", memory=128)
 def test_progress(dev):
     """progress is about the descriptor that has begun."""
