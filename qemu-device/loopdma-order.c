@@ -103,6 +103,16 @@ uint32_t loopdma_order_advance(LoopdmaOrder *o, uint32_t oldest,
 }
 
 /**
+ * loopdma_order_retired: how many descriptors are retired, wherever they are?
+ * @o: a channel's order
+ * @oldest: the oldest descriptor that is not retired
+ */
+uint32_t loopdma_order_retired(const LoopdmaOrder *o, uint32_t oldest)
+{
+    return oldest + ctpop32(o->ahead);
+}
+
+/**
  * loopdma_order_valid: can the order that a migration stream brings be?
  * @o: the order of an unordered channel
  * @oldest: the oldest descriptor that is not retired

@@ -44,6 +44,7 @@ unsigned loopdma_order_room(const LoopdmaOrder *o, uint32_t oldest,
                             uint32_t tail);
 uint32_t loopdma_order_advance(LoopdmaOrder *o, uint32_t oldest,
                                unsigned count);
+uint32_t loopdma_order_retired(const LoopdmaOrder *o, uint32_t oldest);
 bool loopdma_order_valid(const LoopdmaOrder *o, uint32_t oldest,
                          uint32_t tail);
 

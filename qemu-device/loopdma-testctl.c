@@ -103,7 +103,9 @@ int64_t loopdma_testctl_apply(LoopdmaTestctl *tc, LoopdmaWait *wait,
         return 0;
     }
     if (tc->delay) {
-        until = loopdma_testctl_wait(tc, wait, x->index, batch->first);
+        until = loopdma_testctl_wait(tc, wait, x->index,
+                                     loopdma_order_retired(&x->order,
+                                                           batch->first));
     }
     if (until || !loopdma_testctl_start(tc, batch)) {
         batch->max = 0;

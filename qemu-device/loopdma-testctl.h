@@ -44,7 +44,7 @@ typedef struct LoopdmaTestctl {
 /**
  * LoopdmaWait - a descriptor that CH_TC_DELAY keeps from starting
  * @begun: there is one
- * @count: its count
+ * @count: descriptors that were retired before it
  * @since: when it became the next to start, in nanoseconds of
  *     QEMU_CLOCK_VIRTUAL
  *

@@ -6,12 +6,10 @@ from qtest.lib.dma import (CHAIN, DONE, INT, Cells, Channel, Pair, Result, copy,
 from qtest.lib.hw import HW
 from qtest.lib.migration import begin, migrate
 from qtest.lib.parity import pq, source_list, xor, xor_check
-from qtest.lib.qemu import MIB, expect, require
+from qtest.lib.qemu import MIB, MS, US, expect, require
 from qtest.lib.reset import RESETS, after_reset
 from qtest.lib.suite import MODES, both, device, each
 
-US = 1000
-MS = 1000 * US
 ALL = {"CH_TC_DELAY": 500, "CH_TC_REORDER": 5, "CH_TC_SPURIOUS": 7, "CH_TC_EARLY": 3,
        "CH_TC_ADDR_BITS": 20}
 

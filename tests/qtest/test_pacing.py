@@ -4,11 +4,10 @@
 from qtest.lib.dma import DONE, RUNNING, Channel, Pair, copy, refused, rx, set_pattern, string, tx
 from qtest.lib.hw import HW
 from qtest.lib.migration import begin, migrate
-from qtest.lib.qemu import MIB, expect, require
+from qtest.lib.qemu import MIB, MS, expect, require
 from qtest.lib.reset import by_channel_reset, by_device_reset, by_function_reset
 from qtest.lib.suite import ASYNC, BOTH, both, each
 
-MS = 1000000
 SECOND = 1000 * MS
 
 

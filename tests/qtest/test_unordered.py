@@ -8,7 +8,7 @@ from qtest.lib.dma import (CHAIN, DONE, INT, PENDING, Cells, Channel, Result, ab
                            nop, pattern, refused)
 from qtest.lib.hw import HW, ONES
 from qtest.lib.migration import begin, migrate, receive
-from qtest.lib.qemu import expect, require
+from qtest.lib.qemu import MS, expect, require
 from qtest.lib.reset import RESETS
 from qtest.lib.suite import BOTH, MODES, device, each
 
@@ -261,6 +261,21 @@ def test_abort_across(dev):
     ch.wait()
     expect(statuses(ch, 50), "A" * 40 + "o" * 10, "after the abort")
     ch.works()
+
+
+@device(UNORDERED)
+def test_delay(dev):
+    """CH_TC_DELAY: each has to wait, also if what is older waits longer."""
+    ch = enabled(dev)
+    ch.set(HW.CH_TC_DELAY, 1000)
+    ch.submit(nop(), nop(), nop())
+    for before, after in (("...", "..o"), ("..o", ".oo"), (".oo", "ooo")):
+        dev.m.settle()
+        dev.m.clock(MS - 1)
+        dev.m.settle()
+        expect(statuses(ch, 3), before, "1 ns to wait")
+        dev.m.clock(1)
+        reaches(ch, after)
 
 
 @device(f"{UNORDERED},max-len=8M", memory=128)

@@ -29,6 +29,10 @@ MIB = 1 << 20
 GIB = 1 << 30
 HIGH = 4 * GIB          # where RAM goes on behind the hole of q35
 
+# The machine's time is in nanoseconds.
+US = 1000
+MS = 1000 * US
+
 
 class Failed(Exception):
     """A case has found the device, or QEMU, to be wrong."""
