@@ -168,6 +168,18 @@ static void too_long_for_the_ring(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, ldk_pool_used(chan));
 }
 
+/* Rule: prep refuses what is to be waited for by those behind it. */
+static void no_fence(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	unsigned long flags = LDK_FLAGS | DMA_PREP_FENCE;
+
+	KUNIT_EXPECT_NULL(test, dmaengine_prep_dma_memcpy(chan, 0, SZ_1G, LEN, flags));
+	KUNIT_EXPECT_NULL(test, dmaengine_prep_dma_memset(chan, 0, 1, LEN, flags));
+	KUNIT_EXPECT_EQ(test, 0, ldk_pool_used(chan));
+}
+
 /* Rule: a transaction that fails has its own error, and no other has. */
 static void error_of_its_own(struct kunit *test)
 {
@@ -317,6 +329,7 @@ static struct kunit_case unordered_cases[] = {
 	KUNIT_CASE(interrupt_lost),
 	KUNIT_CASE(more_than_the_ring),
 	KUNIT_CASE(too_long_for_the_ring),
+	KUNIT_CASE(no_fence),
 	KUNIT_CASE(error_of_its_own),
 	KUNIT_CASE(terminated),
 	KUNIT_CASE(paused),

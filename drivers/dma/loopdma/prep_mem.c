@@ -8,8 +8,9 @@
 #include "tx.h"
 
 /*
- * An unordered channel takes a transaction into its ring as a whole, or not at all.
- * Any may be the one whose end makes room in the ring, so each interrupts.
+ * An unordered channel takes a transaction into its ring as a whole, or not at all,
+ * and has none wait for another.  Any may be the one whose end makes room in the ring,
+ * so each interrupts.
  */
 static bool loopdma_fits(const struct loopdma_chan *lc, size_t len,
 			 unsigned long *flags)
@@ -17,7 +18,7 @@ static bool loopdma_fits(const struct loopdma_chan *lc, size_t len,
 	if (!lc->unordered)
 		return true;
 	*flags |= DMA_PREP_INTERRUPT;
-	return len <= U32_MAX &&
+	return !(*flags & DMA_PREP_FENCE) && len <= U32_MAX &&
 	       loopdma_queue_entries(lc, len) <= lc->ring.size;
 }
 
