@@ -275,6 +275,46 @@ static void stuck(struct kunit *test)
 	ldk_copy_ok(dut, chan, LEN);
 }
 
+/* Rule: an abort is tried first also if a part of the oldest is retired. */
+static void stuck_in_parts(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	struct ldk_xfer *x = held_copies(dut, chan, 1, LEN);
+	bool parts = ldk_max_len(dut) < LEN;
+	struct ldk_repairs before = ldk_repairs(chan);
+
+	dut->trouble = true;
+	ldk_patience(dut, 50, 500);
+	if (parts)
+		ldk_step(chan, 1);
+	ldk_finish_failed(x, DMA_TRANS_ABORTED, parts ? LEN - PIECE : LEN);
+	ldk_expect_repairs(dut, chan, before, (struct ldk_repairs) { 1, 0, 0, 0 });
+	ldk_unhold(chan);
+	ldk_copy_ok(dut, chan, LEN);
+}
+
+/* Rule: a count that stays behind the statuses is no progress, and keeps no room. */
+static void count_left_behind(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request_ring(dut, 1);
+	struct ldk_xfer *x = held_copies(dut, chan, 3, PIECE);
+	struct ldk_repairs before = ldk_repairs(chan);
+
+	dut->trouble = true;
+	ldk_patience(dut, 50, 500);
+	ldk_step(chan, 1);
+	ldk_expect_copied(&x[1], 1);
+	ldk_lie(chan, -2);
+	ldk_step(chan, 1);
+	ldk_expect_copied(&x[0], 1);
+	ldk_unhold(chan);
+	ldk_expect_copied(&x[2], 1);
+	ldk_expect_repairs(dut, chan, before, (struct ldk_repairs) { 1, 1, 1, 0 });
+	ldk_copy_ok(dut, chan, LEN);
+}
+
 /* Rule: a count that passes what has no status is not believed. */
 static void count_without_status(struct kunit *test)
 {
@@ -336,6 +376,8 @@ static struct kunit_case unordered_cases[] = {
 	KUNIT_CASE(state_lost),
 	KUNIT_CASE(reset),
 	KUNIT_CASE(stuck),
+	KUNIT_CASE(stuck_in_parts),
+	KUNIT_CASE(count_left_behind),
 	KUNIT_CASE(count_without_status),
 	KUNIT_CASE(submitted_by_callbacks),
 	{ }

@@ -27,7 +27,7 @@ static bool loopdma_chan_abort_oldest(struct loopdma_chan *lc)
 	if (!(lc->ld->lim.caps & LOOPDMA_CAPS_PAUSE) || lc->abort.pending ||
 	    loopdma_chan_pause(lc))
 		return false;
-	if (loopdma_hw_done(lc) == lc->ring.tail) {
+	if (!loopdma_queue_retired(lc, NULL)) {
 		lc->abort.pending = true;
 		lc->abort.to = loopdma_queue_oldest_end(lc);
 		loopdma_hw_write(lc, LOOPDMA_CH_ABORT, lc->abort.to);
@@ -123,15 +123,16 @@ static bool loopdma_chan_outranked(const struct loopdma_chan *lc)
 /*
  * Would a channel that works have made progress?  What has to do with the
  * peripheral may wait for it for ever, what is paused for its client, and what
- * is of a low class for others; an abort waits for nobody.
+ * is of a low class for others; an abort waits for nobody.  Nor does the count of an
+ * unordered device when all transactions in the ring have their statuses.
  */
 static bool loopdma_chan_should_move(struct loopdma_chan *lc)
 {
 	const struct loopdma_desc *d = loopdma_queue_oldest(lc);
 
-	if (!d || lc->paused || loopdma_chan_outranked(lc))
+	if (lc->paused || loopdma_chan_outranked(lc))
 		return false;
-	return lc->abort.pending ||
+	return lc->abort.pending || !d ||
 	       (d->op != LOOPDMA_OP_TX && d->op != LOOPDMA_OP_RX);
 }
 
