@@ -443,6 +443,55 @@ static void paused_after_terminate(struct kunit *test)
 	ldk_expect_copied(y, 1);
 }
 
+/**
+ * struct late - a count that is late
+ * @comp: the completion record
+ * @done: what is to be in there
+ */
+struct late {
+	struct loopdma_hw_comp *comp;
+	__le32 done;
+};
+
+static void keep_back(void *liar, struct loopdma_hw_comp *comp)
+{
+	struct late *late = liar;
+
+	late->comp = comp;
+	late->done = comp->done;
+	WRITE_ONCE(comp->done, 0);
+}
+
+static const struct loopdma_fake_lies kept_back = { .told = keep_back };
+
+/* Rule: the same where the status of what was terminated comes before the count. */
+static void paused_before_count(struct kunit *test)
+{
+	struct ldk_dut *dut = ldk_fake_unordered(test, LEN);
+	struct dma_chan *chan = ldk_request(dut);
+	struct late late = { };
+	struct ldk_xfer *y;
+
+	ldk_hold(chan);
+	ldk_copies_issued(dut, chan, 1, LEN);
+	loopdma_fake_freeze(dut->fake, true);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_terminate_async(chan));
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_pause(chan));
+	loopdma_fake_lie(dut->fake, &kept_back, &late);
+	loopdma_fake_freeze(dut->fake, false);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(!ldk_pool_used(chan)));
+	loopdma_fake_confess(dut->fake);
+	WRITE_ONCE(late.comp->done, late.done);
+	dmaengine_synchronize(chan);
+	ldk_unhold(chan);
+
+	y = ldk_copies_issued(dut, chan, 1, LEN);
+	ldk_round_trip(dut);
+	ldk_expect_unaffected(y, 1);
+	KUNIT_EXPECT_EQ(test, 0, dmaengine_resume(chan));
+	ldk_expect_copied(y, 1);
+}
+
 /*
  * Rule: to synchronize is to wait for what was terminated (client.rst), not for what the
  * driver has given up and a pause keeps from its end; nor does it end the pause.
@@ -523,6 +572,7 @@ static struct kunit_case pause_cases[] = {
 	KUNIT_CASE(removed),
 	KUNIT_CASE(recovered),
 	KUNIT_CASE(paused_after_terminate),
+	KUNIT_CASE(paused_before_count),
 	KUNIT_CASE(paused_while_given_up),
 	KUNIT_CASE(errors_remembered),
 	{ }

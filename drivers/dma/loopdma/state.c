@@ -391,12 +391,13 @@ void loopdma_watch(struct loopdma_chan *lc)
  * loopdma_chan_only_aborted() - is nothing in the ring but what was terminated?
  * @lc: channel, locked
  *
- * Return: true if so, until the device has acknowledged.
+ * Return: true if so, until the device has acknowledged: an unordered one does with
+ * its count, behind the last status.
  */
 bool loopdma_chan_only_aborted(const struct loopdma_chan *lc)
 {
 	return lc->abort.pending && lc->abort.to == lc->ring.head &&
-	       lc->q.active.first && lc->q.active.first->aborted;
+	       (!lc->q.active.first || lc->q.active.first->aborted);
 }
 
 /**
