@@ -395,6 +395,12 @@ static unsigned loopdma_choose(LoopdmaXfer *x, const LoopdmaBatch *batch)
     uint32_t chain = 0;
     unsigned n = 0;
 
+    if (x->order.unordered && batch->aborting && !x->carried &&
+        x->order.at == batch->tail) {
+        /* The guest has changed CHAIN, so that it has no end: do not wait. */
+        x->order.chained = false;
+        x->skip = false;
+    }
     if (x->order.unordered && !loopdma_has_begun(x)) {
         /* An abort begins at the oldest. */
         if (!batch->aborting) {

@@ -372,12 +372,16 @@ def test_migrated(bench, mode):
     ch.works()
 
 
-def stream(bench):
-    dev = begin(bench, f"channels=2,{UNORDERED}")
-    ch = held(dev)
+def begun(bench):
+    """A channel that is amid a transaction behind the oldest."""
+    ch = held(begin(bench, f"channels=2,{UNORDERED}"))
     ch.submit(nop(), nop(CHAIN), nop(CHAIN), nop(), nop())
     step(ch, 2)
-    migration.save(dev.m, bench.directory / "stream")
+    return ch
+
+
+def stream(bench, ch=None):
+    migration.save((ch or begun(bench)).m, bench.directory / "stream")
     return migration.Stream(bench.directory / "stream")
 
 
@@ -399,6 +403,20 @@ def test_damaged(bench, field, value):
     stream(bench).set(f"ch[0].order.{field}", value).save(bench.directory / "damaged")
     message = receive(bench, "damaged", f"channels=2,{UNORDERED}").refuses()
     require("bad order" in message, f"it says: {message}")
+
+
+def test_abort_without_end(bench):
+    """An abort does not wait for the rest of a transaction that is not there."""
+    ch = begun(bench)
+    # As if the guest had made the last descriptor go on while the device took it.
+    stream(bench, ch).set("ch[0].order.at", 5).save(bench.directory / "endless")
+    ch = ch.moved_to(migration.load(bench, bench.directory / "endless", ch.dev,
+                                    f"channels=2,{UNORDERED}", memory=migration.MEMORY))
+    ch.set(HW.CH_ABORT, 5)
+    ch.wait()
+    expect(statuses(ch, 5), "AoAAo", "after the abort")
+    ch.set(HW.CH_TC_HOLD, 0)
+    ch.works()
 
 
 def test_migrated_without(bench):
