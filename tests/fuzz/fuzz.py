@@ -9,7 +9,7 @@ other has reached are kept and mutated further.  Targets:
   sync, at-once, async, iommu, unordered
                 what a driver does, right and wrong (tests/fuzz/loopdma_fuzz.c):
                 executed in the main loop, in the doorbell, in engines, in engines
-                behind an IOMMU, and in engines on unordered channels
+                behind an IOMMU, and in engines in any order
   generic, generic-at-once
                 QEMU's own target: any access to registers and configuration space, any
                 bytes where the device reads memory
