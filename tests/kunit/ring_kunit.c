@@ -54,7 +54,7 @@ static void init_empty(struct kunit *test)
 	make_ring(&ring, 16);
 	KUNIT_EXPECT_EQ(test, 0, loopdma_ring_used(&ring));
 	KUNIT_EXPECT_EQ(test, 16, loopdma_ring_space(&ring));
-	KUNIT_EXPECT_FALSE(test, loopdma_ring_needs_doorbell(&ring));
+	KUNIT_EXPECT_EQ(test, 0, loopdma_ring_untold(&ring));
 	KUNIT_EXPECT_EQ(test, 0, loopdma_ring_ring(&ring));
 	KUNIT_EXPECT_EQ(test, 0, loopdma_ring_retired(&ring, 0));
 }
@@ -134,11 +134,11 @@ static void doorbell_due(struct kunit *test)
 	make_ring(&ring, 4);
 	loopdma_ring_push(&ring);
 	loopdma_ring_push(&ring);
-	KUNIT_EXPECT_TRUE(test, loopdma_ring_needs_doorbell(&ring));
+	KUNIT_EXPECT_EQ(test, 2, loopdma_ring_untold(&ring));
 	loopdma_ring_ring(&ring);
-	KUNIT_EXPECT_FALSE(test, loopdma_ring_needs_doorbell(&ring));
+	KUNIT_EXPECT_EQ(test, 0, loopdma_ring_untold(&ring));
 	loopdma_ring_push(&ring);
-	KUNIT_EXPECT_TRUE(test, loopdma_ring_needs_doorbell(&ring));
+	KUNIT_EXPECT_EQ(test, 1, loopdma_ring_untold(&ring));
 }
 
 /* Rule: the doorbell's value is the producer count, not a slot (hardware.rst). */
@@ -222,7 +222,7 @@ static void counts_wrap(struct kunit *test)
 	ring.tail = start;
 	KUNIT_EXPECT_EQ(test, ring.size, fill(&ring));
 	KUNIT_EXPECT_EQ(test, 0, loopdma_ring_space(&ring));
-	KUNIT_EXPECT_TRUE(test, loopdma_ring_needs_doorbell(&ring));
+	KUNIT_EXPECT_EQ(test, ring.size, loopdma_ring_untold(&ring));
 	KUNIT_EXPECT_EQ(test, ring.size / 2, loopdma_ring_ring(&ring));
 	KUNIT_EXPECT_EQ(test, -EPROTO,
 			loopdma_ring_retired(&ring, ring.size / 2 + 1));
@@ -298,8 +298,7 @@ static void agrees_with_model(struct kunit *test)
 				       base + head++ % size;
 			break;
 		case 2:
-			bad += loopdma_ring_needs_doorbell(&ring) !=
-			       (head != rung);
+			bad += loopdma_ring_untold(&ring) != head - rung;
 			rung = head;
 			bad += loopdma_ring_ring(&ring) != (u32)rung;
 			break;

@@ -380,13 +380,12 @@ bool loopdma_queue_fill_ring(struct loopdma_chan *lc)
 	struct loopdma_hw_desc *hw;
 	struct loopdma_desc *d;
 	bool more = false;
-	u32 n = 0;
 
 	lockdep_assert_held(&lc->lock);
 
 	while ((d = lc->q.issued.first) && loopdma_ring_space(&lc->ring)) {
 		/* An unordered device begins a transaction when it has all of it. */
-		if (n >= LOOPDMA_FILL_MAX &&
+		if (loopdma_ring_untold(&lc->ring) >= LOOPDMA_FILL_MAX &&
 		    !(lc->unordered && lc->cursor.busy)) {
 			more = true;
 			break;
@@ -406,7 +405,6 @@ bool loopdma_queue_fill_ring(struct loopdma_chan *lc)
 		}
 		if (loopdma_cursor_loop_waits(lc, d))
 			break;
-		n++;
 		if (loopdma_queue_fill_entry(lc, d)) {
 			lc->cursor.busy = false;
 			d->end = lc->ring.head;
@@ -415,7 +413,7 @@ bool loopdma_queue_fill_ring(struct loopdma_chan *lc)
 		}
 	}
 
-	if (!loopdma_ring_needs_doorbell(&lc->ring))
+	if (!loopdma_ring_untold(&lc->ring))
 		return false;
 
 	/*
@@ -428,7 +426,7 @@ bool loopdma_queue_fill_ring(struct loopdma_chan *lc)
 	}
 
 	lc->stats.doorbells++;
-	trace_loopdma_start(lc, lc->ring.head - lc->ring.rung);
+	trace_loopdma_start(lc, loopdma_ring_untold(&lc->ring));
 	/*
 	 * The doorbell hands the entries over.  The register write orders the
 	 * stores to the ring before itself, as writel() does; it pairs with

@@ -114,14 +114,14 @@ loopdma_ring_push(struct loopdma_ring *ring)
 }
 
 /**
- * loopdma_ring_needs_doorbell() - has the device not been told everything?
+ * loopdma_ring_untold() - entries that the device has not been told of
  * @ring: ring
  *
- * Return: true if entries were written since the last loopdma_ring_ring().
+ * Return: how many were written since the last loopdma_ring_ring().
  */
-static inline bool loopdma_ring_needs_doorbell(const struct loopdma_ring *ring)
+static inline u32 loopdma_ring_untold(const struct loopdma_ring *ring)
 {
-	return ring->head != ring->rung;
+	return ring->head - ring->rung;
 }
 
 /**
