@@ -437,9 +437,9 @@ static void any_context(struct kunit *test)
 }
 
 /* Submits a copy with its mappings. */
-static struct dmaengine_unmap_data *submit_mapped(struct ldk_xfer *x)
+static struct dmaengine_unmap_data *submit_mapped(struct ldk_xfer *x, unsigned long flags)
 {
-	struct dma_async_tx_descriptor *tx = ldk_prep(x, LDK_FLAGS);
+	struct dma_async_tx_descriptor *tx = ldk_prep(x, flags);
 	struct kunit *test = x->dut->test;
 	struct dmaengine_unmap_data *unmap;
 
@@ -469,7 +469,7 @@ static void unmaps_when_polled(struct kunit *test)
 	dut->trouble = true;
 	ldk_drop_irq(chan, 1);
 	ldk_hold(chan);
-	unmap = submit_mapped(x);
+	unmap = submit_mapped(x, LDK_FLAGS);
 	dma_async_issue_pending(chan);
 	ldk_round_trip(dut);
 	KUNIT_EXPECT_EQ(test, 2, kref_read(&unmap->kref));
@@ -500,7 +500,7 @@ static void unmaps_on_terminate(struct kunit *test)
 
 	ldk_hold(chan);
 	for (i = 0; i < 2; i++) {
-		unmap[i] = submit_mapped(&x[i]);
+		unmap[i] = submit_mapped(&x[i], LDK_FLAGS);
 		if (!i)
 			dma_async_issue_pending(chan);
 	}
@@ -1013,9 +1013,16 @@ static void one_doorbell_per_issue(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, ldk_doorbells(chan) - before);
 }
 
-/* Entries that a hold of the lock puts in, and takes out (driver.rst, "Latency"). */
+/*
+ * Entries that a hold of the lock puts in, and takes out, without mappings and with them
+ * (driver.rst, "Latency").
+ */
 #define FILLED_AT_ONCE	256
-#define REAPED_AT_ONCE	64
+
+static const unsigned int reaped_at_once[] = { 64, 16 };
+
+LDK_DESC(reaped_at_once_desc, unsigned int, "%u at once")
+KUNIT_ARRAY_PARAM(reaped_at_once, reaped_at_once, reaped_at_once_desc);
 
 /*
  * Rule: interrupts are not disabled for as long as it takes to fill the ring
@@ -1043,30 +1050,31 @@ static void fills_in_parts(struct kunit *test)
  */
 static void reaps_in_parts(struct kunit *test)
 {
+	unsigned int i, at_once = *(const unsigned int *)test->param_value, n = 3 * at_once;
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_copies(dut, chan, 3 * REAPED_AT_ONCE, LEN);
-	struct ldk_xfer *last = &x[3 * REAPED_AT_ONCE - 1];
+	struct ldk_xfer *x = ldk_copies(dut, chan, n, LEN);
 	u32 before = ldk_descriptors(chan);
 	dma_cookie_t complete;
-	unsigned int i;
 
-	for (i = 0; i < 3 * REAPED_AT_ONCE; i++)
-		ldk_queue(&x[i], ldk_prep(&x[i], DMA_CTRL_ACK));
+	for (i = 0; i < n; i++)
+		if (at_once == reaped_at_once[0])
+			ldk_queue(&x[i], ldk_prep(&x[i], DMA_CTRL_ACK));
+		else
+			dmaengine_unmap_put(submit_mapped(&x[i], DMA_CTRL_ACK));
 	dma_async_issue_pending(chan);
-	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before ==
-					 3 * REAPED_AT_ONCE));
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == n));
 
 	/* The bottom half would reap the rest. */
 	local_bh_disable();
 	KUNIT_EXPECT_EQ(test, DMA_COMPLETE,
 			dma_async_is_tx_complete(chan, x->cookie, &complete, NULL));
-	KUNIT_EXPECT_EQ(test, x[REAPED_AT_ONCE - 1].cookie, complete);
+	KUNIT_EXPECT_EQ(test, x[at_once - 1].cookie, complete);
 	KUNIT_EXPECT_EQ(test, DMA_COMPLETE,
-			dma_async_is_tx_complete(chan, last->cookie, &complete, NULL));
-	KUNIT_EXPECT_EQ(test, last->cookie, complete);
+			dma_async_is_tx_complete(chan, x[n - 1].cookie, &complete, NULL));
+	KUNIT_EXPECT_EQ(test, x[n - 1].cookie, complete);
 	local_bh_enable();
-	ldk_expect_copied(x, 3 * REAPED_AT_ONCE);
+	ldk_expect_copied(x, n);
 }
 
 /* Rule: issue_pending with nothing pending does nothing (provider.rst). */
@@ -1595,7 +1603,7 @@ static struct kunit_case order_cases[] = {
 			      {.speed = KUNIT_SPEED_SLOW}),
 	KUNIT_CASE(one_doorbell_per_issue),
 	KUNIT_CASE(fills_in_parts),
-	KUNIT_CASE(reaps_in_parts),
+	KUNIT_CASE_PARAM(reaps_in_parts, reaped_at_once_gen_params),
 	KUNIT_CASE(no_doorbell_without_work),
 	KUNIT_CASE(no_register_reads),
 	KUNIT_CASE(interrupt_where_asked),

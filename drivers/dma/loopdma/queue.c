@@ -18,11 +18,12 @@
 
 /*
  * Entries that one hold of the lock puts into the ring, and takes out.  A hold should
- * not disable interrupts for more than 100 us; the first figure is larger because
- * each time takes a doorbell, and the second smaller because buffers are unmapped.
+ * not disable interrupts for more than 100 us.  To unmap what is attached to a
+ * transaction takes several times as long as the rest.
  */
 #define LOOPDMA_FILL_MAX		256
 #define LOOPDMA_REAP_MAX		64
+#define LOOPDMA_UNMAP_COST		4
 
 /* --- Failed cookies --------------------------------------------------------------- */
 
@@ -646,11 +647,15 @@ static void loopdma_queue_account(struct loopdma_chan *lc,
 		loopdma_queue_period_elapsed(lc, d);
 }
 
-/* Account the entry at the tail, which is retired. */
-static void loopdma_queue_retire(struct loopdma_chan *lc)
+/* What a hold of the lock pays for an entry, of which it has LOOPDMA_REAP_MAX. */
+static u32 loopdma_desc_cost(const struct loopdma_desc *d)
 {
-	struct loopdma_desc *d = loopdma_queue_oldest(lc);
+	return d->tx.unmap ? LOOPDMA_UNMAP_COST : 1;
+}
 
+/* Account the entry at the tail, which is retired. */
+static void loopdma_queue_retire(struct loopdma_chan *lc, struct loopdma_desc *d)
+{
 	loopdma_queue_account(lc, d, loopdma_ring_slot(&lc->ring,
 						       lc->ring.tail));
 	loopdma_ring_consume(&lc->ring, 1);
@@ -660,16 +665,22 @@ static void loopdma_queue_retire(struct loopdma_chan *lc)
 	}
 }
 
-/* Take note of the next n entries; false if one of them has no status. */
-static bool loopdma_queue_retire_n(struct loopdma_chan *lc, u32 n)
+/*
+ * Take note of the next n entries, until the budget is used up.  False if one of them
+ * has no status.
+ */
+static bool loopdma_queue_retire_n(struct loopdma_chan *lc, u32 n, u32 budget)
 {
 	const struct loopdma_hw_desc *hw;
+	struct loopdma_desc *d;
 
-	for (; n; n--) {
+	for (; n && budget; n--) {
 		hw = loopdma_ring_slot(&lc->ring, lc->ring.tail);
 		if (loopdma_desc_status(hw) == LOOPDMA_ST_PENDING)
 			return false;
-		loopdma_queue_retire(lc);
+		d = loopdma_queue_oldest(lc);
+		budget -= min(budget, loopdma_desc_cost(d));
+		loopdma_queue_retire(lc, d);
 	}
 	return true;
 }
@@ -728,7 +739,7 @@ static u32 loopdma_queue_free_to(const struct loopdma_chan *lc, u32 done)
 
 /*
  * Take note of transactions that are retired, wherever they are in the ring, until
- * the budget of entries is used up.  False if one lacks a status, of its own or
+ * the budget is used up.  False if one lacks a status, of its own or
  * among the entries below a count.
  */
 static bool loopdma_queue_reap_any(struct loopdma_chan *lc, u32 done, u32 *budget)
@@ -745,7 +756,7 @@ static bool loopdma_queue_reap_any(struct loopdma_chan *lc, u32 done, u32 *budge
 			 * write barrier before the status.
 			 */
 			dma_rmb();
-			*budget -= min(*budget,
+			*budget -= min(*budget, loopdma_desc_cost(d) *
 				       loopdma_queue_entries(lc, d->len));
 			good = loopdma_queue_retire_whole(lc, d);
 			if (good)
@@ -834,8 +845,8 @@ const char *loopdma_queue_reap(struct loopdma_chan *lc, bool *more)
 		good = loopdma_queue_reap_any(lc, done, &budget);
 		*more = !budget;
 	} else {
-		good = loopdma_queue_retire_n(lc, min_t(u32, n, budget));
-		*more = n > budget;
+		good = loopdma_queue_retire_n(lc, n, budget);
+		*more = loopdma_ring_retired(&lc->ring, done);
 	}
 	if (!good)
 		return "entry retired without a status";
@@ -1014,7 +1025,7 @@ void loopdma_queue_settle(struct loopdma_chan *lc, enum loopdma_settle policy)
 	if (lc->unordered)
 		loopdma_queue_reap_any(lc, lc->ring.tail, &all);
 	else
-		loopdma_queue_retire_n(lc, loopdma_ring_used(&lc->ring));
+		loopdma_queue_retire_n(lc, loopdma_ring_used(&lc->ring), all);
 
 	oldest = loopdma_queue_oldest(lc);
 	if (lc->cursor.busy) {
