@@ -28,6 +28,7 @@ from lib.case import LINES, Case, of_guest, verdict
 from lib.common import Fail
 
 CONFIG = common.ROOT / "scripts" / "configs" / "kunit-x86.config"
+LACKING = CONFIG.with_name("lacking.config")
 SUITES = common.ROOT / "tests" / "kunit"
 SKIPS = SUITES / "skips.txt"
 
@@ -86,12 +87,19 @@ def x86_kernel(changes=None, linux=""):
     return x86_built("kunit-x86", title, linux, wanted, changes or CONFIG)
 
 
-def own_kernel():
+def own_kernel(changes=None):
     """The build directory of a kernel as its developers have one: the newest, and no more
-    in it than a guest needs.
+    in it than a guest needs, but for a file of changes to its configuration.
     """
     wanted = target.GUEST_CONFIG.read_text(encoding="ascii")
-    return x86_built("own-kernel", "kernel for KDIR=", "", wanted, target.GUEST_CONFIG)
+    if changes:
+        wanted = configured(wanted, changes.read_text(encoding="ascii"))
+    return x86_built("own-kernel", "kernel for KDIR=", "", wanted, changes or target.GUEST_CONFIG)
+
+
+def lacking_kernel():
+    """The same with what the distribution's kernels lack."""
+    return own_kernel(LACKING)
 
 
 def x86_built(kind, title, linux, wanted, where):

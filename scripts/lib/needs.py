@@ -32,6 +32,8 @@ rt_guests = Need("rt kernels", lambda: _stock(kernel.rt_cells(), kernel.dmatest)
                  fetched=True)
 
 own_kernel = Need("kernel for KDIR=", kunit.own_kernel, (guests, kernel_source))
+lacking_kernel = Need("kernel with what stock kernels lack", kunit.lacking_kernel,
+                      (guests, kernel_source))
 
 
 def special_qemu(sanitizer=None, release=None):
