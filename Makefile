@@ -134,6 +134,10 @@ soak:  ## everything on all channels, while all goes wrong that can; TIME=90|10m
 	@scripts/deps.sh check
 	@scripts/check.py --only soak $(if $(TIME),--set soak.seconds='$(TIME)')
 
+vfio:  ## Linux's VFIO selftests on the device, from user space
+	@scripts/deps.sh full
+	@scripts/check.py --lanes vfio --full
+
 lint:  ## checkpatch, kernel-doc, shellcheck and the like
 	@scripts/deps.sh check
 	@scripts/check.py --lanes lint
@@ -164,7 +168,7 @@ distclean: clean  ## remove build/ and the cache
 	@scripts/lib/clean-cache.sh
 
 .PHONY: help run shell guest check check-full endurance kernels kdir support modules modules_install kunit kunit-live hostile conformance \
-	dmatest qemu qtest mutants coverage fuzz soak lint bench bench-quick bench-instructions bench-peers \
+	dmatest qemu qtest mutants coverage fuzz soak vfio lint bench bench-quick bench-instructions bench-peers \
 	deps clean distclean
 
 endif

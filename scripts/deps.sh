@@ -36,8 +36,8 @@ check="bc perl git sparse shellcheck groff-base python3-pytest python3-pytest-xd
 coverage="gcovr"
 # What builds QEMU with sanitizers and a fuzzer, and tells the lines of their reports.
 fuzz="clang libclang-rt-dev llvm"
-# What is missing in that to build a kernel with LLVM.
-full="$fuzz lld"
+# What is missing in that to build a kernel with LLVM, and the VFIO selftests.
+full="$fuzz lld uuid-dev"
 # Plots, and the tree of another commit to compare with.
 bench="gnuplot-nox git"
 # The machine of the peer, and what builds its kernel, its program and its device tree.

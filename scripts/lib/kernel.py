@@ -65,7 +65,7 @@ MODULES = ["*/kernel/crypto/*", "*/kernel/lib/*", "*/kernel/drivers/md/*",
            "*/kernel/drivers/block/brd.ko*", "*/kernel/drivers/block/virtio_blk.ko*",
            "*/kernel/drivers/virtio/*", "*/kernel/drivers/acpi/button.ko*",
            "*/kernel/fs/9p/*", "*/kernel/net/9p/*", "*/kernel/fs/netfs/*",
-           "*/kernel/fs/fscache/*",
+           "*/kernel/fs/fscache/*", "*/kernel/drivers/vfio/*", "*/kernel/virt/lib/*",
            "*/modules.builtin"]
 
 
