@@ -67,8 +67,8 @@ def ktap_cases(text):
             continue
         said = re.findall(r"^# (.*)", block, re.MULTILINE)
         status = "SKIP" if result[3] else "PASS" if result[1] == "ok" else "FAIL"
-        reason = "" if status == "PASS" else \
-            said[0] if said else (result[3] or "no reason given").strip(" #")
+        told = (result[3] or "").removeprefix(" # SKIP").strip()
+        reason = "" if status == "PASS" else told or (said[0] if said else "no reason given")
         found.append(Case(result[2], status, reason, detail=said[1:LINES + 1]))
     plan = re.search(r"^1\.\.(\d+)$", text, re.MULTILINE)
     if plan and int(plan[1]) != len(found):

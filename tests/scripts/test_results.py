@@ -126,3 +126,12 @@ def test_shards_share_what_is_built():
     times = {"dear": 300, "other": 300}
     for part in check.shards(made, 2, times):
         assert len({job.task.needs for job in part.jobs}) == 1
+
+
+def test_ktap_of_a_guest():
+    """What a case says of itself goes before what follows it."""
+    found = cases.ktap_cases("ok 1 - a\nok 2 - b # SKIP no memory\n# next begins\n"
+                             "not ok 3 - c\n# 1 instead of 2\nok 4 - d # SKIP\n# one CPU\n1..5\n")
+    assert [(one.name, one.status, one.reason) for one in found] == [
+        ("a", "PASS", ""), ("b", "SKIP", "no memory"), ("c", "FAIL", "1 instead of 2"),
+        ("d", "SKIP", "one CPU"), ("plan", "FAIL", "4 of 5 cases reported")]
