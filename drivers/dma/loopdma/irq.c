@@ -14,8 +14,11 @@
 #include "loopdma.h"
 #include "trace.h"
 
-/* Rounds of the bottom half before it lets other softirqs have the CPU. */
-#define LOOPDMA_BH_ROUNDS	8
+/*
+ * Rounds of the bottom half before it lets other softirqs have the CPU.  A round takes
+ * 64 entries at the most, see loopdma_queue_reap().
+ */
+#define LOOPDMA_BH_ROUNDS	64
 
 /* Periods that are called back in a round. */
 #define LOOPDMA_BH_PERIODS	16
