@@ -81,14 +81,14 @@ static int latency_attach(struct latency *l, struct dma_async_tx_descriptor *tx)
 static int latency_submit(struct latency *l, enum latency_how how)
 {
 	struct dma_async_tx_descriptor *tx;
-	unsigned long flags;
 	int i, err;
+	bool last;
 
 	for (i = 0; i < LATENCY_COPIES; i++) {
+		last = i == LATENCY_COPIES - 1;
 		/* The last one interrupts, unless it is found by polling. */
-		flags = i < LATENCY_COPIES - 1 || how == LATENCY_POLL ? DMA_CTRL_ACK :
-									CLIENT_FLAGS;
-		tx = client_prep_copy(l->chan, &l->pair, 0, LATENCY_LEN, flags);
+		tx = client_prep_copy(l->chan, &l->pair, 0, LATENCY_LEN,
+				      last && how != LATENCY_POLL ? CLIENT_FLAGS : DMA_CTRL_ACK);
 		if (!tx)
 			return -ENOMEM;
 		if (how == LATENCY_UNMAP) {
@@ -96,7 +96,8 @@ static int latency_submit(struct latency *l, enum latency_how how)
 			if (err)
 				return err;
 		}
-		err = client_submit(tx, &l->wait);
+		/* The last one is waited for: all others end before it. */
+		err = last ? client_submit(tx, &l->wait) : dma_submit_error(dmaengine_submit(tx));
 		if (err)
 			return err;
 		l->last = tx->cookie;
