@@ -93,13 +93,11 @@ static void completed_by_polling(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 2, PIECE);
+	struct ldk_xfer *x = held_copies(dut, chan, 2, PIECE);
 	unsigned long deadline = jiffies + ldk_timeout();
 
 	dut->trouble = true;
-	ldk_hold(chan);
 	ldk_drop_irq(chan, 1);
-	dma_async_issue_pending(chan);
 	ldk_step(chan, 1);
 	while (!completion_done(&x[1].done) && time_before(jiffies, deadline)) {
 		ldk_expect_status(&x[1], DMA_OUT_OF_ORDER);
@@ -117,14 +115,12 @@ static void interrupt_lost(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 2, PIECE);
+	struct ldk_xfer *x = held_copies(dut, chan, 2, PIECE);
 	u64 lost = ldk_lost_irqs(chan);
 
 	dut->trouble = true;
 	ldk_patience(dut, 20, 0);
-	ldk_hold(chan);
 	ldk_drop_irq(chan, 1);
-	dma_async_issue_pending(chan);
 	ldk_step(chan, 1);
 	ldk_expect_copied(&x[1], 1);
 	KUNIT_EXPECT_EQ(test, 1, ldk_lost_irqs(chan) - lost);
@@ -320,15 +316,13 @@ static void count_without_status(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct ldk_xfer *x = ldk_copies_submitted(dut, chan, 2, PIECE);
+	struct ldk_xfer *x = held_copies(dut, chan, 2, PIECE);
 	u64 recoveries = ldk_recoveries(chan);
 
 	dut->trouble = true;
 	/* Nothing else is to find it. */
 	ldk_patience(dut, 50, 0);
-	ldk_hold(chan);
 	ldk_lie(chan, 1);
-	dma_async_issue_pending(chan);
 	ldk_step(chan, 1);
 	ldk_expect_aborted(&x[0], 1);
 	ldk_expect_copied(&x[1], 1);
