@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Linux's own VFIO selftests, with loopdma among their drivers."""
 
+import shutil
+
 from lib import common, kernel
 
 DROP_IN = common.ROOT / "tests" / "vfio" / "drop-in.sh"
@@ -67,4 +69,5 @@ def programs():
                             f"-j{common.jobs()}", f"KHDR_INCLUDES=-isystem {include}",
                             "LDFLAGS=-static -pthread", f"OUTPUT={out}"], log,
                            "building the VFIO selftests")
+                shutil.rmtree(linux)
     return {name: final / "out" / name for name in PROGRAMS}

@@ -85,6 +85,10 @@ static int loopdma_probe(struct vfio_pci_device *device)
 		dev_err(device, "loopdma: the device does not copy memory\n");
 		return -EINVAL;
 	}
+	if (!device->msix_info.count) {
+		dev_err(device, "loopdma: the device has no MSI-X: give it irq-mode=auto\n");
+		return -EINVAL;
+	}
 	return 0;
 }
 
