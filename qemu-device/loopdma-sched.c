@@ -341,8 +341,12 @@ static bool loopdma_count(LoopdmaChannel *ch, const LoopdmaWritten *written,
     ch->cnt.bytes += written->bytes;
     if (ch->aborting && (int32_t)(ch->retired - ch->abort_to) >= 0) {
         ch->aborting = false;
-        /* A transaction that reaches across the count goes on as a new one. */
-        if (ch->xfer.order.at == ch->abort_to) {
+        /*
+         * A transaction that reaches across the count goes on as a new one.
+         * But what an unordered channel has begun ends as a whole.
+         */
+        if (!ch->xfer.order.unordered &&
+            ch->xfer.order.at == ch->abort_to) {
             ch->xfer.skip = false;
             ch->xfer.order.chained = false;
         }

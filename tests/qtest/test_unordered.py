@@ -251,6 +251,22 @@ def test_abort_begun(dev):
 
 
 @device(UNORDERED)
+@each("count", {f"count{n}": n for n in range(1, 5)})
+def test_abort_within(dev, count):
+    """So does one to a count within what has begun: nothing of it is executed afterwards."""
+    ch = held(dev)
+    ch.submit(nop(CHAIN), nop(CHAIN), nop(CHAIN), nop())
+    step(ch)
+    ch.set(HW.CH_ABORT, count)
+    ch.m.settle()
+    ch.set(HW.CH_TC_HOLD, 0)
+    ch.wait(4)
+    got = statuses(ch, 4)
+    require(got[0] == "o" and not set("o.") & set(got[1:]), f"after the abort: {got}")
+    ch.works()
+
+
+@device(UNORDERED)
 def test_abort_across(dev):
     """A transaction that has not begun, and reaches across the count, goes on there as a new one."""
     ch = enabled(dev)
