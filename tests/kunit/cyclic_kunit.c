@@ -10,6 +10,7 @@
 #include <linux/string.h>
 
 #include <loopdma/hw.h>
+#include "loopdma.h"
 #include "dut.h"
 
 #define PERIOD	120
@@ -466,6 +467,62 @@ static void ends_before_period_is_told(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, in.calls);
 }
 
+/**
+ * struct quick - a device that has retired what it is given when the driver looks
+ * @lc: channel
+ * @doorbells: so far
+ */
+struct quick {
+	struct loopdma_chan *lc;
+	unsigned int doorbells;
+};
+
+/* Doorbells after which the device is quick no more, so that the driver comes to an end. */
+#define QUICK_DOORBELLS	1000
+
+static void quick_retires(void *liar, bool chan, u32 reg)
+{
+	struct quick *quick = liar;
+	struct loopdma_chan *lc = quick->lc;
+	u32 count = le32_to_cpu(lc->comp->done);
+
+	if (!chan || reg != LOOPDMA_CH_DOORBELL || ++quick->doorbells > QUICK_DOORBELLS)
+		return;
+	for (; count != lc->ring.head; count++)
+		loopdma_ring_slot(&lc->ring, count)->status = cpu_to_le32(LOOPDMA_ST_OK);
+	lc->comp->done = cpu_to_le32(count);
+}
+
+/*
+ * Rule: tx_status does not block (provider.rst), also if the device never has anything
+ * left to do and a transfer no end: it takes note of what was retired before.
+ */
+static void status_of_quick_device(struct kunit *test)
+{
+	static const struct loopdma_fake_lies quick_lies = { .written = quick_retires };
+	struct ldk_dut *dut = ldk_fake(test);
+	struct ring ring = ring_prepare(dut, DMA_MEM_TO_DEV);
+	struct quick quick = { .lc = to_loopdma_chan(ring.tx) };
+
+	dut->trouble = true;
+	loopdma_fake_freeze(dut->fake, true);
+	loopdma_fake_lie(dut->fake, &quick_lies, &quick);
+	ring_start(&ring, DMA_PREP_INTERRUPT);
+	quick.doorbells = 0;
+	/* The bottom half would go on. */
+	local_bh_disable();
+	KUNIT_EXPECT_EQ(test, DMA_IN_PROGRESS, ldk_status(ring.x));
+	KUNIT_EXPECT_GE(test, quick.doorbells, 1);
+	/* One for each part of what was in the ring. */
+	KUNIT_EXPECT_LE(test, quick.doorbells, quick.lc->ring.size / 16);
+	loopdma_fake_confess(dut->fake);
+	dmaengine_terminate_async(ring.tx);
+	local_bh_enable();
+	loopdma_fake_freeze(dut->fake, false);
+	dmaengine_synchronize(ring.tx);
+	ldk_copy_ok(dut, ring.tx, 100);
+}
+
 /* Rule: bytes_transferred counts each time round (dmaengine.h). */
 static void counted(struct kunit *test)
 {
@@ -772,6 +829,7 @@ static struct kunit_case cyclic_cases[] = {
 	KUNIT_CASE(paused),
 	KUNIT_CASE(fails),
 	KUNIT_CASE(ends_before_period_is_told),
+	KUNIT_CASE(status_of_quick_device),
 	KUNIT_CASE(counted),
 	KUNIT_CASE(released),
 	KUNIT_CASE(removed),

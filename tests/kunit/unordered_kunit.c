@@ -147,6 +147,24 @@ static void more_than_the_ring(struct kunit *test)
 	ldk_expect_copied(x, 60);
 }
 
+/* Rule: everything that is retired is taken note of, if more than a hold of the lock takes. */
+static void many_at_once(struct kunit *test)
+{
+	struct ldk_dut *dut = test->priv;
+	struct dma_chan *chan = ldk_request(dut);
+	u32 before = ldk_descriptors(chan);
+	struct ldk_xfer *x = held_copies(dut, chan, 192, PIECE);
+
+	/* The bottom half would take note of each. */
+	dut->trouble = true;
+	ldk_drop_irq(chan, U32_MAX);
+	ldk_unhold(chan);
+	KUNIT_ASSERT_TRUE(test, ldk_poll(ldk_descriptors(chan) - before == 192));
+	ldk_status(x);
+	ldk_drop_irq(chan, 0);
+	ldk_expect_copied(x, 192);
+}
+
 /* Rule: prep refuses what the ring could never take as a whole. */
 static void too_long_for_the_ring(struct kunit *test)
 {
@@ -362,6 +380,7 @@ static struct kunit_case unordered_cases[] = {
 	KUNIT_CASE(completed_by_polling),
 	KUNIT_CASE(interrupt_lost),
 	KUNIT_CASE(more_than_the_ring),
+	KUNIT_CASE(many_at_once),
 	KUNIT_CASE(too_long_for_the_ring),
 	KUNIT_CASE(no_fence),
 	KUNIT_CASE(error_of_its_own),

@@ -174,13 +174,19 @@ static enum dma_status loopdma_tx_status(struct dma_chan *chan,
 	enum dma_status status;
 	u32 residue = 0, in_flight = 0;
 	unsigned long flags;
+	u32 done = 0;
 	bool more;
 
 	spin_lock_irqsave(&lc->lock, flags);
-	while ((more = loopdma_chan_service(lc)) &&
+	more = loopdma_chan_service(lc);
+	/* The device may be quick: what it retires from now on can wait. */
+	if (more)
+		done = loopdma_hw_done(lc);
+	while (more && !loopdma_count_reached(lc->ring.tail, done) &&
 	       loopdma_cookie_status(lc, cookie) == DMA_IN_PROGRESS) {
 		spin_unlock_irqrestore(&lc->lock, flags);
 		spin_lock_irqsave(&lc->lock, flags);
+		more = loopdma_chan_service(lc);
 	}
 	if (more || lc->q.completed.first || (lc->periods.desc && lc->periods.due))
 		loopdma_bh_schedule(&lc->bh);
@@ -280,10 +286,8 @@ static bool loopdma_abort_done(struct loopdma_chan *lc, bool *off)
 	bool done;
 
 	spin_lock_irq(&lc->lock);
-	while (loopdma_chan_service(lc)) {
-		spin_unlock_irq(&lc->lock);
-		spin_lock_irq(&lc->lock);
-	}
+	/* What is left is for the bottom half. */
+	loopdma_chan_service(lc);
 	switch (lc->state) {
 	case LOOPDMA_CHAN_RUNNING:
 		done = !loopdma_chan_only_aborted(lc);

@@ -147,18 +147,21 @@ static void loopdma_call_one(struct loopdma_chan *lc, struct loopdma_desc *d)
 	}
 }
 
-/* Call back for all that has ended.  Returns true if there is more to do. */
-static bool loopdma_call_completed(struct loopdma_chan *lc)
+/*
+ * Call back for all that has ended.  Returns true if there is more to do; @more: there
+ * was before.
+ */
+static bool loopdma_call_completed(struct loopdma_chan *lc, bool more)
 {
 	struct loopdma_desc *d;
-	bool more;
 
 	lc->caller = raw_smp_processor_id();
 	while ((d = loopdma_queue_pop(&lc->q.completed)))
 		loopdma_call_one(lc, d);
 	lc->caller = -1;
-	/* What they have issued, as far as it is not in the ring. */
-	more = loopdma_chan_fill_ring(lc);
+	/* What they have issued, unless this hold of the lock has filled its share. */
+	if (!more)
+		more = loopdma_chan_fill_ring(lc);
 	/* Behind what ended before it. */
 	more |= loopdma_call_periods(lc);
 	loopdma_desc_reclaim(lc);
@@ -178,9 +181,11 @@ static void loopdma_bottom_half(struct loopdma_chan *lc)
 		/* Unless that has just been done. */
 		if (lc->q.completed.first && lc->stats.clock_ns == clock)
 			loopdma_stats_clock(lc);
-		more |= loopdma_call_completed(lc);
+		more = loopdma_call_completed(lc, more);
 		spin_unlock_irq(&lc->lock);
-		more |= loopdma_irq_arm(lc);
+		/* No interrupt for what is done next anyway. */
+		if (!more)
+			more = loopdma_irq_arm(lc);
 	} while (more && --rounds);
 
 	if (more)

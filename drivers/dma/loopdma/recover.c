@@ -345,7 +345,8 @@ static void loopdma_chan_suspend_running(struct loopdma_chan *lc)
 		if (lc->state != LOOPDMA_CHAN_RUNNING)
 			return;
 		why = loopdma_queue_reap(lc, &more);
-		if (why || !more)
+		/* If it is not paused, there may be more for ever; halting reaps all. */
+		if (why || !more || !paused)
 			break;
 		/* The client may end the pause meanwhile. */
 		spin_unlock_irq(&lc->lock);
