@@ -8,10 +8,13 @@
  * copies to put in ("issue"), to complete in the bottom half ("complete", and "unmap"
  * with mappings attached), to complete in a poll ("poll"), to search ("status"), or to
  * terminate ("terminate").  Whoever traces the time with interrupts disabled sees what
- * that takes; this module disables none.
+ * that takes.  This module disables them for "nothing" only, for LATENCY_NOTHING_US, so
+ * that it is known that such a time is seen.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
+#include <linux/irqflags.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -20,8 +23,10 @@
 /* As many as the default ring has room for. */
 #define LATENCY_COPIES	1000
 #define LATENCY_LEN	64
+#define LATENCY_NOTHING_US	200
 
 enum latency_how {
+	LATENCY_NOTHING,
 	LATENCY_ISSUE,
 	LATENCY_COMPLETE,
 	LATENCY_UNMAP,
@@ -31,6 +36,7 @@ enum latency_how {
 };
 
 static const char * const latency_names[] = {
+	[LATENCY_NOTHING]	= "nothing",
 	[LATENCY_ISSUE]		= "issue",
 	[LATENCY_COMPLETE]	= "complete",
 	[LATENCY_UNMAP]		= "unmap",
@@ -171,6 +177,12 @@ static int latency_set_run(const char *val, const struct kernel_param *kp)
 {
 	int how = sysfs_match_string(latency_names, val);
 
+	if (how == LATENCY_NOTHING) {
+		local_irq_disable();
+		udelay(LATENCY_NOTHING_US);
+		local_irq_enable();
+		return 0;
+	}
 	return how < 0 ? how : latency_run(how);
 }
 
@@ -179,7 +191,7 @@ static const struct kernel_param_ops latency_run_ops = {
 };
 
 module_param_cb(run, &latency_run_ops, NULL, 0200);
-MODULE_PARM_DESC(run, "What to do: issue, complete, unmap, poll, status, terminate");
+MODULE_PARM_DESC(run, "What to do: nothing, issue, complete, unmap, poll, status, terminate");
 
 MODULE_DESCRIPTION("loopdma: a client with much in flight");
 MODULE_LICENSE("GPL");
