@@ -124,6 +124,8 @@ static void loopdma_enable(struct vfio_pci_device *device)
 
 static void loopdma_init(struct vfio_pci_device *device)
 {
+	u32 align = loopdma_read(device, LOOPDMA_COPY_LIMITS) & LOOPDMA_COPY_LIMITS_ALIGN;
+
 	VFIO_ASSERT_GE(device->driver.region.size, sizeof(struct loopdma_state));
 
 	vfio_pci_cmd_set(device, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
@@ -133,8 +135,9 @@ static void loopdma_init(struct vfio_pci_device *device)
 	loopdma_enable(device);
 
 	device->driver.msi = LOOPDMA_MSI;
-	device->driver.max_memcpy_size = min_t(u64, loopdma_read(device, LOOPDMA_MAX_LEN),
-					       LOOPDMA_COPY_MAX);
+	/* Where one copy ends the next one begins, which has to be aligned. */
+	device->driver.max_memcpy_size =
+		min_t(u64, loopdma_read(device, LOOPDMA_MAX_LEN), LOOPDMA_COPY_MAX) >> align << align;
 	device->driver.max_memcpy_count = LOOPDMA_RING_ENTRIES;
 }
 

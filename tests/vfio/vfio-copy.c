@@ -146,9 +146,15 @@ static void enable_channel(void)
 	const uint64_t ring = SHARED_IOVA + offsetof(struct shared, ring);
 	const uint64_t comp = SHARED_IOVA + offsetof(struct shared, comp);
 
+	if (reg_read(LOOPDMA_MAX_LEN) < SIZE)
+		errx(1, "the device takes no %d KiB at a time", SIZE / 1024);
 	reg_write(LOOPDMA_CONTROL, LOOPDMA_CONTROL_RESET);
-	while (reg_read(LOOPDMA_CONTROL))
+	while (reg_read(LOOPDMA_CONTROL)) {
+		/* What is not there reads as all ones. */
+		if (reg_read(LOOPDMA_ID) != LOOPDMA_ID_MAGIC)
+			errx(1, "the device is gone");
 		usleep(1000);
+	}
 	reg_write(LOOPDMA_CH(0, LOOPDMA_CH_RING_LO), ring);
 	reg_write(LOOPDMA_CH(0, LOOPDMA_CH_RING_HI), ring >> 32);
 	reg_write(LOOPDMA_CH(0, LOOPDMA_CH_RING_SIZE), RING_ORDER);
@@ -180,6 +186,15 @@ static const struct loopdma_hw_desc *copy(struct shared *shared, uint64_t dst, u
 	return desc;
 }
 
+static void expect_blocked(const struct loopdma_hw_desc *desc, uint32_t status)
+{
+	if (le32toh(desc->status) != status)
+		errx(1, "an address that is not mapped was not blocked: status %u",
+		     le32toh(desc->status));
+	printf("vfio-copy: 0x%" PRIx64 " is not mapped: blocked, the device says\n",
+	       (uint64_t)le64toh(desc->fault_addr));
+}
+
 int main(int argc, char *argv[])
 {
 	const struct loopdma_hw_desc *desc;
@@ -206,11 +221,7 @@ int main(int argc, char *argv[])
 		errx(1, "copy failed: status %u", le32toh(desc->status));
 	printf("vfio-copy: %d KiB copied by the device, and verified\n", SIZE / 1024);
 
-	desc = copy(shared, NOWHERE_IOVA, SRC_IOVA);
-	if (le32toh(desc->status) != LOOPDMA_ST_WRITE)
-		errx(1, "an address that is not mapped was not blocked: status %u",
-		     le32toh(desc->status));
-	printf("vfio-copy: 0x%" PRIx64 " is not mapped: blocked, the device says\n",
-	       (uint64_t)le64toh(desc->fault_addr));
+	expect_blocked(copy(shared, NOWHERE_IOVA, SRC_IOVA), LOOPDMA_ST_WRITE);
+	expect_blocked(copy(shared, DST_IOVA, NOWHERE_IOVA), LOOPDMA_ST_READ);
 	return 0;
 }
