@@ -236,7 +236,8 @@ static void ldk_unmap_bad(void *data)
  * @dut: device; a mapping goes with the case
  *
  * Of a PCI device, its own registers: no DMA may reach those, but an IOMMU has
- * nothing to report.  Of a simulated one, the last page that it can address.
+ * nothing to report.  Without an IOMMU there is nothing to map, and Linux 7.x refuses it
+ * if all DMA has to be bounced.  Of a simulated one, the last page that it can address.
  *
  * Return: bus address of a page.
  */
@@ -247,6 +248,9 @@ dma_addr_t ldk_bad_addr(struct ldk_dut *dut)
 
 	if (dut->fake)
 		return dma_get_mask(dut->dev) & PAGE_MASK;
+
+	if (!device_iommu_mapped(dut->dev))
+		return pci_bus_address(to_pci_dev(dut->dev), LOOPDMA_BAR);
 
 	buf = ldk_alloc(test, sizeof(*buf));
 	buf->dev = dut->dev;
