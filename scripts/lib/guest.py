@@ -439,7 +439,8 @@ class Guest:
             append += ["intel_iommu=on", "iommu.strict=1"]
             devices += ["-device", iommu]
         if self.swiotlb:
-            append += ["swiotlb=force"]
+            # Linux 7.x counts what is in use only if it is told to; others ignore that.
+            append += ["swiotlb=force", "swiotlb=,,,track_hiwater"]
         if self.slot:
             # Faster, the kernel waits after a reset of the bus for a link that is active,
             # which QEMU does not say of a port whose hotplug is ACPI's.
@@ -563,6 +564,8 @@ class Monitor:
     """QEMU's human monitor, for a job that asks for something.
 
     %% hmp COMMAND     now
+    %% still COMMAND   while no CPU runs: what changes the memory map from outside the
+                       CPUs, see "Faults of QEMU to know of" in qemu-device.rst
     %% wake COMMAND    when the guest has gone to sleep: in ACPI's S3, of which QEMU
                        knows; or idle, of which the kernel says so with pm_debug_messages
     """
@@ -609,6 +612,8 @@ class Monitor:
     def ask(self, line):
         if line.startswith("%% hmp "):
             self.command(line[7:])
+        elif line.startswith("%% still "):
+            self.command(f"stop\n{line[9:]}\ncont")
         elif line.startswith("%% wake "):
             threading.Thread(target=self.wake, args=(line[8:],), daemon=True).start()
 
