@@ -164,6 +164,7 @@ class Runner:
         self.lanes = {name: Lane(name) for name in sorted({job.lane for job in made})}
         self.times = {}
         self.need_times = {}
+        self.broken = {}        # needs that are not there, and why
         self.failed = []        # pairs of job and case
         self.lock = threading.Lock()
         self.running = []
@@ -172,6 +173,9 @@ class Runner:
         log = common.LOGS / "check" / (re.sub(r"[^\w.-]+", "-", job.title) + ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         place = common.relative(log)
+        for need in lane_of.all_needs(job.task.needs):
+            if need in self.broken:
+                return [Case(job.task.name, "FAIL", f"{need.name}: {self.broken[need]}")]
         with open(log, "w", encoding="utf-8") as stream, common.output_to(stream):
             try:
                 return job.task.run() or \
@@ -307,13 +311,20 @@ def report(runner, start, name):
 
 
 def prepare(made):
-    """Gets what jobs need, see lib/needs.py; {name of a need: seconds that it took}."""
+    """Gets what jobs need, see lib/needs.py.
+
+    {name of a need: seconds that it took}, and {need that is not there: why}.  If nothing
+    can run for that, it fails itself.
+    """
     needs = lane_of.all_needs(need for job in made for need in job.task.needs)
-    times = {}
+    times, broken = {}, {}
 
     def get(need):
         start = time.monotonic()
-        need.build()
+        try:
+            need.build()
+        except Fail as e:
+            broken[need] = str(e)
         times[need.name] = round(time.monotonic() - start)
 
     def fetch():
@@ -338,7 +349,10 @@ def prepare(made):
             common.end_children()
             raise
         fetching.result()
-    return times
+    if broken and all(any(need in broken for need in lane_of.all_needs(job.task.needs))
+                      for job in made):
+        raise Fail(next(iter(broken.values())))
+    return times, broken
 
 
 def listed(made, as_json):
@@ -463,7 +477,7 @@ def main():
         for name in {"6.1", "6.12"} - {cell.name for cell in kernel.cells()}:
             common.say(f"this release has no {name} kernel: nothing is tested on {name}")
     runner = Runner(made)
-    runner.need_times = prepare(made)
+    runner.need_times, runner.broken = prepare(made)
     runner.run()
     return report(runner, start, "check-own" if tree else "check")
 
