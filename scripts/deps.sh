@@ -30,14 +30,14 @@ ninja-build meson pkg-config python3-venv libglib2.0-dev zlib1g-dev libfdt-dev
 libpixman-1-dev libslirp-dev libattr1-dev libcap-ng-dev dpkg-dev flex bison
 seabios qemu-system-data ipxe-qemu
 xz-utils zstd pciutils ca-certificates"
-# Building kernels, and the checkers.
-check="bc perl git sparse shellcheck groff-base python3-pytest python3-pytest-xdist"
+# Building kernels, and the checkers; what user programs of the tests are linked with.
+check="bc perl git sparse shellcheck groff-base liburing-dev python3-pytest python3-pytest-xdist"
 # What makes a report of what gcov has counted.
 coverage="gcovr"
 # What builds QEMU with sanitizers and a fuzzer, and tells the lines of their reports.
 fuzz="clang libclang-rt-dev llvm"
 # What is missing in that to build a kernel with LLVM, and the VFIO selftests.
-full="$fuzz lld uuid-dev"
+full="$fuzz clang-19 lld-19 llvm-19 uuid-dev"
 # Plots, and the tree of another commit to compare with.
 bench="gnuplot-nox git"
 # The machine of the peer, and what builds its kernel, its program and its device tree.

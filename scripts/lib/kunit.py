@@ -51,11 +51,15 @@ UML_ARGUMENTS = ["loopdma_kunit.standing=1"] + [
 
 def compiler(variables=()):
     """What tells one compiler from another: that of a kernel's make variables."""
-    if "LLVM=1" in variables:
+    for variable in variables:
+        name, _, suffix = variable.partition("=")
+        if name != "LLVM":
+            continue
+        suffix = suffix.removeprefix("1")
         for tool in ("clang", "ld.lld", "llvm-ar"):
-            if not shutil.which(tool):
-                raise Fail(f"{tool} is missing: run 'scripts/deps.sh full'")
-        return common.run(["clang", "--version"]).strip()
+            if not shutil.which(tool + suffix):
+                raise Fail(f"{tool}{suffix} is missing: run 'scripts/deps.sh full'")
+        return common.run([f"clang{suffix}", "--version"]).strip()
     return common.run(["gcc", "-dumpfullversion"]).strip()
 
 

@@ -83,8 +83,16 @@ def check_kdir(kdir):
 
 
 def toolchain(config):
-    """What make must be told so that it builds with the tools of a configuration."""
-    return ["LLVM=1"] if re.search(r"^CONFIG_CC_IS_CLANG=y$", config, re.MULTILINE) else []
+    """What make must be told so that it builds with the tools of a configuration.
+
+    A distribution has several LLVMs: clang is the oldest that it has by that name, and
+    others have their number behind it.
+    """
+    if not re.search(r"^CONFIG_CC_IS_CLANG=y$", config, re.MULTILINE):
+        return []
+    version = re.search(r"^CONFIG_CLANG_VERSION=(\d+)\d{4}$", config, re.MULTILINE)
+    suffix = f"-{version[1]}" if version else ""
+    return [f"LLVM={suffix}" if suffix and shutil.which(f"clang{suffix}") else "LLVM=1"]
 
 
 def make(kdir, directory, variables, target, log):
