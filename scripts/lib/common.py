@@ -249,13 +249,16 @@ def run(command, log=None, what=None, **kwargs):
     return text
 
 
-def program(source, *flags, compiler="cc"):
-    """A program for the host or a guest, compiled from a file if need be."""
+def program(source, *flags, more=(), compiler="cc"):
+    """A program for the host or a guest, compiled from a file, and more, if need be."""
     made = BUILD / "programs" / f"{source.stem}-{compiler}"
     made.parent.mkdir(parents=True, exist_ok=True)
     with lock(f"program-{digest(made)}"):
-        if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
-            run([compiler, "-O2", "-Wall", "-Werror", *flags, "-o", made, source], what="compiler")
+        if not made.exists() or any(made.stat().st_mtime < path.stat().st_mtime
+                                    for path in (source, *more)):
+            # Libraries, among the flags, come after what needs them.
+            run([compiler, "-O2", "-Wall", "-Werror", "-o", made, source,
+                 *(path for path in more if path.suffix == ".c"), *flags], what="compiler")
     return made
 
 

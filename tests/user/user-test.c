@@ -1,0 +1,1149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What /dev/dmaengine/<channel> does, and what it lets nobody do.  Prints KTAP.
+ *
+ *	user-test CHANNEL [CASE]
+ *
+ * Needs root, for what others must not do is tried by a child that has given that up.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <liburing.h>
+#include <linux/memfd.h>
+#include <linux/udmabuf.h>
+
+#include "dmau.h"
+
+#define KIB	1024UL
+#define MIB	(1024 * KIB)
+#define NOBODY	65534
+#define SKIP	4	/* as in kselftest.h */
+
+static const char *channel;
+/* All DMA of this machine goes through bounce buffers. */
+static bool bounced;
+/* Why the case at hand fails, or is skipped; shared with the process that tells. */
+#define WHY	256
+static char *why;
+static bool skipped;
+
+/* A case ends where something is not as it should be. */
+#define EXPECT(condition, ...)						\
+	do {								\
+		if (!(condition)) {					\
+			int said = snprintf(why, WHY, "%s:%d: %s", \
+					    __func__, __LINE__, #condition); \
+			explain(said, " " __VA_ARGS__);			\
+			return;						\
+		}							\
+	} while (0)
+
+#define EXPECT_EQ(want, got)						\
+	do {								\
+		long long wanted_ = (want), got_ = (got);		\
+		EXPECT(wanted_ == got_, "%s: %lld, not %lld", #got, got_, wanted_); \
+	} while (0)
+
+static void __attribute__((format(printf, 2, 3))) explain(int at, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why + at, WHY - at, format, args);
+	va_end(args);
+}
+
+static void skip(const char *reason)
+{
+	snprintf(why, WHY, "%s", reason);
+	skipped = true;
+}
+
+/* --- what most cases need ---------------------------------------------------------- */
+
+/**
+ * struct pair - two buffers of a channel
+ * @dmau: channel
+ * @src: filled with something
+ * @dst: filled with something else
+ * @size: bytes of each
+ * @src_handle: of @src
+ * @dst_handle: of @dst
+ */
+struct pair {
+	struct dmau dmau;
+	unsigned char *src;
+	unsigned char *dst;
+	size_t size;
+	int src_handle;
+	int dst_handle;
+};
+
+static void *memory(size_t size)
+{
+	void *addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return addr == MAP_FAILED ? NULL : addr;
+}
+
+static void pattern(unsigned char *at, size_t size, unsigned int seed)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		at[i] = seed + i * 7 + (i >> 8) * 13;
+}
+
+static bool is(const unsigned char *at, unsigned char byte, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		if (at[i] != byte)
+			return false;
+	return true;
+}
+
+static int pair_open(struct pair *pair, size_t size)
+{
+	int err = dmau_open(&pair->dmau, channel);
+
+	if (err)
+		return err;
+	pair->size = size;
+	pair->src = memory(size);
+	pair->dst = memory(size);
+	pattern(pair->src, size, size);
+	memset(pair->dst, 0xa5, size);
+	pair->src_handle = dmau_register(&pair->dmau, pair->src, size, false);
+	pair->dst_handle = dmau_register(&pair->dmau, pair->dst, size, true);
+	if (pair->src_handle < 0)
+		return pair->src_handle;
+	return pair->dst_handle < 0 ? pair->dst_handle : 0;
+}
+
+static void pair_close(struct pair *pair)
+{
+	dmau_close(&pair->dmau);
+	munmap(pair->src, pair->size);
+	munmap(pair->dst, pair->size);
+}
+
+/* Has one operation done; its result, or why it was not accepted. */
+static int run(struct dmau *dmau, const struct dmaengine_user_op *op)
+{
+	struct dmaengine_user_completion completion;
+	int err = dmau_submit(dmau, op, 1);
+
+	if (err < 0)
+		return err;
+	err = dmau_wait(dmau, &completion);
+	if (err)
+		return err;
+	if (completion.user_data != op->user_data)
+		return -EPROTO;
+	return completion.result;
+}
+
+static int run_copy(struct pair *pair, uint64_t dst, uint64_t src, uint64_t length)
+{
+	struct dmaengine_user_op op = dmau_copy(pair->dst_handle, dst, pair->src_handle, src,
+						length);
+
+	op.user_data = length ^ dst;
+	return run(&pair->dmau, &op);
+}
+
+/* In a child, so that what it does to its process is gone with it; 0 or a line number. */
+static int in_child(int (*what)(struct pair *pair), struct pair *pair)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(what(pair));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define CHILD_EXPECT(condition)			\
+	do {					\
+		if (!(condition))		\
+			return __LINE__ & 0xff ?: 1; \
+	} while (0)
+
+/* --- what it does ------------------------------------------------------------------ */
+
+static void info(void)
+{
+	struct dmaengine_user_info info = { .size = sizeof(info) };
+	struct { struct dmaengine_user_info info; uint64_t later; } longer = {
+		.info.size = sizeof(longer), .later = 1,
+	};
+	struct dmau dmau;
+
+	EXPECT_EQ(0, dmau_open(&dmau, channel));
+	EXPECT(dmau.info.ops & 1 << DMAENGINE_USER_COPY);
+	EXPECT(!strcmp(dmau.info.channel, channel), "%s", dmau.info.channel);
+	EXPECT(dmau.info.provider[0]);
+	EXPECT_EQ(sizeof(info), dmau.info.size);
+	/* A program that is older, and one that is newer. */
+	info.size = 8;
+	info.max_buffers = 77;
+	EXPECT_EQ(0, ioctl(dmau.fd, DMAENGINE_USER_IOC_INFO, &info));
+	EXPECT_EQ(dmau.info.ring_entries, info.ring_entries);
+	EXPECT_EQ(77, info.max_buffers);
+	EXPECT_EQ(0, ioctl(dmau.fd, DMAENGINE_USER_IOC_INFO, &longer));
+	EXPECT_EQ(0, longer.later);
+	dmau_close(&dmau);
+}
+
+static void copies(void)
+{
+	static const struct { size_t dst, src, length; } ranges[] = {
+		{ 0, 0, 1 }, { 0, 0, 64 }, { 1, 3, 4093 }, { 4095, 0, 2 }, { 100, 8191, 70000 },
+		{ 0, 0, MIB }, { MIB - 1, MIB - 1, 1 },
+	};
+	struct pair pair;
+	unsigned int i;
+
+	EXPECT_EQ(0, pair_open(&pair, MIB));
+	for (i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		size_t dst = ranges[i].dst, end = dst + ranges[i].length;
+
+		memset(pair.dst, 0xa5, MIB);
+		EXPECT_EQ(0, run_copy(&pair, dst, ranges[i].src, ranges[i].length));
+		EXPECT(!memcmp(pair.dst + dst, pair.src + ranges[i].src, ranges[i].length),
+		       "range %u", i);
+		EXPECT(is(pair.dst, 0xa5, dst) && is(pair.dst + end, 0xa5, MIB - end),
+		       "range %u", i);
+	}
+	pair_close(&pair);
+}
+
+static void unaligned_memory(void)
+{
+	struct pair pair;
+	int src, dst;
+	struct dmaengine_user_op op;
+
+	EXPECT_EQ(0, pair_open(&pair, 64 * KIB));
+	src = dmau_register(&pair.dmau, pair.src + 123, 40000, false);
+	dst = dmau_register(&pair.dmau, pair.dst + 4001, 40000, true);
+	EXPECT(src > 0 && dst > 0);
+	op = dmau_copy(dst, 1, src, 2, 39998);
+	EXPECT_EQ(0, run(&pair.dmau, &op));
+	EXPECT(!memcmp(pair.dst + 4002, pair.src + 125, 39998));
+	EXPECT(is(pair.dst, 0xa5, 4002) &&
+	       is(pair.dst + 4002 + 39998, 0xa5, 64 * KIB - 4002 - 39998));
+	pair_close(&pair);
+}
+
+static void fills(void)
+{
+	struct dmaengine_user_op op = { .opcode = DMAENGINE_USER_FILL, .length = 100000,
+					.value = 0x3c };
+	struct pair pair;
+
+	EXPECT_EQ(0, pair_open(&pair, 128 * KIB));
+	if (!(pair.dmau.info.ops & 1 << DMAENGINE_USER_FILL))
+		return skip("the channel does not fill");
+	op.dst[0].handle = pair.dst_handle;
+	op.dst[0].offset = 77;
+	EXPECT_EQ(0, run(&pair.dmau, &op));
+	EXPECT(is(pair.dst, 0xa5, 77) && is(pair.dst + 77, 0x3c, 100000) &&
+	       is(pair.dst + 100077, 0xa5, 128 * KIB - 100077));
+	op.value = 0x100;
+	EXPECT_EQ(-EINVAL, run(&pair.dmau, &op));
+	pair_close(&pair);
+}
+
+static unsigned char gf_multiply(unsigned char a, unsigned char b)
+{
+	unsigned char product = 0;
+
+	for (; b; b >>= 1) {
+		if (b & 1)
+			product ^= a;
+		a = a << 1 ^ (a & 0x80 ? 0x1d : 0);
+	}
+	return product;
+}
+
+static void parities(void)
+{
+	enum { N = 4, LENGTH = 9000 };
+	struct dmaengine_user_range srcs[N];
+	unsigned char coefficients[N] = { 1, 2, 4, 0x1d };
+	struct dmaengine_user_op op = {
+		.length = LENGTH, .srcs = (uintptr_t)srcs, .src_count = N,
+	};
+	struct pair pair;
+	unsigned int i, n;
+
+	EXPECT_EQ(0, pair_open(&pair, 64 * KIB));
+	if (!(pair.dmau.info.ops & 1 << DMAENGINE_USER_XOR &&
+	      pair.dmau.info.ops & 1 << DMAENGINE_USER_PQ))
+		return skip("the channel computes no parity");
+	for (i = 0; i < N; i++)
+		srcs[i] = (struct dmaengine_user_range) {
+			.handle = pair.src_handle, .offset = i * 12345,
+		};
+	op.dst[0].handle = pair.dst_handle;
+	op.opcode = DMAENGINE_USER_XOR;
+	EXPECT_EQ(0, run(&pair.dmau, &op));
+	for (i = 0; i < LENGTH; i++) {
+		unsigned char want = 0;
+
+		for (n = 0; n < N; n++)
+			want ^= pair.src[n * 12345 + i];
+		EXPECT(pair.dst[i] == want, "xor, at %u", i);
+	}
+	op.opcode = DMAENGINE_USER_PQ;
+	op.coefficients = (uintptr_t)coefficients;
+	op.dst[1] = (struct dmaengine_user_range) { .handle = pair.dst_handle, .offset = 20000 };
+	EXPECT_EQ(0, run(&pair.dmau, &op));
+	for (i = 0; i < LENGTH; i++) {
+		unsigned char p = 0, q = 0;
+
+		for (n = 0; n < N; n++) {
+			p ^= pair.src[n * 12345 + i];
+			q ^= gf_multiply(pair.src[n * 12345 + i], coefficients[n]);
+		}
+		EXPECT(pair.dst[i] == p && pair.dst[20000 + i] == q, "pq, at %u", i);
+	}
+	op.src_count = 1;
+	EXPECT_EQ(-EINVAL, run(&pair.dmau, &op));
+	op.src_count = UINT_MAX;
+	EXPECT_EQ(-EINVAL, run(&pair.dmau, &op));
+	pair_close(&pair);
+}
+
+/* Each of a batch has its completion, taken out of the ring. */
+static void batches(void)
+{
+	enum { N = 64, LENGTH = 4096 };
+	struct dmaengine_user_completion completion;
+	struct dmaengine_user_op ops[N];
+	bool seen[N] = { };
+	struct pair pair;
+	unsigned int i;
+
+	EXPECT_EQ(0, pair_open(&pair, N * LENGTH));
+	for (i = 0; i < N; i++) {
+		ops[i] = dmau_copy(pair.dst_handle, i * LENGTH, pair.src_handle,
+				   (N - 1 - i) * LENGTH, LENGTH);
+		ops[i].user_data = i;
+	}
+	EXPECT_EQ(N, dmau_submit(&pair.dmau, ops, N));
+	for (i = 0; i < N; i++) {
+		while (!dmau_take(&pair.dmau, &completion))
+			;
+		EXPECT_EQ(0, completion.result);
+		EXPECT(completion.user_data < N && !seen[completion.user_data]);
+		seen[completion.user_data] = true;
+	}
+	EXPECT(!dmau_take(&pair.dmau, &completion));
+	for (i = 0; i < N; i++)
+		EXPECT(!memcmp(pair.dst + i * LENGTH, pair.src + (N - 1 - i) * LENGTH, LENGTH));
+	/* The third is wrong: two are done. */
+	ops[2].length = 0;
+	EXPECT_EQ(2, dmau_submit(&pair.dmau, ops, N));
+	EXPECT_EQ(0, dmau_wait(&pair.dmau, &completion));
+	EXPECT_EQ(0, dmau_wait(&pair.dmau, &completion));
+	pair_close(&pair);
+}
+
+/* One after the other, where each needs what the one before has written. */
+static void drained(void)
+{
+	enum { N = 100, LENGTH = 5000 };
+	struct dmaengine_user_completion completion;
+	struct dmaengine_user_op ops[N];
+	struct pair pair;
+	unsigned int i;
+
+	EXPECT_EQ(0, pair_open(&pair, (N + 1) * LENGTH));
+	memcpy(pair.dst, pair.src, LENGTH);
+	for (i = 0; i < N; i++) {
+		ops[i] = dmau_copy(pair.dst_handle, (i + 1) * LENGTH, pair.dst_handle,
+				   i * LENGTH, LENGTH);
+		ops[i].flags = DMAENGINE_USER_DRAIN;
+		ops[i].user_data = i;
+	}
+	EXPECT_EQ(N, dmau_submit(&pair.dmau, ops, N));
+	for (i = 0; i < N; i++) {
+		EXPECT_EQ(0, dmau_wait(&pair.dmau, &completion));
+		EXPECT_EQ(i, completion.user_data);
+		EXPECT_EQ(0, completion.result);
+	}
+	EXPECT(!memcmp(pair.dst + N * LENGTH, pair.src, LENGTH));
+	pair_close(&pair);
+}
+
+static void polled(void)
+{
+	struct dmaengine_user_eventfd eventfd_of = { .size = sizeof(eventfd_of) };
+	struct dmaengine_user_completion room[2], completion;
+	struct dmaengine_user_op op;
+	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	struct pair pair;
+	uint64_t count;
+
+	EXPECT_EQ(0, pair_open(&pair, MIB));
+	fds[0].fd = pair.dmau.fd;
+	fds[1].fd = eventfd_of.fd = eventfd(0, EFD_NONBLOCK);
+	EXPECT_EQ(0, ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_EVENTFD, &eventfd_of));
+	EXPECT_EQ(0, poll(fds, 2, 0));
+	EXPECT_EQ(0, fcntl(pair.dmau.fd, F_SETFL, O_NONBLOCK));
+	EXPECT(read(pair.dmau.fd, &completion, sizeof(completion)) < 0 && errno == EAGAIN);
+	op = dmau_copy(pair.dst_handle, 0, pair.src_handle, 0, MIB);
+	EXPECT_EQ(1, dmau_submit(&pair.dmau, &op, 1));
+	EXPECT_EQ(1, poll(&fds[1], 1, -1));
+	EXPECT_EQ(1, poll(&fds[0], 1, -1));
+	EXPECT_EQ(POLLIN, fds[0].revents);
+	EXPECT_EQ(8, read(fds[1].fd, &count, sizeof(count)));
+	EXPECT_EQ(sizeof(room[0]), read(pair.dmau.fd, room, sizeof(room) - 1));
+	EXPECT_EQ(0, room[0].result);
+	EXPECT_EQ(0, poll(fds, 2, 0));
+	/* No more of it. */
+	eventfd_of.fd = -1;
+	EXPECT_EQ(0, ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_EVENTFD, &eventfd_of));
+	EXPECT_EQ(1, dmau_submit(&pair.dmau, &op, 1));
+	EXPECT_EQ(1, poll(&fds[0], 1, -1));
+	EXPECT_EQ(0, poll(&fds[1], 1, 0));
+	close(fds[1].fd);
+	eventfd_of.fd = pair.dmau.fd;
+	EXPECT(ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_EVENTFD, &eventfd_of) && errno == EINVAL);
+	pair_close(&pair);
+}
+
+static void uring_prep(struct io_uring *ring, int fd, const struct dmaengine_user_op *op,
+		       uint64_t data)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct dmaengine_user_uring command = { .op = (uintptr_t)op, .op_size = sizeof(*op) };
+
+	/* The ring has room for as many as the cases prepare. */
+	if (!sqe)
+		abort();
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = fd;
+	/* The kernel's cmd_op and cmd, for which this liburing may have no names. */
+	sqe->off = (uint32_t)DMAENGINE_USER_URING_OP;
+	sqe->user_data = data;
+	memcpy((char *)sqe + 48, &command, sizeof(command));
+}
+
+static void by_io_uring(void)
+{
+	enum { N = 64, LENGTH = 4096 };
+	struct dmaengine_user_completion completion;
+	struct dmaengine_user_op ops[N];
+	struct io_uring_cqe *cqe;
+	struct io_uring ring;
+	bool seen[N] = { };
+	struct pair pair;
+	unsigned int i;
+	int err;
+
+	err = io_uring_queue_init(N, &ring, 0);
+	if (err == -ENOSYS || err == -EPERM)
+		return skip("this kernel has no io_uring");
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(0, pair_open(&pair, N * LENGTH));
+	for (i = 0; i < N; i++) {
+		ops[i] = dmau_copy(pair.dst_handle, i * LENGTH, pair.src_handle, i * LENGTH,
+				   LENGTH);
+		/* One is wrong. */
+		if (i == 13)
+			ops[i].src.offset = N * LENGTH;
+		uring_prep(&ring, pair.dmau.fd, &ops[i], i);
+	}
+	EXPECT_EQ(N, io_uring_submit_and_wait(&ring, N));
+	for (i = 0; i < N; i++) {
+		EXPECT_EQ(0, io_uring_wait_cqe(&ring, &cqe));
+		EXPECT(cqe->user_data < N && !seen[cqe->user_data]);
+		seen[cqe->user_data] = true;
+		EXPECT_EQ(cqe->user_data == 13 ? -ERANGE : 0, cqe->res);
+		io_uring_cqe_seen(&ring, cqe);
+	}
+	EXPECT(!memcmp(pair.dst, pair.src, 13 * LENGTH) &&
+	       is(pair.dst + 13 * LENGTH, 0xa5, LENGTH) &&
+	       !memcmp(pair.dst + 14 * LENGTH, pair.src + 14 * LENGTH, (N - 14) * LENGTH));
+	EXPECT(!dmau_take(&pair.dmau, &completion), "a completion in the other ring");
+	io_uring_queue_exit(&ring);
+	pair_close(&pair);
+}
+
+static void dma_bufs(void)
+{
+	struct udmabuf_create create = { .size = 64 * KIB };
+	struct dmaengine_user_op op;
+	struct pair pair;
+	unsigned char *shared;
+	int memfd, dmabuf, device, handle;
+
+	device = open("/dev/udmabuf", O_RDWR);
+	if (device < 0)
+		return skip("this kernel has no udmabuf");
+	memfd = syscall(SYS_memfd_create, "user-test", MFD_ALLOW_SEALING);
+	EXPECT_EQ(0, ftruncate(memfd, create.size));
+	EXPECT_EQ(0, fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK));
+	shared = mmap(NULL, create.size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	create.memfd = memfd;
+	dmabuf = ioctl(device, UDMABUF_CREATE, &create);
+	EXPECT(dmabuf >= 0, "errno %d", errno);
+
+	EXPECT_EQ(0, pair_open(&pair, create.size));
+	handle = dmau_register_dmabuf(&pair.dmau, dmabuf, true);
+	/* It could not be synchronized. */
+	if (bounced) {
+		EXPECT_EQ(-EOPNOTSUPP, handle);
+		return;
+	}
+	EXPECT(handle > 0, "%d", handle);
+	close(dmabuf);
+	op = dmau_copy(handle, 0, pair.src_handle, 0, create.size);
+	EXPECT_EQ(0, run(&pair.dmau, &op));
+	EXPECT(!memcmp(shared, pair.src, create.size));
+	op = dmau_copy(pair.dst_handle, 0, handle, 0, create.size);
+	EXPECT_EQ(0, run(&pair.dmau, &op));
+	EXPECT(!memcmp(pair.dst, pair.src, create.size));
+	EXPECT_EQ(0, dmau_unregister(&pair.dmau, handle));
+	/* What is none. */
+	EXPECT_EQ(-EINVAL, dmau_register_dmabuf(&pair.dmau, memfd, true));
+	EXPECT_EQ(-EBADF, dmau_register_dmabuf(&pair.dmau, 999, true));
+	pair_close(&pair);
+	munmap(shared, create.size);
+	close(memfd);
+	close(device);
+}
+
+/* --- what it refuses ---------------------------------------------------------------- */
+
+static void out_of_bounds(void)
+{
+	struct dmaengine_user_op op;
+	struct pair pair;
+
+	EXPECT_EQ(0, pair_open(&pair, 64 * KIB));
+	EXPECT_EQ(-ERANGE, run_copy(&pair, 1, 0, 64 * KIB));
+	EXPECT_EQ(-ERANGE, run_copy(&pair, 0, 1, 64 * KIB));
+	EXPECT_EQ(-ERANGE, run_copy(&pair, 64 * KIB, 0, 1));
+	EXPECT_EQ(-ERANGE, run_copy(&pair, 0, UINT64_MAX, 1));
+	EXPECT_EQ(-ERANGE, run_copy(&pair, UINT64_MAX - 9, 0, 20));
+	EXPECT_EQ(-ERANGE, run_copy(&pair, 0, 100, UINT64_MAX - 50));
+	EXPECT_EQ(-EINVAL, run_copy(&pair, 0, 0, 0));
+	op = dmau_copy(pair.src_handle, 0, pair.dst_handle, 0, 1);
+	EXPECT_EQ(-EACCES, run(&pair.dmau, &op));
+	op = dmau_copy(77, 0, pair.src_handle, 0, 1);
+	EXPECT_EQ(-ENOENT, run(&pair.dmau, &op));
+	op = dmau_copy(0, 0, pair.src_handle, 0, 1);
+	EXPECT_EQ(-ENOENT, run(&pair.dmau, &op));
+	EXPECT_EQ(0, dmau_unregister(&pair.dmau, pair.src_handle));
+	EXPECT_EQ(-ENOENT, run_copy(&pair, 0, 0, 1));
+	EXPECT_EQ(-ENOENT, dmau_unregister(&pair.dmau, pair.src_handle));
+	EXPECT(is(pair.dst, 0xa5, 64 * KIB));
+	pair_close(&pair);
+}
+
+/* What has no meaning yet is no error of tomorrow's. */
+static void malformed(void)
+{
+	struct dmaengine_user_submit submit = { .size = sizeof(submit), .count = 1 };
+	struct dmaengine_user_register reg = { .size = sizeof(reg) };
+	struct { struct dmaengine_user_op op; uint64_t later; } longer = { };
+	struct dmaengine_user_op good, op;
+	struct pair pair;
+
+	EXPECT_EQ(0, pair_open(&pair, 64 * KIB));
+	good = dmau_copy(pair.dst_handle, 0, pair.src_handle, 0, 1);
+	op = good;
+	op.flags = 2;
+	EXPECT_EQ(-EINVAL, run(&pair.dmau, &op));
+	op = good;
+	op.opcode = 99;
+	EXPECT_EQ(-EINVAL, run(&pair.dmau, &op));
+	op = good;
+	op.dst[0].reserved = 1;
+	EXPECT_EQ(-EINVAL, run(&pair.dmau, &op));
+	op = good;
+	op.dst[1].handle = pair.dst_handle;
+	EXPECT_EQ(-EINVAL, run(&pair.dmau, &op));
+	op = good;
+	op.src_count = 1;
+	EXPECT_EQ(-EINVAL, run(&pair.dmau, &op));
+	op = good;
+	op.value = 1;
+	EXPECT_EQ(-EINVAL, run(&pair.dmau, &op));
+	op = good;
+	op.srcs = 4096;
+	EXPECT_EQ(-EINVAL, run(&pair.dmau, &op));
+	EXPECT_EQ(-EFAULT, dmau_submit(&pair.dmau, (void *)64, 1));
+	EXPECT_EQ(-EINVAL, dmau_submit(&pair.dmau, &good, 0));
+	EXPECT_EQ(-EINVAL, dmau_submit(&pair.dmau, &good, UINT_MAX));
+
+	longer.op = good;
+	submit.ops = (uintptr_t)&longer;
+	submit.op_size = sizeof(longer);
+	EXPECT_EQ(1, ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_SUBMIT, &submit));
+	longer.later = 1;
+	EXPECT(ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_SUBMIT, &submit) && errno == E2BIG);
+	submit.op_size = UINT_MAX;
+	EXPECT(ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_SUBMIT, &submit) && errno == E2BIG);
+	submit.op_size = sizeof(good) - 1;
+	EXPECT(ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_SUBMIT, &submit) && errno == EINVAL);
+	submit.size = 4;
+	EXPECT(ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_SUBMIT, &submit) && errno == EINVAL);
+	submit.size = UINT_MAX;
+	EXPECT(ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_SUBMIT, &submit) && errno == E2BIG);
+	submit.size = sizeof(submit);
+	EXPECT(ioctl(pair.dmau.fd, _IO(0xDA, 77), &submit) && errno == ENOTTY);
+	EXPECT(ioctl(pair.dmau.fd, TCGETS, &submit) && errno == ENOTTY);
+
+	reg.addr = (uintptr_t)pair.dst;
+	EXPECT(ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_REGISTER, &reg) && errno == EINVAL);
+	reg.length = UINT64_MAX;
+	EXPECT(ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_REGISTER, &reg) && errno == EINVAL);
+	reg.length = 4096;
+	reg.flags = 0x80;
+	EXPECT(ioctl(pair.dmau.fd, DMAENGINE_USER_IOC_REGISTER, &reg) && errno == EINVAL);
+	EXPECT(mmap(NULL, pair.dmau.info.ring_bytes + 4096, PROT_READ, MAP_SHARED,
+		    pair.dmau.fd, 0) == MAP_FAILED);
+	EXPECT(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, pair.dmau.fd, 0) == MAP_FAILED);
+	pair_close(&pair);
+}
+
+/* Memory that is not the program's to read or to write. */
+static void not_its_memory(void)
+{
+	struct dmau dmau;
+	void *text;
+
+	EXPECT_EQ(0, dmau_open(&dmau, channel));
+	EXPECT_EQ(-EFAULT, dmau_register(&dmau, (void *)4096, 4096, false));
+	/* Where the kernel is. */
+	EXPECT_EQ(-EINVAL, dmau_register(&dmau, (void *)0xffffffff81000000UL, 4096, false));
+	EXPECT_EQ(-EINVAL, dmau_register(&dmau, (void *)(UINT64_MAX - 100), 4096, false));
+	text = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	EXPECT_EQ(-EFAULT, dmau_register(&dmau, text, 4096, true));
+	/* Half of it is not there. */
+	text = memory(8192);
+	munmap((char *)text + 4096, 4096);
+	EXPECT_EQ(-EFAULT, dmau_register(&dmau, text, 8192, true));
+	dmau_close(&dmau);
+}
+
+static int in_nobodys_limits(struct pair *unused)
+{
+	struct rlimit limit = { 64 * KIB, 64 * KIB };
+	unsigned char *at = memory(MIB);
+	struct dmau dmau;
+	int i, handle;
+
+	CHILD_EXPECT(!dmau_open(&dmau, channel));
+	CHILD_EXPECT(!setrlimit(RLIMIT_MEMLOCK, &limit) && !setuid(NOBODY));
+	CHILD_EXPECT(dmau_register(&dmau, at, MIB, true) == -ENOMEM);
+	/* What fails, and what is over, does not count. */
+	for (i = 0; i < 100; i++) {
+		handle = dmau_register(&dmau, at, 48 * KIB, true);
+		CHILD_EXPECT(handle > 0);
+		CHILD_EXPECT(dmau_register(&dmau, at, 32 * KIB, true) == -ENOMEM);
+		CHILD_EXPECT(dmau_register(&dmau, (void *)4096, 4096, true) == -EFAULT);
+		CHILD_EXPECT(!dmau_unregister(&dmau, handle));
+	}
+	/* Who has no root, and has not been given it, opens nothing. */
+	dmau_close(&dmau);
+	CHILD_EXPECT(dmau_open(&dmau, channel) == -EACCES);
+	return 0;
+}
+
+static void locked_memory(void)
+{
+	EXPECT_EQ(0, in_child(in_nobodys_limits, NULL));
+}
+
+static void many_buffers(void)
+{
+	unsigned char *at = memory(4096);
+	struct dmau dmau;
+	unsigned int i;
+
+	EXPECT_EQ(0, dmau_open(&dmau, channel));
+	for (i = 0; i < dmau.info.max_buffers; i++)
+		EXPECT(dmau_register(&dmau, at, 4096, true) > 0, "buffer %u", i);
+	EXPECT_EQ(-ENOSPC, dmau_register(&dmau, at, 4096, true));
+	EXPECT_EQ(0, dmau_unregister(&dmau, 5));
+	EXPECT_EQ(5, dmau_register(&dmau, at, 4096, true));
+	dmau_close(&dmau);
+	munmap(at, 4096);
+}
+
+/* Nothing is lost that has no place; who breaks the ring harms nobody. */
+static void full_ring(void)
+{
+	struct dmaengine_user_completion completion;
+	struct dmaengine_user_op op;
+	struct pair pair;
+	unsigned int i, n;
+
+	EXPECT_EQ(0, pair_open(&pair, 4096));
+	n = pair.dmau.info.ring_entries;
+	op = dmau_copy(pair.dst_handle, 0, pair.src_handle, 0, 64);
+	for (i = 0; i < n; i++) {
+		op.user_data = i;
+		EXPECT_EQ(1, dmau_submit(&pair.dmau, &op, 1));
+	}
+	EXPECT_EQ(-EAGAIN, dmau_submit(&pair.dmau, &op, 1));
+	for (i = 0; i < n; i++) {
+		EXPECT_EQ(0, dmau_wait(&pair.dmau, &completion));
+		EXPECT_EQ(i, completion.user_data);
+	}
+	EXPECT_EQ(0, run(&pair.dmau, &op));
+
+	pair.dmau.ring->head += 5000;
+	pair.dmau.ring->tail = 0;
+	EXPECT_EQ(-EAGAIN, dmau_submit(&pair.dmau, &op, 1));
+	EXPECT(read(pair.dmau.fd, &completion, sizeof(completion)) < 0 && errno == EINVAL);
+	pair.dmau.ring->head -= 5000;
+	EXPECT_EQ(1, dmau_submit(&pair.dmau, &op, 1));
+	EXPECT_EQ(sizeof(completion), read(pair.dmau.fd, &completion, sizeof(completion)));
+	pair_close(&pair);
+}
+
+static void one_at_a_time(void)
+{
+	struct dmau dmau, other;
+
+	EXPECT_EQ(0, dmau_open(&dmau, channel));
+	EXPECT_EQ(-EBUSY, dmau_open(&other, channel));
+	dmau_close(&dmau);
+	EXPECT_EQ(0, dmau_open(&dmau, channel));
+	dmau_close(&dmau);
+}
+
+static int with_parents_file(struct pair *pair)
+{
+	struct dmaengine_user_op op = dmau_copy(pair->dst_handle, 0, pair->src_handle, 0, 64);
+	struct dmaengine_user_completion completion;
+	unsigned char *at = memory(4096);
+
+	CHILD_EXPECT(dmau_submit(&pair->dmau, &op, 1) == -EPERM);
+	CHILD_EXPECT(dmau_register(&pair->dmau, at, 4096, true) == -EPERM);
+	CHILD_EXPECT(dmau_unregister(&pair->dmau, pair->dst_handle) == -EPERM);
+	CHILD_EXPECT(read(pair->dmau.fd, &completion, sizeof(completion)) < 0 && errno == EPERM);
+	CHILD_EXPECT(mmap(NULL, 4096, PROT_READ, MAP_SHARED, pair->dmau.fd, 0) == MAP_FAILED);
+	/* The ring was not inherited. */
+	CHILD_EXPECT(write(eventfd(0, 0), pair->dmau.ring, 8) < 0 && errno == EFAULT);
+	return 0;
+}
+
+/* A file that goes to another process, by fork or a socket, is of no use to it. */
+static void other_process(void)
+{
+	struct pair pair;
+
+	EXPECT_EQ(0, pair_open(&pair, 4096));
+	EXPECT_EQ(0, in_child(with_parents_file, &pair));
+	EXPECT_EQ(0, run_copy(&pair, 0, 0, 4096));
+	pair_close(&pair);
+}
+
+/* --- what a program does to its memory meanwhile ------------------------------------- */
+
+static void unmapped_meanwhile(void)
+{
+	struct pair pair;
+	unsigned char *other;
+
+	EXPECT_EQ(0, pair_open(&pair, 64 * KIB));
+	munmap(pair.dst, 64 * KIB);
+	other = mmap(pair.dst, 64 * KIB, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	memset(other, 0x11, 64 * KIB);
+	EXPECT_EQ(0, run_copy(&pair, 0, 0, 64 * KIB));
+	EXPECT(is(other, 0x11, 64 * KIB));
+	pair_close(&pair);
+}
+
+static void given_up_meanwhile(void)
+{
+	struct pair pair;
+
+	EXPECT_EQ(0, pair_open(&pair, 64 * KIB));
+	EXPECT_EQ(0, madvise(pair.dst, 64 * KIB, MADV_DONTNEED));
+	memset(pair.dst, 0x11, 64 * KIB);
+	EXPECT_EQ(0, run_copy(&pair, 0, 0, 64 * KIB));
+	EXPECT(is(pair.dst, 0x11, 64 * KIB));
+	pair_close(&pair);
+}
+
+static void truncated_meanwhile(void)
+{
+	struct dmaengine_user_op op;
+	unsigned char *shared;
+	struct pair pair;
+	int memfd, handle;
+
+	EXPECT_EQ(0, pair_open(&pair, 64 * KIB));
+	memfd = syscall(SYS_memfd_create, "user-test", 0);
+	EXPECT_EQ(0, ftruncate(memfd, 64 * KIB));
+	shared = mmap(NULL, 64 * KIB, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	handle = dmau_register(&pair.dmau, shared, 64 * KIB, true);
+	EXPECT(handle > 0, "%d", handle);
+	op = dmau_copy(handle, 0, pair.src_handle, 0, 64 * KIB);
+	EXPECT_EQ(0, run(&pair.dmau, &op));
+	EXPECT(!memcmp(shared, pair.src, 64 * KIB));
+	EXPECT_EQ(0, ftruncate(memfd, 0));
+	EXPECT_EQ(0, run(&pair.dmau, &op));
+	/* A file that grows again is empty. */
+	EXPECT_EQ(0, ftruncate(memfd, 64 * KIB));
+	EXPECT(is(shared, 0, 64 * KIB));
+	munmap(shared, 64 * KIB);
+	close(memfd);
+	pair_close(&pair);
+}
+
+/* What no operation has written to is the program's, also when a buffer's mapping ends. */
+static void written_meanwhile(void)
+{
+	struct pair pair;
+
+	EXPECT_EQ(0, pair_open(&pair, 64 * KIB));
+	EXPECT_EQ(0, run_copy(&pair, 0, 0, 4096));
+	memset(pair.dst + 8192, 0x77, 4096);
+	EXPECT_EQ(0, dmau_unregister(&pair.dmau, pair.dst_handle));
+	EXPECT(!memcmp(pair.dst, pair.src, 4096));
+	EXPECT(is(pair.dst + 4096, 0xa5, 4096) && is(pair.dst + 8192, 0x77, 4096));
+	pair.dst_handle = dmau_register(&pair.dmau, pair.dst, 64 * KIB, true);
+	memset(pair.dst, 0x66, 64 * KIB);
+	dmau_close(&pair.dmau);
+	EXPECT(is(pair.dst, 0x66, 64 * KIB));
+	munmap(pair.src, pair.size);
+	munmap(pair.dst, pair.size);
+}
+
+static int sees_nothing(struct pair *pair)
+{
+	return is(pair->dst, 0xa5, 4096) ? 0 : 1;
+}
+
+/* The device writes to the memory of who has registered it, not to a child's copy. */
+static void forked_meanwhile(void)
+{
+	struct pair pair;
+	int status, done[2];
+	pid_t pid;
+	char byte;
+
+	EXPECT_EQ(0, pair_open(&pair, 4096));
+	EXPECT_EQ(0, pipe(done));
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		/* The child writes, too: the parent does not see it. */
+		bool good = read(done[0], &byte, 1) == 1 && !sees_nothing(&pair);
+
+		memset(pair.dst, 0, 4096);
+		memset(pair.src, 0, 4096);
+		_exit(good ? 0 : 1);
+	}
+	EXPECT_EQ(0, run_copy(&pair, 0, 0, 4096));
+	EXPECT(!memcmp(pair.dst, pair.src, 4096));
+	EXPECT_EQ(1, write(done[1], "", 1));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT(!memcmp(pair.dst, pair.src, 4096));
+	/* It still is the memory that the parent sees. */
+	pattern(pair.src, 4096, 99);
+	EXPECT_EQ(0, run_copy(&pair, 0, 0, 4096));
+	EXPECT(!memcmp(pair.dst, pair.src, 4096));
+	close(done[0]);
+	close(done[1]);
+	pair_close(&pair);
+}
+
+/* The device reads what the program writes after it has registered untouched memory. */
+static void untouched_memory(void)
+{
+	unsigned char *at = memory(64 * KIB);
+	struct dmaengine_user_op op;
+	struct pair pair;
+	int handle;
+
+	EXPECT_EQ(0, pair_open(&pair, 64 * KIB));
+	handle = dmau_register(&pair.dmau, at, 64 * KIB, false);
+	EXPECT(handle > 0, "%d", handle);
+	pattern(at, 64 * KIB, 5);
+	op = dmau_copy(pair.dst_handle, 0, handle, 0, 64 * KIB);
+	EXPECT_EQ(0, run(&pair.dmau, &op));
+	EXPECT(!memcmp(pair.dst, at, 64 * KIB));
+	pair_close(&pair);
+	munmap(at, 64 * KIB);
+}
+
+/* --- ends ------------------------------------------------------------------------------ */
+
+/* As much as a channel takes. */
+static int load(struct pair *pair, unsigned int count)
+{
+	struct dmaengine_user_op op = dmau_copy(pair->dst_handle, 0, pair->src_handle, 0,
+						pair->size);
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (dmau_submit(&pair->dmau, &op, 1) != 1)
+			break;
+	return i;
+}
+
+/* Once close() has returned, the memory is the program's alone. */
+static void closed_in_flight(void)
+{
+	struct timespec time = { .tv_nsec = 50000000 };
+	struct pair pair;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		EXPECT_EQ(0, pair_open(&pair, MIB));
+		EXPECT_EQ(32, load(&pair, 32));
+		dmau_close(&pair.dmau);
+		memset(pair.dst, i, MIB);
+		nanosleep(&time, NULL);
+		EXPECT(is(pair.dst, i, MIB));
+		munmap(pair.src, MIB);
+		munmap(pair.dst, MIB);
+	}
+}
+
+static void busy_buffer(void)
+{
+	struct dmaengine_user_completion completion;
+	struct pair pair;
+	int n, err;
+
+	EXPECT_EQ(0, pair_open(&pair, MIB));
+	n = load(&pair, 64);
+	err = dmau_unregister(&pair.dmau, pair.dst_handle);
+	EXPECT(err == -EBUSY || pair.dmau.ring->tail == (unsigned int)n, "%d", err);
+	while (n--)
+		EXPECT_EQ(0, dmau_wait(&pair.dmau, &completion));
+	EXPECT_EQ(err ? 0 : -ENOENT, dmau_unregister(&pair.dmau, pair.dst_handle));
+	pair_close(&pair);
+}
+
+static int killed_while_busy(struct pair *ready)
+{
+	struct dmaengine_user_completion completion;
+	struct io_uring ring;
+	struct dmaengine_user_op op;
+	struct pair pair;
+	int i;
+
+	CHILD_EXPECT(!pair_open(&pair, 256 * KIB));
+	CHILD_EXPECT(!io_uring_queue_init(8, &ring, 0));
+	op = dmau_copy(pair.dst_handle, 0, pair.src_handle, 0, 256 * KIB);
+	CHILD_EXPECT(write(ready->dst_handle, "", 1) == 1);
+	for (;;) {
+		load(&pair, 16);
+		for (i = 0; i < 8; i++)
+			uring_prep(&ring, pair.dmau.fd, &op, i);
+		io_uring_submit_and_wait(&ring, 1);
+		io_uring_cq_advance(&ring, io_uring_cq_ready(&ring));
+		dmau_wait(&pair.dmau, &completion);
+	}
+}
+
+static void killed(void)
+{
+	struct timespec time = { };
+	struct pair ready;
+	int status, pipes[2], i, err;
+	struct dmau dmau;
+	char byte;
+	pid_t pid;
+
+	srand(1);
+	for (i = 0; i < 100; i++) {
+		EXPECT_EQ(0, pipe(pipes));
+		ready.dst_handle = pipes[1];
+		fflush(stdout);
+		pid = fork();
+		if (!pid)
+			_exit(killed_while_busy(&ready));
+		/* So that the pipe ends if the child does. */
+		close(pipes[1]);
+		EXPECT_EQ(1, read(pipes[0], &byte, 1));
+		close(pipes[0]);
+		time.tv_nsec = rand() % 20000000;
+		nanosleep(&time, NULL);
+		kill(pid, SIGKILL);
+		EXPECT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT(WIFSIGNALED(status), "status %#x", status);
+		/* io_uring lets go of the file a little later. */
+		time.tv_nsec = 10000000;
+		while ((err = dmau_open(&dmau, channel)) == -EBUSY)
+			nanosleep(&time, NULL);
+		EXPECT_EQ(0, err);
+		dmau_close(&dmau);
+	}
+}
+
+static int write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	int err = fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+
+	close(fd);
+	return err;
+}
+
+#define CLASS	"/sys/class/dmaengine_user/"
+
+/* Everything ends, with a result, and nothing works any more. */
+static void withdrawn(void)
+{
+	struct dmaengine_user_completion completion;
+	struct pollfd poll_of = { .events = POLLIN };
+	struct pair pair;
+	int n, err;
+
+	EXPECT_EQ(0, pair_open(&pair, MIB));
+	n = load(&pair, 64);
+	EXPECT_EQ(0, write_to(CLASS "withdraw", channel));
+	poll_of.fd = pair.dmau.fd;
+	EXPECT_EQ(1, poll(&poll_of, 1, 0));
+	EXPECT_EQ(POLLIN | POLLHUP, poll_of.revents);
+	while (n--) {
+		EXPECT_EQ(0, dmau_wait(&pair.dmau, &completion));
+		EXPECT(!completion.result || completion.result == -ENODEV ||
+		       completion.result == -ECANCELED, "%d", completion.result);
+		EXPECT(completion.result ? completion.residue == MIB : !completion.residue);
+	}
+	EXPECT_EQ(-ENODEV, dmau_wait(&pair.dmau, &completion));
+	EXPECT_EQ(-ENODEV, run_copy(&pair, 0, 0, 1));
+	EXPECT_EQ(-ENODEV, dmau_register(&pair.dmau, pair.src, 4096, false));
+	EXPECT_EQ(-ENODEV, dmau_unregister(&pair.dmau, pair.src_handle));
+	EXPECT_EQ(-ENODEV, write_to(CLASS "withdraw", channel));
+	/* Offered anew, while the old file is still open. */
+	EXPECT_EQ(0, write_to(CLASS "offer", channel));
+	err = write_to(CLASS "offer", channel);
+	EXPECT_EQ(-ENODEV, err);
+	EXPECT_EQ(-ENODEV, write_to(CLASS "offer", "dma99chan99"));
+	pair_close(&pair);
+	EXPECT_EQ(0, pair_open(&pair, 4096));
+	EXPECT_EQ(0, run_copy(&pair, 0, 0, 4096));
+	pair_close(&pair);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+	{ "info", info },
+	{ "copies", copies },
+	{ "unaligned_memory", unaligned_memory },
+	{ "fills", fills },
+	{ "parities", parities },
+	{ "batches", batches },
+	{ "drained", drained },
+	{ "polled", polled },
+	{ "by_io_uring", by_io_uring },
+	{ "dma_bufs", dma_bufs },
+	{ "out_of_bounds", out_of_bounds },
+	{ "malformed", malformed },
+	{ "not_its_memory", not_its_memory },
+	{ "locked_memory", locked_memory },
+	{ "many_buffers", many_buffers },
+	{ "full_ring", full_ring },
+	{ "one_at_a_time", one_at_a_time },
+	{ "other_process", other_process },
+	{ "unmapped_meanwhile", unmapped_meanwhile },
+	{ "given_up_meanwhile", given_up_meanwhile },
+	{ "truncated_meanwhile", truncated_meanwhile },
+	{ "written_meanwhile", written_meanwhile },
+	{ "forked_meanwhile", forked_meanwhile },
+	{ "untouched_memory", untouched_memory },
+	{ "closed_in_flight", closed_in_flight },
+	{ "busy_buffer", busy_buffer },
+	{ "killed", killed },
+	{ "withdrawn", withdrawn },
+};
+
+#define CASES	(sizeof(cases) / sizeof(cases[0]))
+
+static bool file_has(const char *path, const char *text)
+{
+	char content[4096] = "";
+	int fd = open(path, O_RDONLY);
+	bool has = read(fd, content, sizeof(content) - 1) > 0 && strstr(content, text);
+
+	close(fd);
+	return has;
+}
+
+int main(int argc, char *argv[])
+{
+	unsigned int i, n = 0;
+	bool failed = false;
+
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: user-test CHANNEL [CASE]\n");
+		return 2;
+	}
+	channel = argv[1];
+	bounced = file_has("/proc/cmdline", "swiotlb=force");
+	why = mmap(NULL, WHY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (why == MAP_FAILED)
+		return 2;
+	setbuf(stdout, NULL);
+	printf("KTAP version 1\n");
+	for (i = 0; i < CASES; i++) {
+		pid_t pid;
+		int status;
+
+		if (argc == 3 && strcmp(argv[2], cases[i].name))
+			continue;
+		n++;
+		why[0] = '\0';
+		/* What a case leaves open ends with it. */
+		pid = fork();
+		if (!pid) {
+			cases[i].run();
+			_exit(skipped ? SKIP : !!why[0]);
+		}
+		waitpid(pid, &status, 0);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == SKIP) {
+			printf("ok %u %s # SKIP %s\n", n, cases[i].name, why);
+		} else if (status) {
+			failed = true;
+			printf("not ok %u %s\n# %s\n", n, cases[i].name,
+			       why[0] ? why : "killed by a signal");
+		} else {
+			printf("ok %u %s\n", n, cases[i].name);
+		}
+	}
+	printf("1..%u\n", n);
+	return failed || !n;
+}
