@@ -25,7 +25,7 @@ import sys
 import time
 from pathlib import Path
 
-from lib import common, guest, modules, target
+from lib import common, guest, modules, target, user
 from lib.common import Fail
 
 # The status of --cmd when it is not for the command to tell.
@@ -126,6 +126,7 @@ def own_files(kernel):
     if dmatest:
         files["dmatest.ko"] = dmatest
     files["bin/loopdmactl"] = common.ROOT / "scripts" / "loopdmactl"
+    files["bin/dmacp"] = user.dmacp()
     return files
 
 
