@@ -10,6 +10,7 @@ names the cases that must fail:
   qtest abort.full_ring       test_full_ring in tests/qtest/test_abort.py
   qtest abort.twice.same      its test_twice[same]
   qtest abort.part.two-async  its test_part[two-async]
+  user iommu.copies           a case of tests/user/user-test.c, on a machine of the lane user
 
 If there are several, all must fail, and all must be of one suite.  First the suites run
 without a bug, and all those cases must pass.  With a bug only what is named runs: other
@@ -34,7 +35,7 @@ import tomllib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-from lib import common, modules, pytests
+from lib import common, kernel, modules, pytests
 from lib.common import Fail
 
 MUTANTS = common.ROOT / "tests" / "mutants" / "mutants.toml"
@@ -43,6 +44,8 @@ COPY = SCRATCH / "src"
 
 # A case gives up waiting for what does not come after 10 s, but may wait several times.
 HANG = 120
+
+VERDICTS = {"PASS": "ok", "FAIL": "not ok", "SKIP": "skip"}
 
 # Quick, and of a build that is up to date: what puts the shared builds in order.
 LAST_KUNIT = "loopdma_ring.init_empty"
@@ -55,7 +58,7 @@ class Mutant:
     what: str               # kind of bug, in words
     changes: list           # {"file": path, "search": text, "replace": text}
     killers: list           # cases that must fail
-    suite: tuple            # ("kunit" or "qtest", glob)
+    suite: tuple            # ("kunit", "qtest" or "user", glob)
     status: str = ""        # killed, survived, or error
     reason: str = ""
     seconds: float = 0.0
@@ -72,11 +75,12 @@ def record(name, one):
     for change in one["change"]:
         if set(change) != {"file", "search", "replace"} or not change["search"]:
             raise Fail(f"{where}: a change needs file, search and replace, and no more")
-    found = [re.fullmatch(r"(qtest )?(\w+)\.([\w.-]+)", case) for case in one["killed-by"]]
+    found = [re.fullmatch(r"(?:(qtest|user) )?(\w+)\.([\w.-]+)", case)
+             for case in one["killed-by"]]
     if not found or not all(found):
-        raise Fail(f"{where} does not say what finds it: killed-by takes 'suite.case' or "
-                   "'qtest group.case'")
-    suites = {("qtest" if case[1] else "kunit", f"{case[2]}.*") for case in found}
+        raise Fail(f"{where} does not say what finds it: killed-by takes 'suite.case', "
+                   "'qtest group.case' or 'user machine.case'")
+    suites = {(case[1] or "kunit", f"{case[2]}.*") for case in found}
     if len(suites) > 1:
         raise Fail(f"{where} names cases of several suites: leave those of one")
     return Mutant(name, one["bug"], one["change"], [f"{case[2]}.{case[3]}" for case in found],
@@ -174,6 +178,10 @@ def run_suite(kind, glob, log, timeout):
         report = COPY / "build/reports/qtest.xml"
         command = ["pytest-3", f"tests/qtest/test_{suite}.py", "-n", str(common.jobs()),
                    f"--junitxml={report}", *([] if case == "*" else ["-k", glob])]
+    elif kind == "user":
+        report = COPY / "build/reports/check.json"
+        command = [sys.executable, "scripts/check.py", "--full", "--only",
+                   f"user:{kernel.cells()[0].name} {suite}"]
     else:
         report = COPY / "build/reports/kunit-uml.ktap"
         command = [sys.executable, "tests/kunit/run.py", "uml", "--filter", glob,
@@ -185,6 +193,10 @@ def run_suite(kind, glob, log, timeout):
                    f"(log: {common.relative(log)})")
     if kind == "qtest":
         return results_in_junit(report), ""
+    if kind == "user":
+        results = results_of_user(suite, report)
+        # What a guest says of itself is not good if not all cases came to their end.
+        return results, "crashed" if results.pop(f"{suite}.run", "ok") != "ok" else ""
     text = report.read_text(encoding="utf-8", errors="replace")
     with open(log, "a", encoding="utf-8") as f:
         f.write(text)
@@ -197,8 +209,15 @@ def run_suite(kind, glob, log, timeout):
 
 def results_in_junit(report):
     """The results of a file of cases, by the names that killed-by has."""
-    verdicts = {"PASS": "ok", "FAIL": "not ok", "SKIP": "skip"}
-    return {case.name: verdicts[case.status] for case in pytests.read(report, "")}
+    return {case.name: VERDICTS[case.status] for case in pytests.read(report, "")}
+
+
+def results_of_user(machine, report):
+    """The results of the lane user, on one machine."""
+    cases = json.loads(report.read_text(encoding="utf-8"))["lanes"]["user"]["cases"]
+    # Behind the kernel and the machine.
+    return {f"{machine}.{case['name'].split(maxsplit=2)[-1].replace(' ', '_')}":
+            VERDICTS[case["status"]] for case in cases}
 
 
 def results_in_ktap(suite, text):
@@ -264,7 +283,8 @@ def baseline(suites, mutants, timeout):
 def try_out(mutant, order, log, timeout):
     """Runs what is to find the bug; if it does not, what else could."""
     kind, glob = mutant.suite
-    if len(mutant.killers) == 1:
+    # A guest that is booted may as well run all.
+    if len(mutant.killers) == 1 and kind != "user":
         results, end = run_suite(kind, mutant.killers[0], log, timeout)
         status, reason = judge(mutant, results, end, mutant.killers)
         if status == "killed":
