@@ -205,9 +205,6 @@ static int make_segments(struct dmau_buffer *buffer)
 	for_each_sgtable_dma_sg(buffer->table, sg, i)
 		if (dma_need_sync(buffer->dev, sg_dma_address(sg)))
 			buffer->sync = true;
-	/* An exporter does it when it maps and unmaps, which is once. */
-	if (buffer->sync && buffer->dmabuf)
-		return -EOPNOTSUPP;
 	for_each_sgtable_dma_sg(buffer->table, sg, i) {
 		u64 length = min_t(u64, sg_dma_len(sg), buffer->length - offset);
 
@@ -233,8 +230,7 @@ static int make_segments(struct dmau_buffer *buffer)
  * @dev: the device; bound to its driver until the buffer is unmapped
  *
  * Context: process context; may sleep, but for no program.
- * Return: 0; -EOPNOTSUPP: a dma-buf that would have to be synchronized; -ENOMEM and what
- * else the DMA API or the exporter gives.
+ * Return: 0; -ENOMEM and what else the DMA API or the exporter gives.
  */
 int dmau_buffer_map(struct dmau_buffer *buffer, struct device *dev)
 {
@@ -247,32 +243,6 @@ int dmau_buffer_map(struct dmau_buffer *buffer, struct device *dev)
 	if (err)
 		dmau_buffer_unmap(buffer);
 	return err;
-}
-
-/**
- * dmau_buffer_unmap - undoes dmau_buffer_map()
- * @buffer: that the device does not access any more, mapped or not
- *
- * Context: process context; may sleep.
- */
-void dmau_buffer_unmap(struct dmau_buffer *buffer)
-{
-	kvfree(buffer->segments);
-	buffer->segments = NULL;
-	buffer->nsegments = 0;
-	if (buffer->table && buffer->dmabuf)
-		dma_buf_unmap_attachment_unlocked(buffer->attachment, buffer->table,
-						  direction(buffer));
-	if (buffer->table == &buffer->own) {
-		/* Each operation has synchronized its own; the rest is the program's. */
-		dma_unmap_sgtable(buffer->dev, &buffer->own, direction(buffer),
-				  DMA_ATTR_SKIP_CPU_SYNC);
-		sg_free_table(&buffer->own);
-	}
-	buffer->table = NULL;
-	if (buffer->attachment)
-		dma_buf_detach(buffer->dmabuf, buffer->attachment);
-	buffer->attachment = NULL;
 }
 
 /**
@@ -380,4 +350,36 @@ void dmau_buffer_sync_device(const struct dmau_buffer *buffer, u64 offset, u64 l
 void dmau_buffer_sync_cpu(const struct dmau_buffer *buffer, u64 offset, u64 length)
 {
 	sync(buffer, offset, length, sync_cpu);
+}
+
+/**
+ * dmau_buffer_unmap - undoes dmau_buffer_map()
+ * @buffer: that the device does not access any more, mapped or not
+ *
+ * Context: process context; may sleep.
+ */
+void dmau_buffer_unmap(struct dmau_buffer *buffer)
+{
+	if (buffer->table && buffer->dmabuf) {
+		/*
+		 * Its exporter synchronizes all of it, though each operation has done that
+		 * for its own: that shall change nothing of what the program wrote since.
+		 */
+		if (buffer->segments)
+			dmau_buffer_sync_device(buffer, 0, buffer->length);
+		dma_buf_unmap_attachment_unlocked(buffer->attachment, buffer->table,
+						  direction(buffer));
+	} else if (buffer->table) {
+		/* Each operation has synchronized its own; the rest is the program's. */
+		dma_unmap_sgtable(buffer->dev, &buffer->own, direction(buffer),
+				  DMA_ATTR_SKIP_CPU_SYNC);
+		sg_free_table(&buffer->own);
+	}
+	buffer->table = NULL;
+	if (buffer->attachment)
+		dma_buf_detach(buffer->dmabuf, buffer->attachment);
+	buffer->attachment = NULL;
+	kvfree(buffer->segments);
+	buffer->segments = NULL;
+	buffer->nsegments = 0;
 }

@@ -29,8 +29,9 @@ static int add_buffer(struct dmau_file *file, struct dmau_buffer *buffer, u32 *h
 	} else {
 		err = dmau_buffer_map(buffer, file->dev);
 		if (!err) {
-			err = xa_alloc(&file->buffers, handle, buffer,
-				       XA_LIMIT(1, DMAU_BUFFERS_MAX), GFP_KERNEL_ACCOUNT);
+			err = xa_alloc_irq(&file->buffers, handle, buffer,
+					   XA_LIMIT(1, DMAU_BUFFERS_MAX),
+					   GFP_KERNEL_ACCOUNT);
 			if (err)
 				dmau_buffer_unmap(buffer);
 			if (err == -EBUSY)
@@ -138,7 +139,8 @@ static struct dmau_file *new_file(struct dmau_chan *offer)
 	if (!file)
 		return NULL;
 	file->offer = offer;
-	xa_init_flags(&file->buffers, XA_FLAGS_ALLOC);
+	/* Its own lock is taken under that of the file. */
+	xa_init_flags(&file->buffers, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
 	spin_lock_init(&file->lock);
 	INIT_LIST_HEAD(&file->waiting);
 	INIT_LIST_HEAD(&file->running);
