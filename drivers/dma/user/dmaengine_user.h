@@ -188,7 +188,7 @@ struct dmau_op {
  * @waiting: operations that have descriptors to be submitted, in order
  * @running: operations whose descriptors are all submitted
  * @unsynced: operations that have ended but for caches and bounce buffers
- * @nops: operations that have not ended
+ * @nops: operations that have not ended; read without @lock, with acquire
  * @unfinished: those of them that have started
  * @descriptors: submitted or about to be, and not completed
  * @tail: of the ring; the program can write to the ring's own.  Read without @lock, with

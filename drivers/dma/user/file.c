@@ -389,11 +389,18 @@ static u32 untaken(struct dmau_file *file, u32 *head)
 	return smp_load_acquire(&file->tail) - *head;
 }
 
+/* The channel is gone, and all that was under way has its completion. */
+static bool is_over(struct dmau_file *file)
+{
+	/* Pairs with the release of who has told the last one. */
+	return READ_ONCE(file->stopped) && !smp_load_acquire(&file->nops);
+}
+
 static bool to_be_read(struct dmau_file *file)
 {
 	u32 head;
 
-	return untaken(file, &head) || READ_ONCE(file->stopped);
+	return untaken(file, &head) || is_over(file);
 }
 
 static ssize_t take(struct dmau_file *file, char __user *to, size_t room)
@@ -417,6 +424,7 @@ static ssize_t dmau_read(struct file *filp, char __user *to, size_t room, loff_t
 {
 	struct dmau_file *file = filp->private_data;
 	ssize_t got;
+	bool over;
 	int err;
 
 	err = check_caller(file);
@@ -425,13 +433,15 @@ static ssize_t dmau_read(struct file *filp, char __user *to, size_t room, loff_t
 	if (room < sizeof(struct dmaengine_user_completion))
 		return -EINVAL;
 	for (;;) {
+		/* Before the ring: what came last is not to be missed. */
+		over = is_over(file);
 		if (mutex_lock_interruptible(&file->reader))
 			return -ERESTARTSYS;
 		got = take(file, to, room);
 		mutex_unlock(&file->reader);
 		if (got)
 			return got;
-		if (READ_ONCE(file->stopped))
+		if (over)
 			return -ENODEV;
 		if (filp->f_flags & O_NONBLOCK)
 			return -EAGAIN;
@@ -447,7 +457,7 @@ static __poll_t dmau_poll(struct file *filp, struct poll_table_struct *table)
 	u32 head;
 
 	poll_wait(filp, &file->wait, table);
-	if (READ_ONCE(file->stopped))
+	if (is_over(file))
 		mask |= EPOLLHUP;
 	if (untaken(file, &head))
 		mask |= EPOLLIN | EPOLLRDNORM;

@@ -238,10 +238,11 @@ static void end(struct dmau_op *op)
 
 	list_del(&op->node);
 	count_users(op, -1);
-	file->nops--;
 	if (op->started)
 		file->unfinished--;
 	tell(file, op);
+	/* Told before it is over: pairs with the acquire of is_over(). */
+	smp_store_release(&file->nops, file->nops - 1);
 	kfree(op);
 	wake_up(&file->wait);
 }
