@@ -221,7 +221,12 @@ static int make_segments(struct dmau_buffer *buffer)
 		}
 		offset += length;
 	}
-	return offset == buffer->length ? 0 : -EIO;
+	if (offset == buffer->length)
+		return 0;
+	/* A dma-buf whose table is too short: nothing of it can be synchronized. */
+	kvfree(buffer->segments);
+	buffer->segments = NULL;
+	return -EIO;
 }
 
 /**

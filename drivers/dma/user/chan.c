@@ -202,8 +202,6 @@ static int add_offer(struct dmau_chan *offer)
 	atomic_inc(&notified);
 	err = cdev_device_add(&offer->cdev, &offer->dev);
 	if (err) {
-		/* Somebody may have opened it already. */
-		give_back(offer);
 		get_device(&offer->dev);
 		forget(offer);
 		return err;
@@ -225,6 +223,7 @@ static int offer_channel(struct dma_chan *chan)
 	}
 	err = add_offer(offer);
 	if (err) {
+		/* Somebody may have opened it already. */
 		give_back(offer);
 		put_device(&offer->dev);
 	}
