@@ -168,13 +168,19 @@ def command_line(qemu, log, memory, board):
             "-d", "guest_errors,unimp", "-D", str(log)]
 
 
-def sanitized(report):
-    """The environment in which a QEMU with a sanitizer reports into files; no other cares."""
+# QEMU's start touches some 10 MiB of heap.  Huge pages halve the CPU time of the start:
+# 1219 page faults instead of 3466.  See "Memory Allocation Tunables" in the GNU C library's
+# manual.
+FEW_FAULTS = "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=33554432"
+
+
+def environment(report):
+    """QEMU's: it starts quickly, and a sanitizer, if it has one, reports into files."""
     # Leaks are not looked for, unless a case knows which: QEMU ends without freeing what it
     # had all its life.  What glib would hand from thread to thread under locks of its own is
     # not seen to be.
     leaks = int(report.name == "leaks")
-    return dict(os.environ, G_SLICE="always-malloc",
+    return dict(os.environ, GLIBC_TUNABLES=FEW_FAULTS, G_SLICE="always-malloc",
                 ASAN_OPTIONS=f"log_path={report}:detect_leaks={leaks}",
                 LSAN_OPTIONS="exitcode=0",
                 UBSAN_OPTIONS=f"log_path={report}:print_stacktrace=1",
@@ -217,7 +223,7 @@ class Machine:
                  "-qtest-log", "none", "-chardev", f"socket,id=qmp,fd={its_monitor.fileno()}",
                  "-mon", "chardev=qmp,mode=control"], stdin=its_cpu, stdout=its_cpu,
                 stderr=errors, pass_fds=[fd, its_monitor.fileno()],
-                env=sanitized(self.report))
+                env=environment(self.report))
         os.close(fd)
         return self
 

@@ -38,14 +38,27 @@ device = pytest.mark.device
 slow = pytest.mark.slow
 
 # Two cases: the device of one has no engines, that of the other has.  The other is slow: the
-# twins of all cases would take a quarter of the time of `make check`.
+# twins of all cases would take half of the time of `make check`.
 both = pytest.mark.parametrize("dev", [
     pytest.param(SYNC, id="sync"), pytest.param(ASYNC, id="async", marks=slow)], indirect=True)
 
 
+# What a case is called by where its device has engines, an IOMMU, or both.
+TWIN = re.compile(r"\b(async|atonce|iommu|exact|(sync|async|exact)_iommu)\b")
+
+
 def each(names, values):
-    """A case for each of {what it is called: arguments of these names}."""
-    return pytest.mark.parametrize(names, values.values(), ids=values)
+    """A case for each of {what it is called: arguments of these names}.
+
+    One that differs from another only in that its device is not the synchronous one is slow,
+    as with @both.
+    """
+    def case(name, value):
+        several = value if "," in names else (value,)
+        twin = TWIN.search(name) and TWIN.sub("sync", name) in values
+        return pytest.param(*several, id=name, marks=slow if twin else ())
+
+    return pytest.mark.parametrize(names, [case(*pair) for pair in values.items()])
 
 
 def case_name(item):
