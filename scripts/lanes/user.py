@@ -1,56 +1,69 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """User programs have channels do work, and reach no memory but their own.
 
-dmaengine_user on stock kernels: without an IOMMU, behind a strict one, and with bounce
-buffers, which is where memory has to be synchronized; and on the kernel of the suites,
-which has KASAN, lockdep and the checks of the DMA API.  The job is tests/guest/user.
+dmaengine_user on stock kernels: without an IOMMU, behind a strict one, with bounce
+buffers, which is where memory has to be synchronized, and with a device that completes in
+any order; and on the kernel of the suites, which has KASAN, lockdep and the checks of the
+DMA API.  The job is tests/guest/user.
 """
 
 from lib import guest, kernel, kunit, modules, needs, stock, user
 from lib.case import told_by
 from lib.lane import Task
 
-# The device of each kind of machine, and what else there is to say.
+DEVICE = "channels=2,test-controls=on"
+# With short descriptors, of which operations have many.
+SHORT = f"{DEVICE},max-len=4096"
+
 MACHINES = {
-    "iommu": {"iommu": "strict"},
-    "off": {"iommu": "off"},
-    "swiotlb": {"iommu": "off", "swiotlb": True},
+    "iommu": {"iommu": "strict", "device": DEVICE},
+    "off": {"iommu": "off", "device": SHORT},
+    "swiotlb": {"iommu": "off", "swiotlb": True, "device": SHORT},
+    "unordered": {"iommu": "strict", "device": f"{SHORT},ordered=off,loopback=off"},
 }
 
+# Cases that may be skipped: Debian's 6.1 has no udmabuf, the kernel of the suites no madvise,
+# and a channel without an order has no XOR and no PQ.
+SKIPS = {"6.1": {"dma_bufs"}, "debug": {"given_up_meanwhile"}, "unordered": {"parities"}}
 
-# Cases that may be skipped, by kernel: Debian's 6.1 has no udmabuf.
-SKIPS = {"6.1": {"dma_bufs"}}
+
+# Processes that are killed at some moment, each time and every day.
+KILLS, DAILY_KILLS = 100, 20
 
 
-def run(where, image, modules_of, skips=(), **options):
-    """The cases of the job in a guest."""
+def run(where, image, modules_of, kills=KILLS, **options):
+    """The cases of the job in a guest; `where` is a kernel and a machine."""
+    skips = set().union(*(SKIPS.get(word, ()) for word in where.split()))
     cases = told_by(where, guest.run(guest.Guest(
         kernel=image, name=f"user-{where.replace(' ', '-')}",
         files=modules_of | guest.job_files("user", "steps") | {
             "user-test": user.test(), "dmacp": user.dmacp()},
-        device="channels=2", job="sh /user\n", **options)))
+        job=f"KILLS={kills} sh /user\n", **options)))
     for case in cases:
         if case.status == "SKIP" and case.judged and case.name.split()[-1] not in skips:
             case.status = "FAIL"
     return cases
 
 
-def on_stock(cell, name):
-    return run(f"{cell.name} {name}", kernel.image(cell), stock.module_files(cell),
-               SKIPS.get(cell.name, ()), **MACHINES[name])
+def on_stock(cell, name, kills):
+    return run(f"{cell.name} {name}", kernel.image(cell), stock.module_files(cell), kills,
+               **MACHINES[name])
 
 
 def on_debug(name):
     kdir = kunit.x86_kernel()
     return run(f"debug {name}", kdir / "arch/x86/boot/bzImage",
-               # It has no madvise.
-               guest.module_files(modules.build(kdir, "-kunit")[0]), {"given_up_meanwhile"},
+               guest.module_files(modules.build(kdir, "-kunit")[0]),
                mem=1024, debug_kernel=True, **MACHINES[name])
 
 
 def tasks():
-    return [Task(f"{cell.name} {name}", lambda cell=cell, name=name: on_stock(cell, name),
-                 (needs.stock_modules,), full=(cell, name) != (kernel.cells()[0], "iommu"))
-            for cell in kernel.cells() for name in MACHINES] + [
+    def stock_task(cell, name):
+        daily = cell == kernel.cells()[0] and name == "iommu"
+        return Task(f"{cell.name} {name}",
+                    lambda: on_stock(cell, name, DAILY_KILLS if daily else KILLS),
+                    (needs.stock_modules,), full=not daily)
+
+    return [stock_task(cell, name) for cell in kernel.cells() for name in MACHINES] + [
         Task(f"debug {name}", lambda name=name: on_debug(name), (needs.kunit_kernel,), full=True)
-        for name in ("iommu", "swiotlb")]
+        for name in ("iommu", "swiotlb", "unordered")]

@@ -2,7 +2,9 @@
 /*
  * What /dev/dmaengine/<channel> does, and what it lets nobody do.  Prints KTAP.
  *
- *	user-test CHANNEL [CASE]
+ *	[KILLS=N] user-test CHANNEL [CASE]
+ *
+ * The case "killed" kills N processes, 100 if nothing is said.
  *
  * Needs root, for what others must not do is tried by a child that has given that up.
  */
@@ -703,11 +705,13 @@ static void full_ring(void)
 {
 	struct dmaengine_user_completion completion;
 	struct dmaengine_user_op op;
+	bool seen[1024] = { };
 	struct pair pair;
 	unsigned int i, n;
 
 	EXPECT_EQ(0, pair_open(&pair, 4096));
 	n = pair.dmau.info.ring_entries;
+	EXPECT(n <= 1024);
 	op = dmau_copy(pair.dst_handle, 0, pair.src_handle, 0, 64);
 	for (i = 0; i < n; i++) {
 		op.user_data = i;
@@ -716,7 +720,8 @@ static void full_ring(void)
 	EXPECT_EQ(-EAGAIN, dmau_submit(&pair.dmau, &op, 1));
 	for (i = 0; i < n; i++) {
 		EXPECT_EQ(0, dmau_wait(&pair.dmau, &completion));
-		EXPECT_EQ(i, completion.user_data);
+		EXPECT(completion.user_data < n && !seen[completion.user_data]);
+		seen[completion.user_data] = true;
 	}
 	EXPECT_EQ(0, run(&pair.dmau, &op));
 
@@ -978,6 +983,8 @@ static int killed_while_busy(struct pair *ready)
 
 static void killed(void)
 {
+	const char *kills = getenv("KILLS");
+	int n = kills ? atoi(kills) : 100;
 	struct timespec time = { };
 	struct pair ready;
 	int status, pipes[2], i, err;
@@ -985,8 +992,9 @@ static void killed(void)
 	char byte;
 	pid_t pid;
 
+	EXPECT(n > 0, "KILLS=%s", kills);
 	srand(1);
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < n; i++) {
 		EXPECT_EQ(0, pipe(pipes));
 		ready.dst_handle = pipes[1];
 		fflush(stdout);
@@ -1058,6 +1066,76 @@ static void withdrawn(void)
 	pair_close(&pair);
 }
 
+/* --- faults of the device, by loopdma's test controls ---------------------------------- */
+
+/* The value of CH_TC_FAIL with which the next descriptor to begin cannot read. */
+#define FAIL_READ	"0x60001"
+
+/* Writes a test control of the channel, see Documentation/driver.rst. */
+static int inject(const char *control, const char *value)
+{
+	char link[PATH_MAX], device[PATH_MAX], path[2 * PATH_MAX];
+
+	snprintf(link, sizeof(link), "/sys/class/dma/%s/device", channel);
+	if (!realpath(link, device))
+		return -errno;
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dmaengine/%s/%s/inject/%s",
+		 strrchr(device, '/') + 1, strstr(channel, "chan"), control);
+	return write_to(path, value);
+}
+
+/*
+ * An operation of more descriptors than are in flight at a time fails in the first.  What
+ * the program wrote where the device has not been is still there, also where DMA is bounced.
+ */
+static void failed(void)
+{
+	enum { BESIDE = 4096, LENGTH = 2 * MIB, IN_FLIGHT = 256 * 4096 };
+	struct dmaengine_user_completion completion;
+	struct dmaengine_user_op op;
+	struct pair pair;
+
+	EXPECT_EQ(0, pair_open(&pair, LENGTH + 2 * BESIDE));
+	memset(pair.dst, 0x11, pair.size);
+	op = dmau_copy(pair.dst_handle, BESIDE, pair.src_handle, BESIDE, LENGTH);
+	EXPECT_EQ(0, inject("fail", FAIL_READ));
+	EXPECT_EQ(1, dmau_submit(&pair.dmau, &op, 1));
+	EXPECT_EQ(0, dmau_wait(&pair.dmau, &completion));
+	EXPECT_EQ(-EIO, completion.result);
+	EXPECT(completion.residue && completion.residue <= LENGTH, "%llu",
+	       (unsigned long long)completion.residue);
+	EXPECT(is(pair.dst, 0x11, BESIDE));
+	EXPECT(is(pair.dst + BESIDE + IN_FLIGHT, 0x11, LENGTH - IN_FLIGHT + BESIDE));
+	EXPECT_EQ(0, run_copy(&pair, BESIDE, BESIDE, LENGTH));
+	EXPECT(!memcmp(pair.dst + BESIDE, pair.src + BESIDE, LENGTH));
+	pair_close(&pair);
+}
+
+/* close() ends what the device does not begin, and the device does not do it later. */
+static void closed_while_held(void)
+{
+	struct pair pair;
+
+	EXPECT_EQ(0, pair_open(&pair, 64 * KIB));
+	EXPECT_EQ(0, inject("hold", "1"));
+	EXPECT_EQ(8, load(&pair, 8));
+	dmau_close(&pair.dmau);
+	memset(pair.dst, 0x22, 64 * KIB);
+	EXPECT_EQ(0, inject("hold", "0"));
+	munmap(pair.src, 64 * KIB);
+	EXPECT_EQ(0, dmau_open(&pair.dmau, channel));
+	pair.src = memory(64 * KIB);
+	memset(pair.src, 0x33, 64 * KIB);
+	pair.src_handle = dmau_register(&pair.dmau, pair.src, 64 * KIB, false);
+	EXPECT(pair.src_handle > 0, "%d", pair.src_handle);
+	EXPECT(is(pair.dst, 0x22, 64 * KIB));
+	pair.dst_handle = dmau_register(&pair.dmau, pair.dst, 64 * KIB, true);
+	EXPECT(pair.dst_handle > 0, "%d", pair.dst_handle);
+	EXPECT_EQ(0, run_copy(&pair, 0, 0, 64 * KIB));
+	EXPECT(is(pair.dst, 0x33, 64 * KIB));
+	pair_close(&pair);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -1090,6 +1168,8 @@ static const struct {
 	{ "busy_buffer", busy_buffer },
 	{ "killed", killed },
 	{ "withdrawn", withdrawn },
+	{ "failed", failed },
+	{ "closed_while_held", closed_while_held },
 };
 
 #define CASES	(sizeof(cases) / sizeof(cases[0]))

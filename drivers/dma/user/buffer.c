@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 
 #include "compat.h"
 #include "dmaengine_user.h"
@@ -42,7 +43,7 @@ static int pin(struct dmau_buffer *buffer, u64 addr)
 		struct page **pages = buffer->pages + buffer->npages;
 		int got;
 
-		if (signal_pending(current))
+		if (fatal_signal_pending(current))
 			return -EINTR;
 		if (buffer->write)
 			got = pin_user_pages_fast(at, some, FOLL_LONGTERM | FOLL_WRITE, pages);
@@ -74,6 +75,7 @@ struct dmau_buffer *dmau_buffer_pin(u64 addr, u64 length, bool write)
 	unsigned long npages;
 	int err;
 
+	addr = untagged_addr(addr);
 	if (!length || length > DMAU_LENGTH_MAX || addr + length < addr ||
 	    addr + length > TASK_SIZE_MAX)
 		return ERR_PTR(-EINVAL);
@@ -156,7 +158,7 @@ static int map_table(struct dmau_buffer *buffer)
 		size_t most = min_t(size_t, dma_get_max_seg_size(buffer->dev),
 				    dma_max_mapping_size(buffer->dev));
 
-		/* There are no smaller ones of several pages. */
+		/* An entry has a page at least. */
 		err = sg_alloc_table_from_pages_segment(&buffer->own, buffer->pages,
 							buffer->npages, buffer->start,
 							buffer->length,
@@ -300,8 +302,8 @@ dma_addr_t dmau_buffer_addr(const struct dmau_buffer *buffer, u64 offset, u64 *l
 }
 
 /*
- * By pages: behind an IOMMU no more than a page's bytes are sure to be together in
- * memory, too, and it is there that caches are cleaned.
+ * Goes page by page: behind an IOMMU bus addresses of two pages can follow each other where
+ * their memory does not, and caches are cleaned by memory.
  */
 static void sync(const struct dmau_buffer *buffer, u64 offset, u64 length,
 		 void (*by)(struct device *, dma_addr_t, size_t, enum dma_data_direction))
@@ -319,18 +321,6 @@ static void sync(const struct dmau_buffer *buffer, u64 offset, u64 length,
 	}
 }
 
-static void sync_device(struct device *dev, dma_addr_t addr, size_t size,
-			enum dma_data_direction dir)
-{
-	dma_sync_single_for_device(dev, addr, size, dir);
-}
-
-static void sync_cpu(struct device *dev, dma_addr_t addr, size_t size,
-		     enum dma_data_direction dir)
-{
-	dma_sync_single_for_cpu(dev, addr, size, dir);
-}
-
 /**
  * dmau_buffer_sync_device - a part of a buffer is the device's now
  * @buffer: that is mapped
@@ -341,7 +331,7 @@ static void sync_cpu(struct device *dev, dma_addr_t addr, size_t size,
  */
 void dmau_buffer_sync_device(const struct dmau_buffer *buffer, u64 offset, u64 length)
 {
-	sync(buffer, offset, length, sync_device);
+	sync(buffer, offset, length, dma_sync_single_for_device);
 }
 
 /**
@@ -354,7 +344,7 @@ void dmau_buffer_sync_device(const struct dmau_buffer *buffer, u64 offset, u64 l
  */
 void dmau_buffer_sync_cpu(const struct dmau_buffer *buffer, u64 offset, u64 length)
 {
-	sync(buffer, offset, length, sync_cpu);
+	sync(buffer, offset, length, dma_sync_single_for_cpu);
 }
 
 /**

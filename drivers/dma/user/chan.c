@@ -23,10 +23,10 @@ static DEFINE_IDA(minors);
 /* What is offered.  No other lock is taken under this one. */
 static LIST_HEAD(offers);
 static DEFINE_MUTEX(offers_lock);
-/* Offers that have a notifier, listed or not; the module stays until there are none. */
-static atomic_t notified;
-/* Has those forgotten whose provider is gone. */
-static struct workqueue_struct *workqueue;
+/* Offers that are not freed, listed or not; the module stays until there are none. */
+static atomic_t existing;
+
+struct workqueue_struct *dmau_workqueue;
 
 static struct dmau_chan *to_offer(struct device *dev)
 {
@@ -40,6 +40,8 @@ static void release_offer(struct device *dev)
 	ida_free(&minors, MINOR(dev->devt) - MINOR(first_devt));
 	put_device(offer->provider);
 	kfree(offer);
+	if (atomic_dec_and_test(&existing))
+		wake_up_var(&existing);
 }
 
 /* Takes the channel from whoever has it, and gives it back. */
@@ -55,14 +57,12 @@ static void give_back(struct dmau_chan *offer)
 	mutex_unlock(&offer->lock);
 }
 
-/* What the notifier itself cannot do. */
+/* Not for the notifier, which cannot unregister itself. */
 static void forget(struct dmau_chan *offer)
 {
 	/* Waits for one that is called. */
 	bus_unregister_notifier(offer->provider->bus, &offer->unbind);
 	put_device(&offer->dev);
-	if (atomic_dec_and_test(&notified))
-		wake_up_var(&notified);
 }
 
 static void forget_work(struct work_struct *work)
@@ -100,7 +100,7 @@ static int provider_event(struct notifier_block *unbind, unsigned long event, vo
 	if (unlist(offer)) {
 		cdev_device_del(&offer->cdev, &offer->dev);
 		give_back(offer);
-		queue_work(workqueue, &offer->forget);
+		queue_work(dmau_workqueue, &offer->forget);
 	} else {
 		/* Somebody else is ending it; it has to be done before this returns. */
 		give_back(offer);
@@ -172,6 +172,7 @@ static struct dmau_chan *new_offer(struct dma_chan *chan)
 		ida_free(&minors, minor);
 		return ERR_PTR(-ENOMEM);
 	}
+	atomic_inc(&existing);
 	offer->chan = chan;
 	offer->provider = get_device(chan->device->dev);
 	INIT_LIST_HEAD(&offer->node);
@@ -199,7 +200,6 @@ static int add_offer(struct dmau_chan *offer)
 	err = bus_register_notifier(offer->provider->bus, &offer->unbind);
 	if (err)
 		return err;
-	atomic_inc(&notified);
 	err = cdev_device_add(&offer->cdev, &offer->dev);
 	if (err) {
 		get_device(&offer->dev);
@@ -317,12 +317,9 @@ static int __init dmau_init(void)
 	err = alloc_chrdev_region(&first_devt, 0, MINORS, "dmaengine_user");
 	if (err)
 		return err;
-	err = dmau_op_init();
-	if (err)
-		goto no_op;
 	err = -ENOMEM;
-	workqueue = alloc_workqueue("dmaengine_offer", WQ_UNBOUND, 0);
-	if (!workqueue)
+	dmau_workqueue = alloc_workqueue("dmaengine_user", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	if (!dmau_workqueue)
 		goto no_workqueue;
 	err = class_register(&offer_class);
 	if (err)
@@ -338,10 +335,8 @@ static int __init dmau_init(void)
 no_file:
 	class_unregister(&offer_class);
 no_class:
-	destroy_workqueue(workqueue);
+	destroy_workqueue(dmau_workqueue);
 no_workqueue:
-	dmau_op_exit();
-no_op:
 	unregister_chrdev_region(first_devt, MINORS);
 	return err;
 }
@@ -367,10 +362,9 @@ static void __exit dmau_exit(void)
 	class_remove_file(&offer_class, &class_attr_withdraw);
 	while ((offer = first_offer()))
 		end_offer(offer);
-	wait_var_event(&notified, !atomic_read(&notified));
-	/* Flushes the work item, of which the last may still be on its way out. */
-	destroy_workqueue(workqueue);
-	dmau_op_exit();
+	wait_var_event(&existing, !atomic_read(&existing));
+	/* Waits for the work item that has freed the last one, too. */
+	destroy_workqueue(dmau_workqueue);
 	class_unregister(&offer_class);
 	unregister_chrdev_region(first_devt, MINORS);
 	ida_destroy(&minors);

@@ -47,24 +47,6 @@ static inline void dmau_uring_done(struct io_tw_req request, io_tw_token_t token
 }
 #endif
 
-/* Before 6.7 nobody could cancel a command. */
-static inline void dmau_uring_mark_cancelable(struct io_uring_cmd *uring,
-					      unsigned int issue_flags)
-{
-#if KERNEL_VERSION(6, 7, 0) <= LINUX_VERSION_CODE
-	io_uring_cmd_mark_cancelable(uring, issue_flags);
-#endif
-}
-
-static inline bool dmau_uring_is_canceled(unsigned int issue_flags)
-{
-#if KERNEL_VERSION(6, 7, 0) <= LINUX_VERSION_CODE
-	return issue_flags & IO_URING_F_CANCEL;
-#else
-	return false;
-#endif
-}
-
 #if KERNEL_VERSION(6, 2, 0) > LINUX_VERSION_CODE
 #define dmau_devnode_const
 #else
@@ -80,7 +62,7 @@ static inline bool dmau_uring_is_canceled(unsigned int issue_flags)
 /*
  * A long-term pin for reading has been reliable since 6.2.  Before, a page that is shared
  * until it is written to has to be pinned as if it was; shared mappings refuse that, and
- * have no need of it.
+ * have no need of it.  Private memory that is PROT_NONE is pinned, too.
  */
 static inline int dmau_pin_for_reading(unsigned long addr, int npages, struct page **pages)
 {

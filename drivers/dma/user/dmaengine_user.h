@@ -2,8 +2,8 @@
 /*
  * dmaengine_user: channels, files, buffers and operations.
  *
- * chan.c offers channels and takes them back, file.c is what a program calls, op.c has
- * operations done, buffer.c pins and maps.  Each calls those after it alone.
+ * chan.c offers channels and takes them back, file.c is what a program calls, op.c submits
+ * operations, buffer.c pins and maps.  Each calls only those after it.
  */
 #ifndef DMAENGINE_USER_H
 #define DMAENGINE_USER_H
@@ -138,7 +138,8 @@ struct dmau_range {
  * @length: bytes
  * @sync: caches, or a bounce buffer, are to be told when it has ended
  * @started: the device may have begun
- * @begun: bytes that have descriptors, or shall have none any more
+ * @begun: bytes from the start that have descriptors; @length if it gets no more of them
+ * @synced: bytes from the start that were given to the device
  * @residue: bytes that were not processed
  * @descriptors: submitted or about to be, and not completed
  * @result: 0 or why it failed
@@ -160,6 +161,7 @@ struct dmau_op {
 	bool sync;
 	bool started;
 	u64 begun;
+	u64 synced;
 	u64 residue;
 	unsigned int descriptors;
 	int result;
@@ -185,6 +187,8 @@ struct dmau_op {
  * @lock: protects what follows, and the users of buffers.  Taken by the callbacks of
  *	descriptors, in any context, so that no provider is called with it held.
  * @stopped: nothing is submitted any more, and no buffer is mapped
+ * @lost: stopped, with descriptors that never ended: the file, its operations and buffers
+ *	stay for good, for a device that may access them
  * @waiting: operations that have descriptors to be submitted, in order
  * @running: operations whose descriptors are all submitted
  * @unsynced: operations that have ended but for caches and bounce buffers
@@ -210,6 +214,7 @@ struct dmau_file {
 	struct work_struct work;
 	spinlock_t lock;	/* what follows, and users of buffers */
 	bool stopped;
+	bool lost;
 	struct list_head waiting;
 	struct list_head running;
 	struct list_head unsynced;
@@ -236,16 +241,16 @@ void dmau_buffer_sync_cpu(const struct dmau_buffer *buffer, u64 offset, u64 leng
 /* op.c */
 void dmau_op_info(const struct dma_chan *chan, struct dmaengine_user_info *info);
 struct dmau_op *dmau_op_create(u64 from, u32 size);
-int dmau_op_accept(struct dmau_file *file, struct dmau_op *op, unsigned int issue_flags);
-void dmau_op_cancel(struct dmau_file *file, const struct io_uring_cmd *uring);
+int dmau_op_accept(struct dmau_file *file, struct dmau_op *op);
 void dmau_op_go(struct dmau_file *file);
 void dmau_op_work(struct work_struct *work);
-void dmau_op_stop(struct dmau_file *file);
-int dmau_op_init(void);
-void dmau_op_exit(void);
+bool dmau_op_stop(struct dmau_file *file);
 
 /* file.c */
 extern const struct file_operations dmau_file_operations;
 void dmau_file_stop(struct dmau_file *file);
+
+/* chan.c; frozen with the programs, so that nothing is submitted to a suspended provider */
+extern struct workqueue_struct *dmau_workqueue;
 
 #endif /* DMAENGINE_USER_H */

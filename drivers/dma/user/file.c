@@ -96,9 +96,9 @@ static int unregister_buffer(struct dmau_file *file, u32 handle)
  * dmau_file_stop - takes the channel from a file
  * @file: that is open, or being closed
  *
- * What it has under way ends with -ENODEV, once the device has let go of the memory; its
+ * What it has under way ends with -ENODEV when the device has let go of the memory, and its
  * buffers are unmapped.  They stay pinned until the file is closed: to unpin them may take
- * as long as a program wants.
+ * as long as a program wants.  If the device does not let go of them they stay for good.
  *
  * Context: process context, with &dmau_chan.lock held and the provider bound.
  */
@@ -109,7 +109,13 @@ void dmau_file_stop(struct dmau_file *file)
 
 	if (file->stopped)
 		return;
-	dmau_op_stop(file);
+	if (!dmau_op_stop(file)) {
+		dev_err(&file->offer->dev,
+			"the device is stuck, and its driver cannot terminate; the program's buffers stay pinned for good\n");
+		/* A callback may come at any time. */
+		__module_get(THIS_MODULE);
+		return;
+	}
 	xa_for_each(&file->buffers, handle, buffer)
 		dmau_buffer_unmap(buffer);
 	wake_up_all(&file->wait);
@@ -201,7 +207,10 @@ static int dmau_release(struct inode *inode, struct file *filp)
 	dmau_file_stop(file);
 	offer->file = NULL;
 	mutex_unlock(&offer->lock);
-	free_file(file);
+	/* A command may have queued it when the channel was withdrawn already. */
+	cancel_work_sync(&file->work);
+	if (!file->lost)
+		free_file(file);
 	return 0;
 }
 
@@ -253,12 +262,13 @@ static int submit(struct dmau_file *file, const struct dmaengine_user_submit *ba
 	if (batch->flags || !batch->count || batch->count > DMAU_RING_ENTRIES)
 		return -EINVAL;
 	for (i = 0; i < batch->count; i++) {
-		struct dmau_op *op = dmau_op_create(batch->ops + (u64)i * batch->op_size,
-						    batch->op_size);
+		struct dmau_op *op;
 
-		err = IS_ERR(op) ? PTR_ERR(op) : dmau_op_accept(file, op, 0);
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
+		err = -EINTR;
+		if (fatal_signal_pending(current))
+			break;
+		op = dmau_op_create(batch->ops + (u64)i * batch->op_size, batch->op_size);
+		err = IS_ERR(op) ? PTR_ERR(op) : dmau_op_accept(file, op);
 		if (err)
 			break;
 	}
@@ -286,18 +296,19 @@ static int set_eventfd(struct dmau_file *file, int fd)
 	return 0;
 }
 
-/* All of them begin with their size; what was not given is 0. */
+/* Each begins with its size.  What the program did not give is 0. */
 union argument {
-	u32 size;
 	struct dmaengine_user_register reg;
 	struct dmaengine_user_unregister unreg;
 	struct dmaengine_user_submit submit;
 	struct dmaengine_user_eventfd eventfd;
 };
 
-static int get_argument(union argument *argument, size_t known, void __user *from, u32 size)
+/* A structure of the first version, or of any later one; see copy_struct_from_user(). */
+static int get_argument(union argument *argument, size_t known, size_t first,
+			void __user *from, u32 size)
 {
-	if (size < known)
+	if (size < first)
 		return -EINVAL;
 	return copy_struct_from_user(argument, known, from, size);
 }
@@ -314,7 +325,8 @@ static long dmau_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	if (err)
 		return err;
 	/* The number is what counts: the size in it is that of the program's headers. */
-	if (_IOC_TYPE(cmd) != _IOC_TYPE(DMAENGINE_USER_IOC_INFO))
+	if (_IOC_TYPE(cmd) != _IOC_TYPE(DMAENGINE_USER_IOC_INFO) ||
+	    _IOC_NR(cmd) > _IOC_NR(DMAENGINE_USER_IOC_EVENTFD))
 		return -ENOTTY;
 	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
@@ -325,7 +337,8 @@ static long dmau_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	case _IOC_NR(DMAENGINE_USER_IOC_INFO):
 		return size < sizeof(size) ? -EINVAL : get_info(file, user, size);
 	case _IOC_NR(DMAENGINE_USER_IOC_REGISTER):
-		err = get_argument(&argument, sizeof(argument.reg), user, size);
+		err = get_argument(&argument, sizeof(argument.reg),
+				   DMAENGINE_USER_REGISTER_SIZE_VER0, user, size);
 		if (!err)
 			err = register_buffer(file, &argument.reg);
 		if (!err && put_user(argument.reg.handle,
@@ -335,16 +348,17 @@ static long dmau_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		}
 		return err;
 	case _IOC_NR(DMAENGINE_USER_IOC_UNREGISTER):
-		err = get_argument(&argument, sizeof(argument.unreg), user, size);
+		err = get_argument(&argument, sizeof(argument.unreg),
+				   DMAENGINE_USER_UNREGISTER_SIZE_VER0, user, size);
 		return err ?: unregister_buffer(file, argument.unreg.handle);
 	case _IOC_NR(DMAENGINE_USER_IOC_SUBMIT):
-		err = get_argument(&argument, sizeof(argument.submit), user, size);
+		err = get_argument(&argument, sizeof(argument.submit),
+				   DMAENGINE_USER_SUBMIT_SIZE_VER0, user, size);
 		return err ?: submit(file, &argument.submit);
-	case _IOC_NR(DMAENGINE_USER_IOC_EVENTFD):
-		err = get_argument(&argument, sizeof(argument.eventfd), user, size);
-		return err ?: set_eventfd(file, argument.eventfd.fd);
 	default:
-		return -ENOTTY;
+		err = get_argument(&argument, sizeof(argument.eventfd),
+				   DMAENGINE_USER_EVENTFD_SIZE_VER0, user, size);
+		return err ?: set_eventfd(file, argument.eventfd.fd);
 	}
 }
 
@@ -355,10 +369,6 @@ static int dmau_uring_cmd(struct io_uring_cmd *uring, unsigned int issue_flags)
 	struct dmau_op *op;
 	int err;
 
-	if (dmau_uring_is_canceled(issue_flags)) {
-		dmau_op_cancel(file, uring);
-		return 0;
-	}
 	err = check_caller(file);
 	if (err)
 		return err;
@@ -371,11 +381,12 @@ static int dmau_uring_cmd(struct io_uring_cmd *uring, unsigned int issue_flags)
 	if (IS_ERR(op))
 		return PTR_ERR(op);
 	op->uring = uring;
-	err = dmau_op_accept(file, op, issue_flags);
+	err = dmau_op_accept(file, op);
 	if (err)
 		/* To io_uring, EAGAIN is a wish to be called again. */
 		return err == -EAGAIN ? -EBUSY : err;
-	dmau_op_go(file);
+	/* A provider may sleep, for which io_uring does not wait. */
+	queue_work(dmau_workqueue, &file->work);
 	return -EIOCBQUEUED;
 }
 
@@ -433,7 +444,7 @@ static ssize_t dmau_read(struct file *filp, char __user *to, size_t room, loff_t
 	if (room < sizeof(struct dmaengine_user_completion))
 		return -EINVAL;
 	for (;;) {
-		/* Before the ring: what came last is not to be missed. */
+		/* Looked at before the ring, so that the last completion is not missed. */
 		over = is_over(file);
 		if (mutex_lock_interruptible(&file->reader))
 			return -ERESTARTSYS;

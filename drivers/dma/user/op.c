@@ -2,12 +2,12 @@
 /*
  * dmaengine_user: operations: checked, cut into descriptors, submitted, completed.
  *
- * An operation waits, runs, and ends.  Its ranges may have several bus addresses each, so
- * that it takes as many descriptors as it takes, a bounded number of them at a time.
+ * An operation waits, runs, and ends.  Each of its ranges may have several bus addresses, so
+ * it may need many descriptors.  A bounded number of them is in flight.
  *
- * Providers differ in what they allow a client.  So the provider is called by one thread
- * at a time, in process context, with no lock held that its callbacks take; a callback
- * calls it never, it takes note of the end and has the work item do the rest.
+ * Providers differ in what they allow a client.  So one thread at a time calls the provider,
+ * in process context, with no lock held that a callback takes.  A callback never calls the
+ * provider: it records the end of a descriptor, and the work item does the rest.
  */
 #include <linux/delay.h>
 #include <linux/eventfd.h>
@@ -20,10 +20,11 @@
 #include "compat.h"
 #include "dmaengine_user.h"
 
-/* Descriptors of a channel that are in flight at a time. */
+/* Descriptors of a channel that are in flight at a time, or submitted by one call. */
 #define DESCRIPTORS_MAX	256
 
-static struct workqueue_struct *workqueue;
+/* A device that completes no descriptor for so long is stuck; as for dma_sync_wait(). */
+#define STUCK		msecs_to_jiffies(5000)
 
 static const struct {
 	enum dma_transaction_type type;
@@ -89,18 +90,16 @@ void dmau_op_info(const struct dma_chan *chan, struct dmaengine_user_info *info)
 
 /* --- from the program ----------------------------------------------------------- */
 
-static int get_range(struct dmau_range *range, const struct dmaengine_user_range *from)
+static bool get_range(struct dmau_range *range, const struct dmaengine_user_range *from)
 {
-	if (from->reserved)
-		return -EINVAL;
 	range->offset = from->offset;
 	range->handle = from->handle;
-	return 0;
+	return !from->reserved;
 }
 
-static int no_range(const struct dmaengine_user_range *from)
+static bool is_zero(const struct dmaengine_user_range *from)
 {
-	return from->offset || from->handle || from->reserved ? -EINVAL : 0;
+	return !from->offset && !from->handle && !from->reserved;
 }
 
 static int get_sources(struct dmau_op *op, const struct dmaengine_user_op *from)
@@ -109,7 +108,7 @@ static int get_sources(struct dmau_op *op, const struct dmaengine_user_op *from)
 	unsigned int i;
 
 	if (op->opcode == DMAENGINE_USER_COPY)
-		return from->srcs ? -EINVAL : get_range(&op->src[0], &from->src);
+		return get_range(&op->src[0], &from->src) && !from->srcs ? 0 : -EINVAL;
 	if (!op->nsrc && from->srcs)
 		return -EINVAL;
 	for (i = 0; i < op->nsrc; i++) {
@@ -117,18 +116,16 @@ static int get_sources(struct dmau_op *op, const struct dmaengine_user_op *from)
 
 		if (copy_from_user(&range, &srcs[i], sizeof(range)))
 			return -EFAULT;
-		if (get_range(&op->src[i], &range))
+		if (!get_range(&op->src[i], &range))
 			return -EINVAL;
 	}
-	return no_range(&from->src);
+	return is_zero(&from->src) ? 0 : -EINVAL;
 }
 
 static int get_op(struct dmau_op *op, const struct dmaengine_user_op *from)
 {
 	unsigned int i;
-	int err;
 
-	INIT_LIST_HEAD(&op->node);
 	op->user_data = from->user_data;
 	op->opcode = from->opcode;
 	op->flags = from->flags;
@@ -136,10 +133,9 @@ static int get_op(struct dmau_op *op, const struct dmaengine_user_op *from)
 	op->ndst = kinds[op->opcode].ndst;
 	op->value = from->value;
 	for (i = 0; i < ARRAY_SIZE(op->dst); i++) {
-		err = i < op->ndst ? get_range(&op->dst[i], &from->dst[i]) :
-		      no_range(&from->dst[i]);
-		if (err)
-			return err;
+		if (!(i < op->ndst ? get_range(&op->dst[i], &from->dst[i]) :
+				     is_zero(&from->dst[i])))
+			return -EINVAL;
 	}
 	if (op->opcode == DMAENGINE_USER_PQ) {
 		if (copy_from_user(op->coefficients, u64_to_user_ptr(from->coefficients),
@@ -167,9 +163,9 @@ struct dmau_op *dmau_op_create(u64 from, u32 size)
 	struct dmau_op *op;
 	int err;
 
-	if (size < sizeof(user))
+	if (size < DMAENGINE_USER_OP_SIZE_VER0)
 		return ERR_PTR(-EINVAL);
-	/* All of it is looked at. */
+	/* What is beyond the structure has to be zero, and is read to see that. */
 	if (size > PAGE_SIZE)
 		return ERR_PTR(-E2BIG);
 	err = copy_struct_from_user(&user, sizeof(user), u64_to_user_ptr(from), size);
@@ -221,33 +217,40 @@ static void tell(struct dmau_file *file, const struct dmau_op *op)
 	file->ring->completions[file->tail % DMAU_RING_ENTRIES] =
 		(struct dmaengine_user_completion) {
 			.user_data = op->user_data,
-			.residue = op->residue,
+			/* A part can fail that had been counted when another one did. */
+			.residue = min(op->residue, op->length),
 			.result = op->result,
 		};
 	/* The completion is there before the tail: pairs with the acquire of untaken(). */
 	smp_store_release(&file->tail, file->tail + 1);
-	/* As above, for the program. */
+	/* Pairs with the acquire of the program, as <linux/dmaengine_user.h> tells it. */
 	smp_store_release(&file->ring->tail, file->tail);
 	if (file->eventfd)
 		dmau_eventfd_signal(file->eventfd);
 }
 
-static void end(struct dmau_op *op)
+/* Tells the program of the end, and lets go of the buffers. */
+static void finish(struct dmau_op *op)
 {
 	struct dmau_file *file = op->file;
 
-	list_del(&op->node);
+	list_del_init(&op->node);
 	count_users(op, -1);
 	if (op->started)
 		file->unfinished--;
 	tell(file, op);
 	/* Told before it is over: pairs with the acquire of is_over(). */
 	smp_store_release(&file->nops, file->nops - 1);
-	kfree(op);
 	wake_up(&file->wait);
 }
 
-/* What has no descriptor yet gets none. */
+static void end(struct dmau_op *op)
+{
+	finish(op);
+	kfree(op);
+}
+
+/* The operation gets no more descriptors. */
 static void fail(struct dmau_op *op, int result, u64 residue)
 {
 	if (!op->result)
@@ -267,7 +270,7 @@ static void sort(struct dmau_op *op)
 		list_move_tail(&op->node, &file->running);
 	} else if (op->sync && op->started) {
 		list_move_tail(&op->node, &file->unsynced);
-		queue_work(workqueue, &file->work);
+		queue_work(dmau_workqueue, &file->work);
 	} else {
 		end(op);
 	}
@@ -281,15 +284,20 @@ static void completed(void *data, const struct dmaengine_result *result)
 	unsigned long flags;
 
 	spin_lock_irqsave(&file->lock, flags);
+	if (file->lost) {
+		/* The operation has ended without its descriptors. */
+		spin_unlock_irqrestore(&file->lock, flags);
+		return;
+	}
 	op->descriptors--;
 	if (result && result->result != DMA_TRANS_NOERROR)
 		fail(op, result->result == DMA_TRANS_ABORTED ? -ECANCELED : -EIO,
 		     result->residue);
 	sort(op);
 	file->descriptors--;
-	/* Some at a time, so that they have one doorbell. */
+	/* Many at a time share a doorbell. */
 	if (!list_empty(&file->waiting) && file->descriptors <= DESCRIPTORS_MAX / 2)
-		queue_work(workqueue, &file->work);
+		queue_work(dmau_workqueue, &file->work);
 	if (!file->descriptors)
 		wake_up(&file->wait);
 	spin_unlock_irqrestore(&file->lock, flags);
@@ -301,7 +309,7 @@ static int check_range(struct dmau_file *file, const struct dmau_op *op,
 		       struct dmau_range *range, bool write)
 {
 	struct dmau_buffer *buffer = xa_load(&file->buffers, range->handle);
-	u64 end;
+	u64 end, length = op->length;
 
 	if (!buffer)
 		return -ENOENT;
@@ -310,20 +318,12 @@ static int check_range(struct dmau_file *file, const struct dmau_op *op,
 	if (check_add_overflow(range->offset, op->length, &end) || end > buffer->length)
 		return -ERANGE;
 	range->buffer = buffer;
-	return 0;
+	/* Here only the beginning is checked; get_part() checks where each descriptor begins. */
+	return IS_ALIGNED(dmau_buffer_addr(buffer, range->offset, &length) | op->length,
+			  alignment(file->chan, op->opcode)) ? 0 : -EINVAL;
 }
 
-/* Only the beginning: that of each descriptor is checked when its turn comes. */
-static bool is_aligned(const struct dmau_file *file, const struct dmau_op *op,
-		       const struct dmau_range *range)
-{
-	u64 length = op->length;
-
-	return IS_ALIGNED(dmau_buffer_addr(range->buffer, range->offset, &length) | op->length,
-			  alignment(file->chan, op->opcode));
-}
-
-/* Completions that the program has not taken take their places in the ring. */
+/* Completions that the program has not taken keep their places in the ring. */
 static bool has_place(struct dmau_file *file)
 {
 	u32 untaken = file->tail - READ_ONCE(file->ring->head);
@@ -346,16 +346,12 @@ static int check(struct dmau_file *file, struct dmau_op *op)
 		err = check_range(file, op, &op->dst[i], true);
 		if (err)
 			return err;
-		if (!is_aligned(file, op, &op->dst[i]))
-			return -EINVAL;
 		op->sync |= op->dst[i].buffer->sync;
 	}
 	for (i = 0; i < op->nsrc; i++) {
 		err = check_range(file, op, &op->src[i], false);
 		if (err)
 			return err;
-		if (!is_aligned(file, op, &op->src[i]))
-			return -EINVAL;
 	}
 	return has_place(file) ? 0 : -EAGAIN;
 }
@@ -364,13 +360,12 @@ static int check(struct dmau_file *file, struct dmau_op *op)
  * dmau_op_accept - takes an operation, which dmau_op_go() begins
  * @file: that it is of
  * @op: from dmau_op_create(); freed on an error, and when it has ended
- * @issue_flags: io_uring's, if it is a command of that
  *
  * Context: process context.
  * Return: 0, or what dmaengine_user_submit says: -ENODEV, -EOPNOTSUPP, -EINVAL, -ENOENT,
  * -EACCES, -ERANGE; -EAGAIN: no place.
  */
-int dmau_op_accept(struct dmau_file *file, struct dmau_op *op, unsigned int issue_flags)
+int dmau_op_accept(struct dmau_file *file, struct dmau_op *op)
 {
 	int err;
 
@@ -380,68 +375,33 @@ int dmau_op_accept(struct dmau_file *file, struct dmau_op *op, unsigned int issu
 	if (!err) {
 		count_users(op, 1);
 		file->nops++;
+		list_add_tail(&op->node, &file->waiting);
 	}
 	spin_unlock_irq(&file->lock);
-	if (err) {
+	if (err)
 		kfree(op);
-		return err;
-	}
-	/* Before it can end, and not for one that is refused. */
-	if (op->uring)
-		dmau_uring_mark_cancelable(op->uring, issue_flags);
-
-	spin_lock_irq(&file->lock);
-	list_add_tail(&op->node, &file->waiting);
-	if (file->stopped) {
-		fail(op, -ENODEV, 0);
-		sort(op);
-	}
-	spin_unlock_irq(&file->lock);
-	return 0;
+	return err;
 }
 
-/**
- * dmau_op_cancel - ends an operation of io_uring that has not started
- * @file: that it is of
- * @uring: that it was submitted by
- *
- * One that has started is for the device to end.
- *
- * Context: process context.
- */
-void dmau_op_cancel(struct dmau_file *file, const struct io_uring_cmd *uring)
-{
-	struct dmau_op *op;
+/* --- synchronized --------------------------------------------------------------- */
 
-	spin_lock_irq(&file->lock);
-	list_for_each_entry(op, &file->waiting, node) {
-		if (op->uring == uring && !op->started) {
-			fail(op, -ECANCELED, 0);
-			sort(op);
-			break;
-		}
-	}
-	spin_unlock_irq(&file->lock);
-}
-
-/* --- submitted: by one thread at a time ------------------------------------------- */
-
-/* Tells the CPU's side of all that it writes; 2 GiB may take a while. */
+/* The program gets what the device may have written, and no byte besides. */
 static void sync_cpu(const struct dmau_op *op)
 {
 	unsigned int i;
 
 	for (i = 0; i < op->ndst; i++)
-		dmau_buffer_sync_cpu(op->dst[i].buffer, op->dst[i].offset, op->length);
+		dmau_buffer_sync_cpu(op->dst[i].buffer, op->dst[i].offset, op->synced);
 }
 
-/* Ends what is done but for that. */
+/* Synchronizes and ends operations whose descriptors have all ended. */
 static void end_unsynced(struct dmau_file *file)
 {
 	struct dmau_op *op;
 
 	spin_lock_irq(&file->lock);
 	while ((op = list_first_entry_or_null(&file->unsynced, struct dmau_op, node))) {
+		list_del_init(&op->node);
 		spin_unlock_irq(&file->lock);
 		sync_cpu(op);
 		spin_lock_irq(&file->lock);
@@ -450,11 +410,29 @@ static void end_unsynced(struct dmau_file *file)
 	spin_unlock_irq(&file->lock);
 }
 
-/*
- * The operation that is to have its next descriptor, which is counted already: so the
- * operation stays, and the callback may come at once.  @alone: no other is in flight.
+/* --- submitted: by one thread at a time ------------------------------------------- */
+
+/**
+ * struct part - the part of an operation that one descriptor does
+ * @at: where it begins in each range
+ * @length: bytes
+ * @alone: no other descriptor is in flight
+ * @dst: bus addresses
+ * @src: bus addresses
  */
-static struct dmau_op *next_op(struct dmau_file *file, bool *alone)
+struct part {
+	u64 at;
+	u64 length;
+	bool alone;
+	dma_addr_t dst[2];
+	dma_addr_t src[DMAU_SRC_MAX];
+};
+
+/*
+ * The operation whose descriptor is next; where that begins is in @part.  The descriptor is
+ * counted from here on, which keeps the operation, and lets its callback come at once.
+ */
+static struct dmau_op *next_op(struct dmau_file *file, struct part *part)
 {
 	struct dmau_op *op;
 
@@ -468,15 +446,17 @@ static struct dmau_op *next_op(struct dmau_file *file, bool *alone)
 			op->started = true;
 			file->unfinished++;
 		}
+		/* Not read again: an earlier part that fails changes it. */
+		part->at = op->begun;
+		part->alone = !file->descriptors++;
 		op->descriptors++;
-		*alone = !file->descriptors++;
 	}
 	spin_unlock_irq(&file->lock);
 	return op;
 }
 
-/* Takes that back; @result: the operation fails by it, or 0. */
-static void put_back(struct dmau_op *op, int result, u64 residue)
+/* Counts a descriptor of next_op() no more.  A @result other than 0 fails the operation. */
+static void drop_part(struct dmau_op *op, int result, u64 residue)
 {
 	struct dmau_file *file = op->file;
 
@@ -489,47 +469,43 @@ static void put_back(struct dmau_op *op, int result, u64 residue)
 	spin_unlock_irq(&file->lock);
 }
 
-/* A part of an operation, that is one descriptor's. */
-struct part {
-	dma_addr_t dst[2];
-	dma_addr_t src[DMAU_SRC_MAX];
-	u64 length;
-};
-
-/* False: it would not be aligned. */
+/* Return: false if a descriptor of it would not be aligned. */
 static bool get_part(const struct dmau_op *op, struct part *part)
 {
 	const struct dmau_file *file = op->file;
 	unsigned int align = alignment(file->chan, op->opcode);
-	u64 rest = op->length - op->begun;
+	u64 rest = op->length - part->at;
 	dma_addr_t all = 0;
 	unsigned int i;
 
 	part->length = min_t(u64, rest, file->max_descriptor);
 	for (i = 0; i < op->ndst; i++) {
-		part->dst[i] = dmau_buffer_addr(op->dst[i].buffer, op->dst[i].offset + op->begun,
+		part->dst[i] = dmau_buffer_addr(op->dst[i].buffer, op->dst[i].offset + part->at,
 						&part->length);
 		all |= part->dst[i];
 	}
 	for (i = 0; i < op->nsrc; i++) {
-		part->src[i] = dmau_buffer_addr(op->src[i].buffer, op->src[i].offset + op->begun,
+		part->src[i] = dmau_buffer_addr(op->src[i].buffer, op->src[i].offset + part->at,
 						&part->length);
 		all |= part->src[i];
 	}
-	/* A later range may have shortened it; where an earlier one begins stays. */
+	/* What follows this part has to begin aligned, too. */
 	if (part->length < rest)
 		part->length = round_down(part->length, align);
 	return part->length && IS_ALIGNED(all, align);
 }
 
-static void sync_device(const struct dmau_op *op, u64 length)
+static void sync_device(struct dmau_op *op, const struct part *part)
 {
 	unsigned int i;
 
 	for (i = 0; i < op->nsrc; i++)
-		dmau_buffer_sync_device(op->src[i].buffer, op->src[i].offset + op->begun, length);
+		dmau_buffer_sync_device(op->src[i].buffer, op->src[i].offset + part->at,
+					part->length);
 	for (i = 0; i < op->ndst; i++)
-		dmau_buffer_sync_device(op->dst[i].buffer, op->dst[i].offset + op->begun, length);
+		dmau_buffer_sync_device(op->dst[i].buffer, op->dst[i].offset + part->at,
+					part->length);
+	op->synced = part->at + part->length;
 }
 
 static struct dma_async_tx_descriptor *prepare(struct dmau_op *op, struct part *part)
@@ -553,75 +529,74 @@ static struct dma_async_tx_descriptor *prepare(struct dmau_op *op, struct part *
 	}
 }
 
-/* A provider may call back for its last descriptor before it has that back. */
-static struct dma_async_tx_descriptor *prepare_patiently(struct dmau_op *op, struct part *part,
-							 bool alone)
+/* A provider may call back for its last descriptor before that is free again. */
+static struct dma_async_tx_descriptor *prepare_patiently(struct dmau_op *op, struct part *part)
 {
 	struct dma_async_tx_descriptor *tx = prepare(op, part);
 	unsigned int tries;
 
-	for (tries = 0; !tx && alone && tries < 10; tries++) {
+	for (tries = 0; !tx && part->alone && tries < 10; tries++) {
 		usleep_range(1000, 2000);
 		tx = prepare(op, part);
 	}
 	return tx;
 }
 
-/* False: the provider has no descriptor; it is tried again when one is completed. */
-static bool submit_one(struct dmau_op *op, bool alone)
+/* Return: false if the provider has no free descriptor until another one is completed. */
+static bool submit_part(struct dmau_op *op, struct part *part)
 {
 	struct dma_async_tx_descriptor *tx;
 	struct dmau_file *file = op->file;
-	struct part part;
 
-	if (!get_part(op, &part)) {
-		put_back(op, -EINVAL, 0);
+	if (!get_part(op, part)) {
+		drop_part(op, -EINVAL, 0);
 		return true;
 	}
-	sync_device(op, part.length);
-	tx = prepare_patiently(op, &part, alone);
+	sync_device(op, part);
+	tx = prepare_patiently(op, part);
 	if (!tx) {
-		put_back(op, alone ? -EIO : 0, 0);
-		return alone;
+		drop_part(op, part->alone ? -EIO : 0, 0);
+		return part->alone;
 	}
 	tx->callback_result = completed;
 	tx->callback_param = op;
 
 	spin_lock_irq(&file->lock);
-	/* Unless it has failed meanwhile: what is prepared has to be submitted. */
+	/* Submitted even if the operation has failed meanwhile: what is prepared has to be. */
 	if (op->begun < op->length)
-		op->begun += part.length;
+		op->begun += part->length;
 	sort(op);
 	spin_unlock_irq(&file->lock);
 	if (dma_submit_error(dmaengine_submit(tx)))
-		put_back(op, -EIO, part.length);
+		drop_part(op, -EIO, part->length);
 	return true;
 }
 
 /**
- * dmau_op_go - has what was accepted begin, and what is done end
+ * dmau_op_go - submits descriptors of operations that were accepted
  * @file: of which
+ *
+ * Submits a bounded number, and leaves the rest to the work item.
  *
  * Context: process context; may sleep.
  */
 void dmau_op_go(struct dmau_file *file)
 {
+	unsigned int left = DESCRIPTORS_MAX;
 	struct dmau_op *op;
-	bool alone;
+	struct part part;
 
 	mutex_lock(&file->provider);
-	do {
-		bool submitted = false;
-
-		end_unsynced(file);
-		while ((op = next_op(file, &alone)) && submit_one(op, alone)) {
-			submitted = true;
-			cond_resched();
-		}
-		if (submitted)
-			dma_async_issue_pending(file->chan);
-	} while (!list_empty_careful(&file->unsynced));
+	while (left && !fatal_signal_pending(current) &&
+	       (op = next_op(file, &part)) && submit_part(op, &part)) {
+		left--;
+		cond_resched();
+	}
+	if (left < DESCRIPTORS_MAX)
+		dma_async_issue_pending(file->chan);
 	mutex_unlock(&file->provider);
+	if (!left || fatal_signal_pending(current))
+		queue_work(dmau_workqueue, &file->work);
 }
 
 /**
@@ -630,33 +605,50 @@ void dmau_op_go(struct dmau_file *file)
  */
 void dmau_op_work(struct work_struct *work)
 {
-	dmau_op_go(container_of(work, struct dmau_file, work));
+	struct dmau_file *file = container_of(work, struct dmau_file, work);
+
+	end_unsynced(file);
+	dmau_op_go(file);
 }
 
-static bool is_idle(struct dmau_file *file)
-{
-	bool idle;
+/* --- stopped -------------------------------------------------------------------- */
 
+static unsigned int in_flight(struct dmau_file *file)
+{
+	unsigned int descriptors;
+
+	/* A callback that has counted the last descriptor has left the lock, too. */
 	spin_lock_irq(&file->lock);
-	idle = !file->descriptors;
+	descriptors = file->descriptors;
 	spin_unlock_irq(&file->lock);
-	return idle;
+	return descriptors;
 }
 
 /*
- * Afterwards the device accesses no buffer, and there is no callback.  A provider that
- * cannot terminate, or not tell the end of that, is waited for.
+ * Waits until the device accesses no buffer, and no callback comes any more.
+ *
+ * Descriptors in flight are waited for.  Only a device that is stuck has them terminated: not
+ * every provider stops its hardware by that, and some call back afterwards.
+ *
+ * Return: false if the device is stuck and its provider cannot terminate.
  */
-static void quiesce(struct dmau_file *file)
+static bool quiesce(struct dmau_file *file)
 {
 	const struct dma_device *device = file->chan->device;
+	unsigned int before, left = in_flight(file);
 	struct dmau_op *op;
 
+	do {
+		before = left;
+		wait_event_timeout(file->wait, !in_flight(file), STUCK);
+		left = in_flight(file);
+		if (!left)
+			return true;
+	} while (left < before);
+
 	if (!device->device_terminate_all || !device->device_synchronize ||
-	    dmaengine_terminate_sync(file->chan)) {
-		wait_event(file->wait, is_idle(file));
-		return;
-	}
+	    dmaengine_terminate_sync(file->chan))
+		return false;
 	spin_lock_irq(&file->lock);
 	file->descriptors = 0;
 	list_for_each_entry(op, &file->running, node)
@@ -664,6 +656,31 @@ static void quiesce(struct dmau_file *file)
 	list_for_each_entry(op, &file->waiting, node)
 		op->descriptors = 0;
 	spin_unlock_irq(&file->lock);
+	return true;
+}
+
+static void end_all(struct dmau_file *file)
+{
+	struct dmau_op *op;
+
+	spin_lock_irq(&file->lock);
+	list_splice_tail_init(&file->running, &file->waiting);
+	while ((op = list_first_entry_or_null(&file->waiting, struct dmau_op, node))) {
+		/* None of it counts as processed. */
+		op->begun = 0;
+		op->residue = 0;
+		fail(op, -ENODEV, 0);
+		/* Where the device may still access memory the operation is never freed. */
+		if (op->descriptors)
+			finish(op);
+		else
+			sort(op);
+		spin_unlock_irq(&file->lock);
+		cond_resched();
+		spin_lock_irq(&file->lock);
+	}
+	spin_unlock_irq(&file->lock);
+	end_unsynced(file);
 }
 
 /**
@@ -671,50 +688,24 @@ static void quiesce(struct dmau_file *file)
  * @file: of which; accepts none any more
  *
  * Context: process context, with &dmau_chan.lock held.
+ * Return: whether the device has let go of all buffers.  If not, @file and its buffers have
+ * to stay as they are for good.
  */
-void dmau_op_stop(struct dmau_file *file)
+bool dmau_op_stop(struct dmau_file *file)
 {
-	struct dmau_op *op, *next;
-
 	spin_lock_irq(&file->lock);
 	file->stopped = true;
 	spin_unlock_irq(&file->lock);
-	/* Whoever calls the provider has looked before. */
+	/* Whoever calls the provider holds it, and looks at @stopped before each call. */
 	mutex_lock(&file->provider);
-	quiesce(file);
-	spin_lock_irq(&file->lock);
-	list_splice_tail_init(&file->running, &file->waiting);
-	list_for_each_entry_safe(op, next, &file->waiting, node) {
-		op->begun = op->length;
-		fail(op, -ENODEV, op->length - op->residue);
-		sort(op);
+	if (!quiesce(file)) {
+		spin_lock_irq(&file->lock);
+		file->lost = true;
+		spin_unlock_irq(&file->lock);
 	}
-	spin_unlock_irq(&file->lock);
-	end_unsynced(file);
+	end_all(file);
 	mutex_unlock(&file->provider);
+	/* It may just be synchronizing a buffer. */
 	cancel_work_sync(&file->work);
-	/* Somebody may just be accepting one. */
-	wait_event(file->wait, !READ_ONCE(file->nops));
-	/* Whoever has ended the last one has left the lock. */
-	spin_lock_irq(&file->lock);
-	spin_unlock_irq(&file->lock);
-}
-
-/**
- * dmau_op_init - prepares for files
- *
- * Return: 0 or -ENOMEM.
- */
-int __init dmau_op_init(void)
-{
-	workqueue = alloc_workqueue("dmaengine_user", WQ_UNBOUND, 0);
-	return workqueue ? 0 : -ENOMEM;
-}
-
-/**
- * dmau_op_exit - undoes that, when there are no files any more
- */
-void dmau_op_exit(void)
-{
-	destroy_workqueue(workqueue);
+	return !file->lost;
 }

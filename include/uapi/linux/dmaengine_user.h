@@ -4,9 +4,10 @@
  * an administrator has offered, as /dev/dmaengine/<channel>.
  *
  * A program registers buffers of its own, once, and has operations done on ranges of
- * them.  It never sees a bus address.  Every structure that the kernel reads begins
- * with its own size, so that it can grow; what is reserved, and every bit that has no
- * name here, must be zero.
+ * them.  It never sees a bus address.  Every structure of an ioctl begins with its own
+ * size, and an operation has its size beside it, so that they can grow at their end.  A
+ * range and a completion cannot grow.  What is reserved, and every bit that has no name
+ * here, must be zero.
  *
  * Documentation/user.rst has the rules and a whole program.
  */
@@ -71,6 +72,7 @@ struct dmaengine_user_info {
  * @handle: out: names the buffer in operations of this file
  *
  * The memory counts against RLIMIT_MEMLOCK of the process until it is unregistered.
+ * DMAENGINE_USER_REGISTER_SIZE_VER0 is the size of the first version; so for the others.
  */
 struct dmaengine_user_register {
 	__u32 size;
@@ -81,6 +83,8 @@ struct dmaengine_user_register {
 	__u32 handle;
 };
 
+#define DMAENGINE_USER_REGISTER_SIZE_VER0	32
+
 /**
  * struct dmaengine_user_unregister - a buffer that is to be released
  * @size: of this structure
@@ -90,6 +94,8 @@ struct dmaengine_user_unregister {
 	__u32 size;
 	__u32 handle;
 };
+
+#define DMAENGINE_USER_UNREGISTER_SIZE_VER0	8
 
 /**
  * struct dmaengine_user_range - where an operation reads or writes
@@ -136,6 +142,8 @@ struct dmaengine_user_op {
 	__u32 value;
 };
 
+#define DMAENGINE_USER_OP_SIZE_VER0	96
+
 /**
  * struct dmaengine_user_submit - operations that are to begin
  * @size: of this structure
@@ -156,6 +164,8 @@ struct dmaengine_user_submit {
 	__u32 flags;
 };
 
+#define DMAENGINE_USER_SUBMIT_SIZE_VER0	24
+
 /**
  * struct dmaengine_user_eventfd - whom to tell of completions
  * @size: of this structure
@@ -166,11 +176,15 @@ struct dmaengine_user_eventfd {
 	__s32 fd;
 };
 
+#define DMAENGINE_USER_EVENTFD_SIZE_VER0	8
+
 /**
  * struct dmaengine_user_completion - an operation has ended
  * @user_data: of the operation
  * @residue: bytes that were not processed, as far as the provider tells
- * @result: 0; -EIO: the device failed; -ECANCELED: aborted; -ENODEV: the channel is gone
+ * @result: 0; -EIO: the device failed; -ECANCELED: aborted; -EINVAL: the buffers lie in
+ *	memory in a way that the channel's alignment does not allow; -ENODEV: the channel is
+ *	gone
  * @reserved: 0
  * @reserved2: 0
  *
@@ -211,7 +225,8 @@ struct dmaengine_user_ring {
  * @reserved: 0
  *
  * It stands in cmd of the submission entry, whose cmd_op is DMAENGINE_USER_URING_OP.
- * The result of io_uring's completion is as that of struct dmaengine_user_completion.
+ * The result of io_uring's completion is as that of struct dmaengine_user_completion, or
+ * an error of dmaengine_user_submit, with EBUSY for want of a place.
  */
 struct dmaengine_user_uring {
 	__u64 op;
