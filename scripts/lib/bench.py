@@ -18,7 +18,8 @@ import re
 import statistics
 from pathlib import Path
 
-from lib import bench_conclusions, bench_report, bench_threads, common, guest, kernel, modules
+from lib import (bench_conclusions, bench_report, bench_threads, common, guest, kernel, modules,
+                 user)
 from lib.common import Fail
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -44,6 +45,9 @@ TARGETS = {
     "instructions_per_4KiB_copy_qd64": ("<=", 1500.0),
     "cost_growth_100k_outstanding": ("<=", 1.1),
     "cost_growth_32_channels": ("<=", 1.1),
+    "user_1MiB_vs_kernel": (">=", 0.9),
+    "user_io_uring_4KiB_vs_kernel": (">=", 0.6),
+    "user_io_uring_calls_per_copy": ("<=", 1 / 32),
 }
 
 # The host's own memcpy() by two threads against one: the limit of what two engines can
@@ -165,6 +169,7 @@ def figures_of(records, host):
                         size=64 * KIB)["ns"] * (MIB // (64 * KIB))
     opened = pick(records, mode="open", kind="open")
     return {
+        **user_figures(records, big, deeper),
         "copy_1MiB_vs_host_memcpy": host[MIB][0] / each(big, "ns"),
         "copy_1MiB_vs_guest_memcpy": guest_mib_ns / each(big, "ns"),
         "copy_4KiB_qd32_vs_qd1": each(single, "ns") / each(deep, "ns"),
@@ -187,6 +192,18 @@ def figures_of(records, host):
         "open_32_channels_MiB": opened["bytes"] / MIB,
         **{f"host_two_threads_vs_one_{name}": host[size][0] / host[size][1]
            for name, size in SCALED.items()},
+    }
+
+
+def user_figures(records, big, deeper):
+    """Of user programs, beside the kernel's client; none of a commit without dmaengine_user."""
+    if not any(record.get("mode") == "user" for record in records):
+        return {}
+    ring, uring = (pick(records, mode="user", kind=kind) for kind in ("ring", "io_uring"))
+    return {
+        "user_1MiB_vs_kernel": each(big, "ns") / each(ring, "ns"),
+        "user_io_uring_4KiB_vs_kernel": each(deeper, "ns") / each(uring, "ns"),
+        "user_io_uring_calls_per_copy": each(uring, "calls"),
     }
 
 
@@ -238,7 +255,7 @@ def ratio(now, base):
 def ratios(runs, base_runs):
     """Summaries of figure / the base's, run by run, as they were measured in turn."""
     found = {}
-    for name in (name for name in TARGETS if name in runs[0]):
+    for name in (name for name in TARGETS if name in runs[0] and name in base_runs[0]):
         values = [ratio(now[name], base[name]) for now, base in zip(runs, base_runs)]
         if None not in values:
             found[name] = summary(values)
@@ -302,6 +319,14 @@ def watched(plan, channels, size, spin):
             f"sleep {plan.look_ms / 1000}\necho %% look\nrmmod loopdma_bench\n")
 
 
+def by_user(plan):
+    """Copies by a program.  Its first device is the one with an engine, as that of "figures"."""
+    return ("if [ -e /dmaengine_user.ko ]; then\ninsmod /dmaengine_user.ko\n"
+            "echo dma0chan0 >/sys/class/dmaengine_user/offer\n"
+            f"/user-bench dma0chan0 {plan.window_ms} {plan.windows} >/dev/kmsg\n"
+            "rmmod dmaengine_user\nfi\n")
+
+
 def restart(ring_size):
     return f"rmmod loopdma\ninsmod /loopdma.ko ring_size={ring_size}\n"
 
@@ -311,6 +336,7 @@ def job(plan, cpus):
     what = {"window_ms": plan.window_ms, "samples": plan.samples}
     text = "set -e\ninsmod /loopdma.ko\n"
     text += load("figures", engines=1, windows=plan.windows, **what)
+    text += by_user(plan)
     for mode in ("sizes", "latency", "priority", "open"):
         text += load(mode, engines=1, **what)
     for engines in plan.engines:
@@ -348,7 +374,8 @@ def measure(cell, side, plan, cpus):
     first, *more = (f"engines={n},channels={CHANNELS if n == 1 else 16}"
                     for n in ENGINES)
     return run_guest(side, guest.Guest(
-        kernel=kernel.image(cell), name="bench", files=side.files, smp=cpus,
+        kernel=kernel.image(cell), name="bench", smp=cpus,
+        files=side.files | {"user-bench": user.bench()},
         qemu=side.qemu, prealloc=True, iommu="off", device=first,
         more_devices=tuple(more), job=job(plan, cpus)))
 

@@ -57,6 +57,14 @@ CLAIMS = {
         "instructions, those with 10 outstanding being 1"),
     "cost_growth_32_channels": (
         "32 channels make a copy no dearer", "instructions, those on one channel being 1"),
+    "user_1MiB_vs_kernel": (
+        "A user program copies 1 MiB about as fast as the kernel",
+        "speed, that of a client in the kernel being 1"),
+    "user_io_uring_4KiB_vs_kernel": (
+        "A user program copies 4 KiB through io_uring not much slower than the kernel",
+        "speed, that of a client in the kernel being 1"),
+    "user_io_uring_calls_per_copy": (
+        "io_uring needs few system calls", "system calls for each copy"),
 }
 
 # What does not depend on how busy the machine is.
@@ -69,6 +77,7 @@ COUNTED = {
     "instructions_per_4KiB_copy_qd64": "they are counted, not timed",
     "cost_growth_100k_outstanding": "instructions are counted, not timed",
     "cost_growth_32_channels": "instructions are counted, not timed",
+    "user_io_uring_calls_per_copy": "the program has counted them",
 }
 
 # From here on a loss is worth a word, and the machine was not quiet.

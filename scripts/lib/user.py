@@ -18,6 +18,11 @@ def dmacp():
     return program(TOOLS / "dmacp.c")
 
 
+def bench():
+    """What measures how fast user programs have a channel copy."""
+    return program(common.ROOT / "tests" / "user" / "user-bench.c", "-luring")
+
+
 def test():
     """What the lane user runs."""
     return program(common.ROOT / "tests" / "user" / "user-test.c", "-luring")
