@@ -72,8 +72,9 @@ check-full:  ## the same, and what takes longer
 
 endurance:  ## the slow tests for hours: storms, soak, lies, fuzz
 	@scripts/deps.sh full
-	@scripts/check.py --full --only 'storm:*,soak,matrix:hostile,fuzz' --set storm.rounds=1000 \
-		--set hostile.lies=1000000 --set fuzz.seconds=7200 --set soak.seconds=3600
+	@scripts/check.py --full --only 'storm:*,soak,matrix:hostile,fuzz,user:fuzz' --set storm.rounds=1000 \
+		--set hostile.lies=1000000 --set fuzz.seconds=7200 --set soak.seconds=3600 \
+		--set user.fuzz_seconds=7200
 
 modules:  ## build the modules for KDIR
 	@$(LIB).modules $(KDIR_ARG) -- $(KBUILD_VARS)

@@ -4,12 +4,13 @@
 dmaengine_user on stock kernels: without an IOMMU, behind a strict one, with bounce
 buffers, which is where memory has to be synchronized, and with a device that completes in
 any order; and on the kernel of the suites, which has KASAN, lockdep and the checks of the
-DMA API.  The job is tests/guest/user.
+DMA API.  The job is tests/guest/user.  The task "fuzz" makes calls at random on that kernel;
+its job is tests/guest/user_fuzz.
 """
 
 from lib import guest, kernel, kunit, modules, needs, stock, user
-from lib.case import told_by
-from lib.lane import Task
+from lib.case import of_guest, told_by
+from lib.lane import Task, parameter
 
 DEVICE = "channels=2,test-controls=on"
 # With short descriptors, of which operations have many.
@@ -31,6 +32,10 @@ SKIPS = {"6.1": {"dma_bufs"}, "debug": {"given_up_meanwhile"}, "unordered": {"pa
 KILLS, DAILY_KILLS = 100, 20
 
 
+FUZZ_SECONDS = parameter("user.fuzz_seconds", 600, "seconds of calls at random")
+FUZZ_SEED = parameter("user.fuzz_seed", 1, "where they begin")
+
+
 def run(where, image, modules_of, kills=KILLS, **options):
     """The cases of the job in a guest; `where` is a kernel and a machine."""
     skips = set().union(*(SKIPS.get(word, ()) for word in where.split()))
@@ -50,11 +55,28 @@ def on_stock(cell, name, kills):
                **MACHINES[name])
 
 
-def on_debug(name):
+def debug_kernel():
+    """The image of the kernel of the suites, and files with the modules for it."""
     kdir = kunit.x86_kernel()
-    return run(f"debug {name}", kdir / "arch/x86/boot/bzImage",
-               guest.module_files(modules.build(kdir, "-kunit")[0]),
-               mem=1024, debug_kernel=True, **MACHINES[name])
+    return (kdir / "arch/x86/boot/bzImage",
+            guest.module_files(modules.build(kdir, "-kunit")[0]))
+
+
+def on_debug(name):
+    image, files = debug_kernel()
+    return run(f"debug {name}", image, files, mem=1024, debug_kernel=True, **MACHINES[name])
+
+
+def fuzz():
+    image, files = debug_kernel()
+    seconds = FUZZ_SECONDS.value
+    outcome = guest.run(guest.Guest(
+        kernel=image, name="user-fuzz", mem=1024, debug_kernel=True,
+        files=files | guest.job_files("user_fuzz") | {
+            "user-fuzz": user.fuzz(), "user-test": user.test()},
+        job=f"sh /user_fuzz {seconds} {FUZZ_SEED.value} || exit\n",
+        timeout=guest.HANG + 2 * seconds, **MACHINES["unordered"]))
+    return [of_guest("calls at random", outcome)]
 
 
 def tasks():
@@ -66,4 +88,5 @@ def tasks():
 
     return [stock_task(cell, name) for cell in kernel.cells() for name in MACHINES] + [
         Task(f"debug {name}", lambda name=name: on_debug(name), (needs.kunit_kernel,), full=True)
-        for name in ("iommu", "swiotlb", "unordered")]
+        for name in ("iommu", "swiotlb", "unordered")] + [
+        Task("fuzz", fuzz, (needs.kunit_kernel,), full=True)]

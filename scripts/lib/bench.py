@@ -322,6 +322,8 @@ def watched(plan, channels, size, spin):
 def by_user(plan):
     """Copies by a program.  Its first device is the one with an engine, as that of "figures"."""
     return ("if [ -e /dmaengine_user.ko ]; then\ninsmod /dmaengine_user.ko\n"
+            # With as little memory as a guest has, the kernel gives none by itself.
+            "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled\n"
             "echo dma0chan0 >/sys/class/dmaengine_user/offer\n"
             f"/user-bench dma0chan0 {plan.window_ms} {plan.windows} >/dev/kmsg\n"
             "rmmod dmaengine_user\nfi\n")

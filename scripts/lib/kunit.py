@@ -35,10 +35,12 @@ SKIPS = SUITES / "skips.txt"
 # Where the parts of the project go in a kernel tree.
 OVERLAY = {
     "drivers/dma/loopdma": "drivers/dma/loopdma",
+    "drivers/dma/user": "drivers/dma/user",
     "tests/kunit": "drivers/dma/loopdma/kunit",
     "tests/kunit/lib": "drivers/dma/loopdma/kunit/lib",
     "tests/conformance": "drivers/dma/conformance",
     "include/loopdma": "include/loopdma",
+    "include/uapi/linux": "include/uapi/linux",
 }
 
 # On user-mode Linux: a simulated device for the conformance suites, and what it is.
@@ -136,8 +138,10 @@ def overlay(tree, linux):
             raise Fail("drivers/dma/loopdma is empty: the checkout is not complete")
         directory = linux / target
         directory.mkdir(parents=True, exist_ok=True)
+        # What the kernel has there stays.
         for path in directory.iterdir():
-            if path.is_file() and Path(path.name) not in wanted:
+            if path.is_file() and Path(path.name) not in wanted and \
+                    not (tree / target / path.name).exists():
                 path.unlink()
         modules.sync(wanted, directory, remove=False)
     for name, lines in {

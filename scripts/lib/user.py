@@ -23,6 +23,11 @@ def bench():
     return program(common.ROOT / "tests" / "user" / "user-bench.c", "-luring")
 
 
+def fuzz():
+    """What makes calls at random."""
+    return program(common.ROOT / "tests" / "user" / "user-fuzz.c", "-luring", "-pthread")
+
+
 def test():
     """What the lane user runs."""
     return program(common.ROOT / "tests" / "user" / "user-test.c", "-luring")

@@ -5,7 +5,7 @@
  *	user-bench CHANNEL WINDOW_MS WINDOWS
  *
  * Copies 1 MiB at depth 8, with completions from the mapped ring, and 4 KiB at depth 64 through
- * io_uring.  Prints, of the median of the windows, what scripts/lib/bench.py reads.
+ * io_uring, in a huge page.  Prints, of the median of the windows, what scripts/lib/bench.py reads.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -21,6 +21,8 @@
 
 #define MAX_WINDOWS	99
 #define MAX_DEPTH	64
+/* A page that has both buffers, each in one piece as those of the kernel's client. */
+#define HUGE		(2UL << 20)
 
 /**
  * struct stream - copies that follow each other
@@ -212,18 +214,17 @@ static void measure(struct stream *stream, unsigned int ms, unsigned int windows
 
 static void open_stream(struct stream *stream, const char *channel)
 {
-	unsigned char *src, *dst;
+	unsigned char *src = aligned_alloc(HUGE, HUGE), *dst = src + stream->size;
 	int from, to, err;
 
+	if (!src)
+		die("aligned_alloc", errno);
 	err = dmau_open(&stream->dmau, channel);
 	if (err)
 		die(channel, -err);
-	src = mmap(NULL, 2 * stream->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		   -1, 0);
-	if (src == MAP_FAILED)
-		die("mmap", errno);
-	dst = src + stream->size;
-	memset(src, 1, 2 * stream->size);
+	if (madvise(src, HUGE, MADV_HUGEPAGE))
+		die("madvise", errno);
+	memset(src, 1, HUGE);
 	from = dmau_register(&stream->dmau, src, stream->size, false);
 	to = dmau_register(&stream->dmau, dst, stream->size, true);
 	if (from < 0 || to < 0)
@@ -247,7 +248,9 @@ int main(int argc, char **argv)
 	measure(&big, ms, windows, by_ring);
 	dmau_close(&big.dmau);
 
-	err = io_uring_queue_init(MAX_DEPTH, &small.ring, 0);
+	/* As for one thread that submits and waits in one call. */
+	err = io_uring_queue_init(MAX_DEPTH, &small.ring,
+				  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
 	if (err)
 		die("io_uring", -err);
 	open_stream(&small, argv[1]);

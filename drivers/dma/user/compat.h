@@ -34,7 +34,7 @@ static inline void dmau_uring_end(struct io_uring_cmd *uring, unsigned int issue
 #endif
 }
 
-/* Ends a command, in its task: for io_uring_cmd_complete_in_task(). */
+/* Ends a command, in its task: for dmau_uring_do_in_task(). */
 #if KERNEL_VERSION(6, 19, 0) > LINUX_VERSION_CODE
 static inline void dmau_uring_done(struct io_uring_cmd *uring, unsigned int issue_flags)
 {
@@ -45,6 +45,13 @@ static inline void dmau_uring_done(struct io_tw_req request, io_tw_token_t token
 {
 	dmau_uring_end(io_uring_cmd_from_tw(request), IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);
 }
+#endif
+
+/* One completion each: before 6.5 nobody could say so, and every one woke the task. */
+#if KERNEL_VERSION(6, 5, 0) > LINUX_VERSION_CODE
+#define dmau_uring_do_in_task	io_uring_cmd_complete_in_task
+#else
+#define dmau_uring_do_in_task	io_uring_cmd_do_in_task_lazy
 #endif
 
 #if KERNEL_VERSION(6, 2, 0) > LINUX_VERSION_CODE

@@ -385,8 +385,7 @@ static int dmau_uring_cmd(struct io_uring_cmd *uring, unsigned int issue_flags)
 	if (err)
 		/* To io_uring, EAGAIN is a wish to be called again. */
 		return err == -EAGAIN ? -EBUSY : err;
-	/* A provider may sleep, for which io_uring does not wait. */
-	queue_work(dmau_workqueue, &file->work);
+	dmau_op_go_soon(file);
 	return -EIOCBQUEUED;
 }
 

@@ -211,7 +211,7 @@ static void tell(struct dmau_file *file, const struct dmau_op *op)
 {
 	if (op->uring) {
 		*dmau_uring_result(op->uring) = op->result;
-		io_uring_cmd_complete_in_task(op->uring, dmau_uring_done);
+		dmau_uring_do_in_task(op->uring, dmau_uring_done);
 		return;
 	}
 	file->ring->completions[file->tail % DMAU_RING_ENTRIES] =
@@ -241,7 +241,8 @@ static void finish(struct dmau_op *op)
 	tell(file, op);
 	/* Told before it is over: pairs with the acquire of is_over(). */
 	smp_store_release(&file->nops, file->nops - 1);
-	wake_up(&file->wait);
+	if (wq_has_sleeper(&file->wait))
+		wake_up(&file->wait);
 }
 
 static void end(struct dmau_op *op)
@@ -572,21 +573,13 @@ static bool submit_part(struct dmau_op *op, struct part *part)
 	return true;
 }
 
-/**
- * dmau_op_go - submits descriptors of operations that were accepted
- * @file: of which
- *
- * Submits a bounded number, and leaves the rest to the work item.
- *
- * Context: process context; may sleep.
- */
-void dmau_op_go(struct dmau_file *file)
+/* Submits a bounded number of descriptors, and leaves the rest to the work item. */
+static void submit_parts(struct dmau_file *file)
 {
 	unsigned int left = DESCRIPTORS_MAX;
 	struct dmau_op *op;
 	struct part part;
 
-	mutex_lock(&file->provider);
 	while (left && !fatal_signal_pending(current) &&
 	       (op = next_op(file, &part)) && submit_part(op, &part)) {
 		left--;
@@ -594,9 +587,37 @@ void dmau_op_go(struct dmau_file *file)
 	}
 	if (left < DESCRIPTORS_MAX)
 		dma_async_issue_pending(file->chan);
-	mutex_unlock(&file->provider);
 	if (!left || fatal_signal_pending(current))
 		queue_work(dmau_workqueue, &file->work);
+}
+
+/**
+ * dmau_op_go - has operations begin that were accepted
+ * @file: of which
+ *
+ * Context: process context; may sleep.
+ */
+void dmau_op_go(struct dmau_file *file)
+{
+	mutex_lock(&file->provider);
+	submit_parts(file);
+	mutex_unlock(&file->provider);
+}
+
+/**
+ * dmau_op_go_soon - has operations begin that were accepted, now or by the work item
+ * @file: of which
+ *
+ * Context: process context; does not wait for who calls the provider.
+ */
+void dmau_op_go_soon(struct dmau_file *file)
+{
+	if (mutex_trylock(&file->provider)) {
+		submit_parts(file);
+		mutex_unlock(&file->provider);
+	} else {
+		queue_work(dmau_workqueue, &file->work);
+	}
 }
 
 /**
@@ -664,7 +685,7 @@ static void end_all(struct dmau_file *file)
 	struct dmau_op *op;
 
 	spin_lock_irq(&file->lock);
-	list_splice_tail_init(&file->running, &file->waiting);
+	list_splice_init(&file->running, &file->waiting);
 	while ((op = list_first_entry_or_null(&file->waiting, struct dmau_op, node))) {
 		/* None of it counts as processed. */
 		op->begun = 0;
