@@ -243,7 +243,6 @@ void dmau_op_info(const struct dma_chan *chan, struct dmaengine_user_info *info)
 struct dmau_op *dmau_op_create(u64 from, u32 size);
 int dmau_op_accept(struct dmau_file *file, struct dmau_op *op);
 void dmau_op_go(struct dmau_file *file);
-void dmau_op_go_soon(struct dmau_file *file);
 void dmau_op_work(struct work_struct *work);
 bool dmau_op_stop(struct dmau_file *file);
 

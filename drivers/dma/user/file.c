@@ -385,7 +385,11 @@ static int dmau_uring_cmd(struct io_uring_cmd *uring, unsigned int issue_flags)
 	if (err)
 		/* To io_uring, EAGAIN is a wish to be called again. */
 		return err == -EAGAIN ? -EBUSY : err;
-	dmau_op_go_soon(file);
+	/*
+	 * A provider may sleep, for which io_uring does not wait.  The commands of a batch also
+	 * share a doorbell: with 32 of them one takes 7.5 us instead of 10.3.
+	 */
+	queue_work(dmau_workqueue, &file->work);
 	return -EIOCBQUEUED;
 }
 

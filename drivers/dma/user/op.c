@@ -573,13 +573,21 @@ static bool submit_part(struct dmau_op *op, struct part *part)
 	return true;
 }
 
-/* Submits a bounded number of descriptors, and leaves the rest to the work item. */
-static void submit_parts(struct dmau_file *file)
+/**
+ * dmau_op_go - has operations begin that were accepted
+ * @file: of which
+ *
+ * Submits a bounded number of descriptors, and leaves the rest to the work item.
+ *
+ * Context: process context; may sleep.
+ */
+void dmau_op_go(struct dmau_file *file)
 {
 	unsigned int left = DESCRIPTORS_MAX;
 	struct dmau_op *op;
 	struct part part;
 
+	mutex_lock(&file->provider);
 	while (left && !fatal_signal_pending(current) &&
 	       (op = next_op(file, &part)) && submit_part(op, &part)) {
 		left--;
@@ -587,37 +595,9 @@ static void submit_parts(struct dmau_file *file)
 	}
 	if (left < DESCRIPTORS_MAX)
 		dma_async_issue_pending(file->chan);
+	mutex_unlock(&file->provider);
 	if (!left || fatal_signal_pending(current))
 		queue_work(dmau_workqueue, &file->work);
-}
-
-/**
- * dmau_op_go - has operations begin that were accepted
- * @file: of which
- *
- * Context: process context; may sleep.
- */
-void dmau_op_go(struct dmau_file *file)
-{
-	mutex_lock(&file->provider);
-	submit_parts(file);
-	mutex_unlock(&file->provider);
-}
-
-/**
- * dmau_op_go_soon - has operations begin that were accepted, now or by the work item
- * @file: of which
- *
- * Context: process context; does not wait for who calls the provider.
- */
-void dmau_op_go_soon(struct dmau_file *file)
-{
-	if (mutex_trylock(&file->provider)) {
-		submit_parts(file);
-		mutex_unlock(&file->provider);
-	} else {
-		queue_work(dmau_workqueue, &file->work);
-	}
 }
 
 /**
