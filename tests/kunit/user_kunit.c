@@ -19,7 +19,7 @@ struct workqueue_struct *dmau_workqueue;
  * struct naive - a provider
  * @device: without what it cannot do
  * @chan: its channel
- * @lock: protects @submitted; held while it calls back, as some providers do
+ * @lock: protects @submitted and @free; held while it calls back, as some providers do
  * @submitted: descriptors, the oldest first
  * @free: descriptors that it has left
  * @refuse: the submission that fails, counted down; 0: none
@@ -35,7 +35,7 @@ struct workqueue_struct *dmau_workqueue;
 struct naive {
 	struct dma_device device;
 	struct dma_chan chan;
-	spinlock_t lock;	/* @submitted */
+	spinlock_t lock;	/* @submitted and @free */
 	struct list_head submitted;
 	unsigned int free;
 	unsigned int refuse;
@@ -153,12 +153,17 @@ static struct dma_async_tx_descriptor *naive_prep(struct dma_chan *chan, dma_add
 
 	if (naive->fail_in_prep)
 		naive_complete(naive, DMA_TRANS_READ_FAILED, PART);
-	if (!naive->free)
-		return NULL;
 	tx = kzalloc(sizeof(*tx), GFP_KERNEL);
 	if (!tx)
 		return NULL;
+	spin_lock_irq(&naive->lock);
+	if (!naive->free) {
+		spin_unlock_irq(&naive->lock);
+		kfree(tx);
+		return NULL;
+	}
 	naive->free--;
+	spin_unlock_irq(&naive->lock);
 	naive->prepared++;
 	naive->most_unissued = max(naive->most_unissued, ++naive->unissued);
 	naive->first = min(naive->first, dst);

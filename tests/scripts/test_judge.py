@@ -158,6 +158,8 @@ VERDICTS = [
        judge(["@@ kcsan 1", *GOOD], KCSAN + race(*frames), kcsan=True))
       for frames in (("", "", " [loopdma]"), ("", " [loopdma]", ""),
                      (" [loopdma]", "", ""))),
+    ("^$", judge(["@@ kcsan 1", *GOOD], KCSAN + race("", "", " [loopdma]").replace(
+        "a / b", "hrtimer_wakeup / usleep_range_state"), kcsan=True)),
     ("^kernel log: .*KCSAN", judge(log=race("", "", ""))),
 ]
 
