@@ -85,6 +85,7 @@ def complaints(log, allowed=()):
 # Of functions that a module calls, and no memory of the module's: with the reason.
 KERNELS_OWN = {
     "hrtimer_wakeup / usleep_range_state": "the sleeper is on the stack of usleep_range()",
+    "move_linked_works / queue_work_on": "the bits of a work item are the workqueue's",
 }
 
 
