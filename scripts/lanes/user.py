@@ -13,8 +13,9 @@ from lib.case import of_guest, told_by
 from lib.lane import Task, parameter
 
 DEVICE = "channels=2,test-controls=on"
-# With short descriptors, of which operations have many.
-SHORT = f"{DEVICE},max-len=4096"
+# Bytes of short descriptors, of which operations have many.
+DESCRIPTOR = 4096
+SHORT = f"{DEVICE},max-len={DESCRIPTOR}"
 
 MACHINES = {
     "iommu": {"iommu": "strict", "device": DEVICE},
@@ -27,10 +28,8 @@ MACHINES = {
 # and a channel without an order has no XOR and no PQ.
 SKIPS = {"6.1": {"dma_bufs"}, "debug": {"given_up_meanwhile"}, "unordered": {"parities"}}
 
-
-# Processes that are killed at some moment, each time and every day.
+# Processes that the case "killed" kills: in check-full, and in check.
 KILLS, DAILY_KILLS = 100, 20
-
 
 FUZZ_SECONDS = parameter("user.fuzz_seconds", 600, "seconds of calls at random")
 FUZZ_SEED = parameter("user.fuzz_seed", 1, "where they begin")
@@ -39,12 +38,12 @@ FUZZ_SEED = parameter("user.fuzz_seed", 1, "where they begin")
 def run(where, image, modules_of, kills=KILLS, **options):
     """The cases of the job in a guest; `where` is a kernel and a machine."""
     skips = set().union(*(SKIPS.get(word, ()) for word in where.split()))
+    descriptor = f"DESCRIPTOR={DESCRIPTOR}" if SHORT in options["device"] else ""
     cases = told_by(where, guest.run(guest.Guest(
         kernel=image, name=f"user-{where.replace(' ', '-')}",
         files=modules_of | guest.job_files("user", "steps") | {
             "user-test": user.test(), "dmacp": user.dmacp()},
-        job=f"KILLS={kills}{' DESCRIPTOR=4096' if SHORT in options['device'] else ''} sh /user\n",
-        **options)))
+        job=f"KILLS={kills} {descriptor} sh /user\n", **options)))
     for case in cases:
         if case.status == "SKIP" and case.judged and case.name.split()[-1] not in skips:
             case.status = "FAIL"

@@ -5,7 +5,9 @@ from lib import common
 
 UAPI = common.ROOT / "include" / "uapi"
 TOOLS = common.ROOT / "drivers" / "dma" / "user" / "tools"
-LIBRARY = (TOOLS / "dmau.c", TOOLS / "dmau.h", UAPI / "linux" / "dmaengine_user.h")
+TESTS = common.ROOT / "tests" / "user"
+LIBRARY = (TOOLS / "dmau.c", TOOLS / "dmau.h", UAPI / "linux" / "dmaengine_user.h",
+           TESTS / "uring.h")
 
 
 def program(source, *flags):
@@ -20,14 +22,14 @@ def dmacp():
 
 def bench():
     """What measures how fast user programs have a channel copy."""
-    return program(common.ROOT / "tests" / "user" / "user-bench.c", "-luring")
+    return program(TESTS / "user-bench.c", "-luring")
 
 
 def fuzz():
     """What makes calls at random."""
-    return program(common.ROOT / "tests" / "user" / "user-fuzz.c", "-luring", "-pthread")
+    return program(TESTS / "user-fuzz.c", "-luring", "-pthread")
 
 
 def test():
     """What the lane user runs."""
-    return program(common.ROOT / "tests" / "user" / "user-test.c", "-luring")
+    return program(TESTS / "user-test.c", "-luring")

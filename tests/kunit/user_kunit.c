@@ -26,8 +26,8 @@ struct workqueue_struct *dmau_workqueue;
  * @at_once: it completes descriptors when they are submitted
  * @fail_in_prep: it tells, from prep, that its oldest descriptor has failed
  * @prepared: descriptors that it gave
- * @unissued: those since the last dma_async_issue_pending(), and the most there ever were
- * @most_unissued: see there
+ * @unissued: descriptors that it gave since the last dma_async_issue_pending()
+ * @most_unissued: highest value of @unissued
  * @terminated: calls of device_terminate_all()
  * @first: lowest destination that it was given, as an address
  * @last: end of the highest
@@ -247,14 +247,7 @@ static int user_init(struct kunit *test)
 
 	file->chan = &naive->chan;
 	file->max_descriptor = PART;
-	xa_init_flags(&file->buffers, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
-	spin_lock_init(&file->lock);
-	INIT_LIST_HEAD(&file->waiting);
-	INIT_LIST_HEAD(&file->running);
-	INIT_LIST_HEAD(&file->unsynced);
-	mutex_init(&file->provider);
-	INIT_WORK(&file->work, dmau_op_work);
-	init_waitqueue_head(&file->wait);
+	dmau_op_init(file);
 	file->ring = kunit_kzalloc(test, struct_size(file->ring, completions, DMAU_RING_ENTRIES),
 				   GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, file->ring);

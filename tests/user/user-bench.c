@@ -15,9 +15,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include <liburing.h>
-
 #include "dmau.h"
+#include "uring.h"
 
 #define MAX_WINDOWS	99
 #define MAX_DEPTH	64
@@ -136,12 +135,7 @@ static void prepare(struct stream *stream, unsigned int count)
 
 		if (!sqe)
 			die("io_uring_get_sqe", ENOSPC);
-		memset(sqe, 0, sizeof(*sqe));
-		sqe->opcode = IORING_OP_URING_CMD;
-		sqe->fd = stream->dmau.fd;
-		/* The kernel's cmd_op and cmd, for which this liburing may have no names. */
-		sqe->off = (uint32_t)DMAENGINE_USER_URING_OP;
-		memcpy((char *)sqe + 48, &command, sizeof(command));
+		uring_fill(sqe, stream->dmau.fd, DMAENGINE_USER_URING_OP, &command);
 	}
 }
 

@@ -24,8 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <liburing.h>
-#include <linux/dmaengine_user.h>
+#include "uring.h"
 
 #define THREADS		3
 #define MEMORY		(1UL << 20)
@@ -202,13 +201,9 @@ static void do_uring(struct thread *thread)
 
 		if (!sqe)
 			break;
-		memset(sqe, 0, sizeof(*sqe));
-		sqe->opcode = IORING_OP_URING_CMD;
-		sqe->fd = shared;
-		sqe->off = one_in(thread, 20) ? next(thread) :
-			   (uint32_t)DMAENGINE_USER_URING_OP;
+		uring_fill(sqe, shared, one_in(thread, 20) ? next(thread) :
+			   DMAENGINE_USER_URING_OP, &command);
 		sqe->flags = one_in(thread, 4) ? IOSQE_ASYNC : 0;
-		memcpy((char *)sqe + 48, &command, sizeof(command));
 	}
 	io_uring_submit(&thread->ring);
 	while (!io_uring_peek_cqe(&thread->ring, &cqe))
@@ -219,11 +214,11 @@ static void do_complete(struct thread *thread)
 {
 	struct dmaengine_user_completion room[32];
 	struct pollfd poll_of = { .fd = shared, .events = POLLIN };
+	ssize_t got;
 
 	poll(&poll_of, 1, below(thread, 3));
-	if (read(shared, one_in(thread, 20) ? NULL : room, below(thread, sizeof(room))) < 0 &&
-	    errno == EINVAL && one_in(thread, 2))
-		return;
+	got = read(shared, one_in(thread, 20) ? NULL : room, below(thread, sizeof(room)));
+	(void)got;
 }
 
 static void do_ring(struct thread *thread)
@@ -236,12 +231,17 @@ static void do_ring(struct thread *thread)
 
 	if (ring == MAP_FAILED)
 		return;
-	if (one_in(thread, 4))
-		ring->head = one_in(thread, 2) ? (uint32_t)next(thread) : ring->tail;
-	if (one_in(thread, 4))
+	switch (below(thread, 8)) {
+	case 0:
+		ring->head = next(thread);
+		break;
+	case 1:
 		ring->tail = next(thread);
-	/* Takes all, so that there are places. */
-	ring->head = ring->tail;
+		break;
+	default:
+		/* Takes all, so that there are places. */
+		ring->head = ring->tail;
+	}
 	munmap((void *)ring, size);
 }
 
@@ -337,7 +337,7 @@ static void *run(void *data)
 
 /* --- what is looked at --------------------------------------------------------------- */
 
-/* KiB of this process that are pinned. */
+/* KiB of this process that are pinned; -1 if the kernel does not say. */
 static long pinned(void)
 {
 	FILE *status = fopen("/proc/self/status", "r");
@@ -358,6 +358,7 @@ int main(int argc, char **argv)
 	struct thread threads[THREADS] = { };
 	unsigned long seconds, seed, calls_made = 0, i;
 	unsigned char *canary;
+	long kib;
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: user-fuzz CHANNEL SECONDS SEED\n");
@@ -403,8 +404,12 @@ int main(int argc, char **argv)
 		}
 	}
 	/* io_uring lets go of its files a little later; the machine may be slow. */
-	while (pinned() > 0)
+	while ((kib = pinned()) > 0)
 		nanosleep(&moment, NULL);
+	if (kib < 0) {
+		printf("/proc/self/status has no VmPin\n");
+		return 1;
+	}
 	printf("%lu calls, nothing pinned\n", calls_made);
 	return !calls_made;
 }

@@ -27,11 +27,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <liburing.h>
 #include <linux/memfd.h>
 #include <linux/udmabuf.h>
 
 #include "dmau.h"
+#include "uring.h"
 
 #define KIB	1024UL
 #define MIB	(1024 * KIB)
@@ -447,13 +447,8 @@ static void uring_prep(struct io_uring *ring, int fd, const struct dmaengine_use
 	/* The ring has room for as many as the cases prepare. */
 	if (!sqe)
 		abort();
-	memset(sqe, 0, sizeof(*sqe));
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = fd;
-	/* The kernel's cmd_op and cmd, for which this liburing may have no names. */
-	sqe->off = (uint32_t)DMAENGINE_USER_URING_OP;
+	uring_fill(sqe, fd, DMAENGINE_USER_URING_OP, &command);
 	sqe->user_data = data;
-	memcpy((char *)sqe + 48, &command, sizeof(command));
 }
 
 static void by_io_uring(void)

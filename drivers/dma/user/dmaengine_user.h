@@ -186,7 +186,7 @@ struct dmau_op {
  * @work: has operations begin and end, for callbacks
  * @lock: protects what follows, and the users of buffers.  Taken by the callbacks of
  *	descriptors, in any context, so that no provider is called with it held.
- * @stopped: nothing is submitted any more, and no buffer is mapped
+ * @stopped: nothing is submitted any more, and no buffer is mapped, unless @lost
  * @lost: stopped, with descriptors that never ended: the file, its operations and buffers
  *	stay for good, for a device that may access them
  * @waiting: operations that have descriptors to be submitted, in order
@@ -243,7 +243,7 @@ void dmau_op_info(const struct dma_chan *chan, struct dmaengine_user_info *info)
 struct dmau_op *dmau_op_create(u64 from, u32 size);
 int dmau_op_accept(struct dmau_file *file, struct dmau_op *op);
 void dmau_op_go(struct dmau_file *file);
-void dmau_op_work(struct work_struct *work);
+void dmau_op_init(struct dmau_file *file);
 bool dmau_op_stop(struct dmau_file *file);
 
 /* file.c */

@@ -145,15 +145,7 @@ static struct dmau_file *new_file(struct dmau_chan *offer)
 	if (!file)
 		return NULL;
 	file->offer = offer;
-	/* Its own lock is taken under that of the file. */
-	xa_init_flags(&file->buffers, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
-	spin_lock_init(&file->lock);
-	INIT_LIST_HEAD(&file->waiting);
-	INIT_LIST_HEAD(&file->running);
-	INIT_LIST_HEAD(&file->unsynced);
-	mutex_init(&file->provider);
-	INIT_WORK(&file->work, dmau_op_work);
-	init_waitqueue_head(&file->wait);
+	dmau_op_init(file);
 	mutex_init(&file->reader);
 	file->mm = current->mm;
 	mmgrab(file->mm);
@@ -447,7 +439,7 @@ static ssize_t dmau_read(struct file *filp, char __user *to, size_t room, loff_t
 	if (room < sizeof(struct dmaengine_user_completion))
 		return -EINVAL;
 	for (;;) {
-		/* Looked at before the ring, so that the last completion is not missed. */
+		/* Read before the ring, so that the last completion is not missed. */
 		over = is_over(file);
 		if (mutex_lock_interruptible(&file->reader))
 			return -ERESTARTSYS;

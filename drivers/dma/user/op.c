@@ -447,7 +447,7 @@ static struct dmau_op *next_op(struct dmau_file *file, struct part *part)
 			op->started = true;
 			file->unfinished++;
 		}
-		/* Not read again: an earlier part that fails changes it. */
+		/* Read once: an earlier part that fails changes it. */
 		part->at = op->begun;
 		part->alone = !file->descriptors++;
 		op->descriptors++;
@@ -600,16 +600,31 @@ void dmau_op_go(struct dmau_file *file)
 		queue_work(dmau_workqueue, &file->work);
 }
 
-/**
- * dmau_op_work - the work item of a file
- * @work: of a struct dmau_file
- */
-void dmau_op_work(struct work_struct *work)
+static void dmau_op_work(struct work_struct *work)
 {
 	struct dmau_file *file = container_of(work, struct dmau_file, work);
 
 	end_unsynced(file);
 	dmau_op_go(file);
+}
+
+/**
+ * dmau_op_init - prepares a file for operations
+ * @file: that is all zero as far as operations are concerned
+ *
+ * Context: any.
+ */
+void dmau_op_init(struct dmau_file *file)
+{
+	/* Its own lock is taken under that of the file. */
+	xa_init_flags(&file->buffers, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
+	mutex_init(&file->provider);
+	INIT_WORK(&file->work, dmau_op_work);
+	spin_lock_init(&file->lock);
+	INIT_LIST_HEAD(&file->waiting);
+	INIT_LIST_HEAD(&file->running);
+	INIT_LIST_HEAD(&file->unsynced);
+	init_waitqueue_head(&file->wait);
 }
 
 /* --- stopped -------------------------------------------------------------------- */
@@ -706,7 +721,7 @@ bool dmau_op_stop(struct dmau_file *file)
 	}
 	end_all(file);
 	mutex_unlock(&file->provider);
-	/* It may just be synchronizing a buffer. */
+	/* The work item may be synchronizing a buffer. */
 	cancel_work_sync(&file->work);
 	return !file->lost;
 }

@@ -37,8 +37,8 @@ device = pytest.mark.device
 # A case that is too slow for `make check`: it runs with sanitizers, and on old versions of QEMU.
 slow = pytest.mark.slow
 
-# Two cases: the device of one has no engines, that of the other has.  The other is slow: the
-# twins of all cases would take half of the time of `make check`.
+# Two cases: the device of one has no engines, that of the other has.  The other is slow:
+# twins are a third of all cases.
 both = pytest.mark.parametrize("dev", [
     pytest.param(SYNC, id="sync"), pytest.param(ASYNC, id="async", marks=slow)], indirect=True)
 
