@@ -6,7 +6,6 @@ CONFIG_VIRTIO_IOMMU=y
 # Bridges, and buses with an IOMMU or a NUMA node of their own.
 CONFIG_I82801B11=y
 CONFIG_IOH3420=y
-CONFIG_PCI_BRIDGE=y
 CONFIG_XIO3130=y
 # What a machine has unless it is told not to.
 CONFIG_VGA_PCI=y

@@ -8,6 +8,7 @@ CONFIG_AMD_IOMMU=y
 # The guests' clock, see scripts/lib/guest.py.
 CONFIG_HPET=y
 CONFIG_PCIE_PORT=y
+CONFIG_PCI_BRIDGE=y
 CONFIG_PCIE_PCI_BRIDGE=y
 # Since QEMU 10.2 the ACPI tables of a PC refer to CXL, and that to its memory.
 CONFIG_PXB=y

@@ -291,9 +291,10 @@ append_once() {
 	grep -qxF "$2" "$1" || echo "$2" >>"$1"
 }
 
-# What lists of devices say, so that a comment which has changed costs no build.
+# The devices, sorted: a comment, or an order, that has changed costs no build.
 devices() {
-	grep -hv '^#' "$@"
+	grep -v '^#' "$root/qemu-device/devices.mak"
+	[ "$sanitizer" ] || grep -xFf "$dir/known" "$root/qemu-device/devices-full.mak"
 }
 
 install_device() {
@@ -307,9 +308,7 @@ install_device() {
 		[ -e "$root/qemu-device/${file##*/}" ] || rm "$file"
 	done
 	put "$root/include/loopdma/hw.h" "$src/include/loopdma/hw.h"
-	devices "$root/qemu-device/devices.mak" >"$dir/devices.new"
-	[ "$sanitizer" ] || grep -xFf "$dir/known" "$root/qemu-device/devices-full.mak" \
-		>>"$dir/devices.new"
+	devices | sort >"$dir/devices.new"
 	put "$dir/devices.new" "$src/configs/devices/x86_64-softmmu/loopdma.mak"
 	append_once "$src/hw/misc/Kconfig" 'source loopdma/Kconfig'
 	append_once "$src/hw/misc/meson.build" "subdir('loopdma')"
