@@ -36,12 +36,13 @@ check="bc perl git sparse shellcheck groff-base liburing-dev python3-pytest pyth
 coverage="gcovr"
 # What builds QEMU with sanitizers and a fuzzer, and tells the lines of their reports.
 fuzz="clang libclang-rt-dev llvm"
-# What is missing in that to build a kernel with LLVM, and the VFIO selftests.
-full="$fuzz clang-19 lld-19 llvm-19 uuid-dev"
 # Plots, and the tree of another commit to compare with.
 bench="gnuplot-nox git"
-# The machine of the peer, and what builds its kernel, its program and its device tree.
+# A machine with an engine that is not ours, and what builds its kernel, its programs and its
+# device tree.
 peers="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross device-tree-compiler"
+# What is missing in these to build a kernel with LLVM, and the VFIO selftests.
+full="$fuzz $peers clang-19 lld-19 llvm-19 uuid-dev"
 
 list=
 if [ "${1:-}" = --list ]; then

@@ -4,11 +4,12 @@
 dmaengine_user on stock kernels: without an IOMMU, behind a strict one, with bounce
 buffers, which is where memory has to be synchronized, and with a device that completes in
 any order; and on the kernel of the suites, which has KASAN, lockdep and the checks of the
-DMA API.  The job is tests/guest/user.  The task "fuzz" makes calls at random on that kernel;
+DMA API.  The job is tests/guest/user.  It also runs with a provider that is not ours, on
+another architecture: zynqmp_dma, on xlnx-zcu102 of the distribution's QEMU.  The task "fuzz" makes calls at random on that kernel;
 its job is tests/guest/user_fuzz.
 """
 
-from lib import guest, kernel, kunit, modules, needs, stock, user
+from lib import common, guest, kernel, kunit, modules, needs, stock, user, zcu102
 from lib.case import of_guest, told_by
 from lib.lane import Task, parameter
 
@@ -26,7 +27,8 @@ MACHINES = {
 
 # Cases that may be skipped: Debian's 6.1 has no udmabuf, the kernel of the suites no madvise,
 # and a channel without an order has no XOR and no PQ.
-SKIPS = {"6.1": {"dma_bufs"}, "debug": {"given_up_meanwhile"}, "unordered": {"parities"}}
+SKIPS = {"6.1": {"dma_bufs"}, "debug": {"given_up_meanwhile"}, "unordered": {"parities"},
+         "zynqmp_dma": {"fills", "parities", "failed", "closed_while_held"}}
 
 # Processes that the case "killed" kills: in check-full, and in check.
 KILLS, DAILY_KILLS = 100, 20
@@ -35,14 +37,14 @@ FUZZ_SECONDS = parameter("user.fuzz_seconds", 600, "seconds of calls at random")
 FUZZ_SEED = parameter("user.fuzz_seed", 1, "where they begin")
 
 
-def run(where, image, modules_of, kills=KILLS, **options):
+def run(where, image, files, kills=KILLS, kind=guest.Guest, **options):
     """The cases of the job in a guest; `where` is a kernel and a machine."""
     skips = set().union(*(SKIPS.get(word, ()) for word in where.split()))
-    descriptor = f"DESCRIPTOR={DESCRIPTOR}" if SHORT in options["device"] else ""
-    cases = told_by(where, guest.run(guest.Guest(
+    descriptor = f"DESCRIPTOR={DESCRIPTOR}" if SHORT in options.get("device", "") else ""
+    cases = told_by(where, guest.run(kind(
         kernel=image, name=f"user-{where.replace(' ', '-')}",
-        files=modules_of | guest.job_files("user", "steps") | {
-            "user-test": user.test(), "dmacp": user.dmacp()},
+        files=guest.job_files("user", "steps") | {
+            "user-test": user.test(), "dmacp": user.dmacp()} | files,
         job=f"KILLS={kills} {descriptor} sh /user\n", **options)))
     for case in cases:
         if case.status == "SKIP" and case.judged and case.name.split()[-1] not in skips:
@@ -70,6 +72,18 @@ def on_debug(name):
     return run(f"debug {name}", image, files, mem=1024, debug_kernel=True, **machine)
 
 
+def zynqmp():
+    kdir = zcu102.kernel_directory(common.ROOT / "scripts" / "configs" / "zcu102-user.config")
+    built = modules.build(kdir, "-zcu102", zcu102.MAKE)[0]
+    liburing = zcu102.fetched("liburing-dev") / "usr"
+    return run("zynqmp_dma", zcu102.image(kdir), {
+        "dmaengine_user.ko": guest.module_files(built)["dmaengine_user.ko"],
+        "user-test": user.test(f"-I{liburing / 'include'}",
+                               f"-L{liburing / 'lib' / 'aarch64-linux-gnu'}",
+                               compiler=zcu102.COMPILER),
+        "dmacp": user.dmacp(compiler=zcu102.COMPILER)}, kind=zcu102.Guest, debug_kernel=True)
+
+
 def fuzz():
     image, files = debug_kernel()
     seconds = FUZZ_SECONDS.value
@@ -92,4 +106,5 @@ def tasks():
     return [stock_task(cell, name) for cell in kernel.cells() for name in MACHINES] + [
         Task(f"debug {name}", lambda name=name: on_debug(name), (needs.kunit_kernel,), full=True)
         for name in ("iommu", "swiotlb", "unordered")] + [
+        Task("zynqmp_dma", zynqmp, (needs.kernel_source,), full=True),
         Task("fuzz", fuzz, (needs.kunit_kernel,), full=True)]

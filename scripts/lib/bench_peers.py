@@ -15,20 +15,14 @@ import json
 import os
 import platform
 import re
-import shutil
 import time
-from pathlib import Path
 
-from lib import bench, common, guest, kernel, modules
+from lib import bench, common, guest, kernel, modules, zcu102
 from lib.common import Fail
 
-CONFIG = common.ROOT / "scripts" / "configs" / "peers-arm64.config"
-DEVICE_TREE = common.ROOT / "scripts" / "configs" / "peers-zcu102.dts"
 PROGRAM = common.ROOT / "tests" / "guest" / "peers.c"
 
 PEER = "Xilinx ZDMA, coherent channel (zynqmp_dma on xlnx-zcu102)"
-PEER_QEMU = "qemu-system-aarch64"
-CROSS = "aarch64-linux-gnu-"
 
 CPUS = (1, 2)
 SMALL, PAGE = 64, 4096
@@ -57,60 +51,11 @@ OTHERS = 0.15
 # --- guests -------------------------------------------------------------------
 
 @dataclasses.dataclass
-class Peer(guest.Guest):
-    """A guest of the peer's machine; its job is the arguments of its only program."""
-    device_tree: Path = None
+class Peer(zcu102.Guest):
+    """A guest of the peer's machine; its only program is its first process."""
 
     def own_files(self):
         return {}
-
-    def command(self, initrd):
-        # mitigations: as in our guests.
-        append = ["console=ttyPS0", "panic=-1", "oops=panic", "loglevel=7",
-                  "mitigations=off", f"nr_cpus={self.smp}", "--", self.job]
-        return [PEER_QEMU, "-nodefaults", "-no-user-config", "-display", "none",
-                "-no-reboot", "-machine", "xlnx-zcu102,memory-backend=ram",
-                "-accel", "tcg,thread=multi", "-smp", str(self.smp),
-                "-m", str(self.mem), "-object",
-                f"memory-backend-ram,id=ram,size={self.mem}M,prealloc=on",
-                # The machine has a sound card.
-                "-audiodev", "none,id=none",
-                "-kernel", str(self.kernel), "-dtb", str(self.device_tree),
-                "-initrd", str(initrd), "-append", " ".join(append), *self.ports()]
-
-
-def check_tools():
-    for program in (PEER_QEMU, f"{CROSS}gcc", "dtc"):
-        if not shutil.which(program):
-            raise Fail(f"{program} is missing: run 'scripts/deps.sh peers'")
-
-
-def peer_kernel():
-    """The kernel image of the peer's guest: built once, then cached."""
-    newest, tree = kernel.source()
-    wanted = CONFIG.read_text(encoding="ascii")
-    compiler = common.run([f"{CROSS}gcc", "-dumpfullversion"])
-    final = common.cache() / "peers-arm64" / (
-        f"{newest.version}-" + common.digest(wanted, compiler))
-    with common.lock("peers-arm64"):
-        if not final.exists():
-            log = common.new_log("kernel-peers-arm64")
-            with common.filling(final) as part, common.step(
-                    f"building the peer's kernel {newest.name} (once; 2 to 5 minutes)"):
-                scratch = part / "build"
-                scratch.mkdir()
-                kernel.build(tree, scratch, wanted, CONFIG, log,
-                             ["ARCH=arm64", f"CROSS_COMPILE={CROSS}"], ["Image"])
-                (scratch / "arch/arm64/boot/Image").rename(part / "Image")
-                shutil.rmtree(scratch)
-    return final / "Image"
-
-
-def build_device_tree():
-    blob = common.BUILD / "bench" / "peers-zcu102.dtb"
-    blob.parent.mkdir(parents=True, exist_ok=True)
-    common.run(["dtc", "-I", "dts", "-O", "dtb", "-o", blob, DEVICE_TREE])
-    return blob
 
 
 def guests():
@@ -122,9 +67,9 @@ def guests():
     files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(newest))
     files["peers"] = common.program(PROGRAM, "-static")
     measure = f"dma0chan0 {WINDOW}"
-    peer = Peer(kernel=peer_kernel(), name="bench-peers-peer", job=measure,
-                files={"init": common.program(PROGRAM, "-static", compiler=f"{CROSS}gcc")}, prealloc=True,
-                device_tree=build_device_tree())
+    peer = Peer(kernel=zcu102.image(zcu102.kernel_directory()), name="bench-peers-peer", job="",
+                append=f"-- {measure}", prealloc=True,
+                files={"init": common.program(PROGRAM, "-static", compiler=zcu102.COMPILER)})
     ours = guest.Guest(
         kernel=kernel.image(newest), name="bench-peers-ours", files=files,
         # As is the peer, for which there is no other way.
@@ -279,13 +224,13 @@ def version(program):
 
 def run(runs):
     """Measures both in turns, so many times for each number of CPUs."""
-    check_tools()
+    zcu102.check_tools()
     newest, peer, ours = guests()
     measured = measure(peer, ours, runs)
     report = report_of(measured) | {
         "raw": measured,
         "peer": PEER,
-        "qemu": {"peer": version(PEER_QEMU), "ours": version(common.qemu())},
+        "qemu": {"peer": version(zcu102.QEMU), "ours": version(common.qemu())},
         "kernel": newest.version,
         "accelerator": "tcg",
         "host": platform.release(),

@@ -156,7 +156,7 @@ def update_private_lists(log):
     common.write_atomically(write, "")
 
 
-def debian_lists(top, log, suites=SUITES):
+def debian_lists(top, log, suites=SUITES, architecture="amd64"):
     """apt options for the package lists of suites, which are fetched to a directory."""
     # apt-get removes from its own directory what it does not know.
     lists = top / "lists"
@@ -164,12 +164,13 @@ def debian_lists(top, log, suites=SUITES):
     uris = mirrors()
     sources = top / "sources.list"
     sources.write_text("".join(
-        f"deb [signed-by={KEYRING} arch=amd64] "
+        f"deb [signed-by={KEYRING} arch={architecture}] "
         f"{uris['debian-security' if suite.endswith('-security') else 'debian']} "
         f"{suite} main\n" for suite in suites), encoding="utf-8")
     options = ["-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null",
                "-o", f"Dir::State::Lists={lists}", "-o", "Dir::Cache::pkgcache=",
-               "-o", "Dir::Cache::srcpkgcache=", "-o", "Acquire::Languages=none"]
+               "-o", "Dir::Cache::srcpkgcache=", "-o", "Acquire::Languages=none",
+               "-o", f"APT::Architecture={architecture}"]
     try:
         common.run(["apt-get", *APT, *options, "-o", "APT::Update::Error-Mode=any", "update"],
                    log, "apt-get update (is there a network?)")
@@ -780,6 +781,11 @@ def source(c=None):
 
 
 # --- building -----------------------------------------------------------------
+
+def options(config):
+    """The lines of a configuration that say something, without its comments."""
+    return "\n".join(re.findall(r"^(?:# )?CONFIG_.*", config, re.MULTILINE))
+
 
 def build(tree, directory, wanted, where, log, variables, targets):
     """Builds a kernel with few options, those of `wanted`, and keeps little of it.

@@ -74,11 +74,6 @@ def configured(base, changes):
     return "\n".join([*kept, changes])
 
 
-def options(config):
-    """The lines of a configuration that say something, without its comments."""
-    return "\n".join(re.findall(r"^(?:# )?CONFIG_.*", config, re.MULTILINE))
-
-
 def x86_kernel(changes=None, linux=""):
     """The build directory of the guest's KUnit kernel: built once, then cached.
 
@@ -113,7 +108,7 @@ def x86_built(kind, title, linux, wanted, where):
     cell, tree = kernel.source(next((c for c in kernel.cells() if c.name == linux), None))
     variables = modules.toolchain(wanted)
     final = common.cache() / kind / (
-        f"{cell.version}-" + common.digest(options(wanted), compiler(variables)))
+        f"{cell.version}-" + common.digest(kernel.options(wanted), compiler(variables)))
     if final.exists():
         return final
     with common.lock(f"{kind}-{final.name}"):

@@ -10,14 +10,15 @@ LIBRARY = (TOOLS / "dmau.c", TOOLS / "dmau.h", UAPI / "linux" / "dmaengine_user.
            TESTS / "uring.h")
 
 
-def program(source, *flags):
+def program(source, *flags, **options):
     """One of them, with the library, static for any guest."""
-    return common.program(source, f"-I{UAPI}", f"-I{TOOLS}", "-static", *flags, more=LIBRARY)
+    return common.program(source, f"-I{UAPI}", f"-I{TOOLS}", "-static", *flags, more=LIBRARY,
+                          **options)
 
 
-def dmacp():
+def dmacp(**options):
     """The command that copies a file."""
-    return program(TOOLS / "dmacp.c")
+    return program(TOOLS / "dmacp.c", **options)
 
 
 def bench():
@@ -30,6 +31,6 @@ def fuzz():
     return program(TESTS / "user-fuzz.c", "-luring", "-pthread")
 
 
-def test():
+def test(*flags, **options):
     """What the lane user runs."""
-    return program(TESTS / "user-test.c", "-luring")
+    return program(TESTS / "user-test.c", *flags, "-luring", **options)
