@@ -157,7 +157,7 @@ static void must_not_call(void *param)
 {
 	struct dct_xfer *x = param;
 
-	x->calls++;
+	WRITE_ONCE(x->calls, x->calls + 1);
 	complete_all(&x->done);
 }
 

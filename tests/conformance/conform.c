@@ -612,7 +612,7 @@ void dct_callback(void *param, const struct dmaengine_result *result)
 	dma_cookie_t cookie;
 	unsigned long flags;
 
-	x->calls++;
+	WRITE_ONCE(x->calls, x->calls + 1);
 	x->stamp = atomic_inc_return(&x->d->stamp);
 	if (result)
 		x->result = *result;

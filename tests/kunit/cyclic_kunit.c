@@ -397,7 +397,7 @@ static void intruder_called(void *param)
 {
 	struct intruder *in = param;
 
-	in->calls++;
+	WRITE_ONCE(in->calls, in->calls + 1);
 }
 
 static void intrude(struct irq_work *work)

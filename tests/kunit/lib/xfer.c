@@ -21,7 +21,7 @@ void ldk_callback(void *param, const struct dmaengine_result *result)
 	struct ldk_xfer *x = param;
 	struct dma_tx_state state;
 
-	x->calls++;
+	WRITE_ONCE(x->calls, x->calls + 1);
 	x->stamp = atomic_inc_return(&x->dut->stamp);
 	if (result)
 		x->result = *result;
