@@ -291,10 +291,10 @@ append_once() {
 	grep -qxF "$2" "$1" || echo "$2" >>"$1"
 }
 
-# The devices, sorted: a comment, or an order, that has changed costs no build.
+# What lists of devices say: a comment that has changed, or a line that has gone from one to
+# the other, costs no build.
 devices() {
-	grep -v '^#' "$root/qemu-device/devices.mak"
-	[ "$sanitizer" ] || grep -xFf "$dir/known" "$root/qemu-device/devices-full.mak"
+	grep -hv '^#' "$@" | sort
 }
 
 install_device() {
@@ -308,7 +308,9 @@ install_device() {
 		[ -e "$root/qemu-device/${file##*/}" ] || rm "$file"
 	done
 	put "$root/include/loopdma/hw.h" "$src/include/loopdma/hw.h"
-	devices | sort >"$dir/devices.new"
+	devices "$root/qemu-device/devices.mak" >"$dir/devices.new"
+	[ "$sanitizer" ] || devices "$root/qemu-device/devices-full.mak" |
+		grep -xFf "$dir/known" >>"$dir/devices.new"
 	put "$dir/devices.new" "$src/configs/devices/x86_64-softmmu/loopdma.mak"
 	append_once "$src/hw/misc/Kconfig" 'source loopdma/Kconfig'
 	append_once "$src/hw/misc/meson.build" "subdir('loopdma')"
