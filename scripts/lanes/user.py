@@ -4,9 +4,10 @@
 dmaengine_user on stock kernels: without an IOMMU, behind a strict one, with bounce
 buffers, which is where memory has to be synchronized, and with a device that completes in
 any order; and on the kernel of the suites, which has KASAN, lockdep and the checks of the
-DMA API.  The job is tests/guest/user.  It also runs with a provider that is not ours, on
-another architecture: zynqmp_dma, on xlnx-zcu102 of the distribution's QEMU.  The task "fuzz" makes calls at random on that kernel;
-its job is tests/guest/user_fuzz.
+DMA API.  The job is tests/guest/user; where the device has a loopback, a driver also lends
+its channels.  The same job runs with a provider that is not ours, on another architecture:
+zynqmp_dma, on xlnx-zcu102 of the distribution's QEMU.  The task "fuzz" makes calls at random
+on the kernel of the suites; its job is tests/guest/user_fuzz.
 """
 
 from lib import common, guest, kernel, kunit, modules, needs, stock, user, zcu102
@@ -40,12 +41,19 @@ FUZZ_SEED = parameter("user.fuzz_seed", 1, "where they begin")
 def run(where, image, files, kills=KILLS, kind=guest.Guest, **options):
     """The cases of the job in a guest; `where` is a kernel and a machine."""
     skips = set().union(*(SKIPS.get(word, ()) for word in where.split()))
-    descriptor = f"DESCRIPTOR={DESCRIPTOR}" if SHORT in options.get("device", "") else ""
+    variables = [f"KILLS={kills}"]
+    if SHORT in options.get("device", ""):
+        variables.append(f"DESCRIPTOR={DESCRIPTOR}")
+    if options.get("swiotlb"):
+        variables.append("BOUNCED=1")
+    # Without a loopback there is nobody to send to.
+    if "loopback=off" in options.get("device", ""):
+        del files["loopdma_lend.ko"]
     cases = told_by(where, guest.run(kind(
         kernel=image, name=f"user-{where.replace(' ', '-')}",
         files=guest.job_files("user", "steps") | {
             "user-test": user.test(), "dmacp": user.dmacp()} | files,
-        job=f"KILLS={kills} {descriptor} sh /user\n", **options)))
+        job=f"{' '.join(variables)} sh /user\n", **options)))
     for case in cases:
         if case.status == "SKIP" and case.judged and case.name.split()[-1] not in skips:
             case.status = "FAIL"

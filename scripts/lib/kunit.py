@@ -40,6 +40,7 @@ OVERLAY = {
     "tests/kunit/lib": "drivers/dma/loopdma/kunit/lib",
     "tests/conformance": "drivers/dma/conformance",
     "include/loopdma": "include/loopdma",
+    "include/linux": "include/linux",
     "include/uapi/linux": "include/uapi/linux",
 }
 

@@ -179,7 +179,8 @@ static void too_long_for_the_ring(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, tx);
 	if (most <= SZ_1M)
 		ldk_copy_ok(dut, chan, most);
-	KUNIT_EXPECT_EQ(test, 0, ldk_pool_used(chan));
+	/* What has called back is freed afterwards. */
+	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_pool_used(chan)));
 }
 
 /* Rule: prep refuses what is to be waited for by those behind it. */
@@ -223,7 +224,8 @@ static void terminated(struct kunit *test)
 	ldk_unhold(chan);
 	ldk_copy_ok(dut, chan, LEN);
 	ldk_expect_unaffected(x, 4);
-	KUNIT_EXPECT_EQ(test, 0, ldk_pool_used(chan));
+	/* What has called back is freed afterwards. */
+	KUNIT_EXPECT_TRUE(test, ldk_poll(!ldk_pool_used(chan)));
 }
 
 /* Rule: pause and resume lose nothing. */

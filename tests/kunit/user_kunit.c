@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * dmaengine_user: operations, over a provider that does what providers may do: it has no
- * descriptor, refuses to submit, calls back with its lock held, and cannot terminate.
+ * descriptor, refuses to submit, calls back with its lock held, and cannot terminate.  Its
+ * peripheral is a wire: what is sent is there to be received.
  *
  * The suite has drivers/dma/user/op.c in it, and buffers without a mapping.
  */
@@ -31,6 +32,8 @@ struct workqueue_struct *dmau_workqueue;
  * @terminated: calls of device_terminate_all()
  * @first: lowest destination that it was given, as an address
  * @last: end of the highest
+ * @wire: what was sent
+ * @on_wire: bytes of it
  */
 struct naive {
 	struct dma_device device;
@@ -47,14 +50,32 @@ struct naive {
 	unsigned int terminated;
 	dma_addr_t first;
 	dma_addr_t last;
+	u8 wire[BUFFER];
+	size_t on_wire;
 };
 
+/**
+ * struct naive_tx - a descriptor
+ * @tx: what the client has
+ * @node: in &naive.submitted
+ * @dst: address of the memory that is written, of a copy
+ * @src: of the memory that is read
+ * @length: bytes of a copy, or of a cyclic descriptor
+ * @sgl: of a slave transfer, whose client keeps it, or NULL
+ * @nents: entries of that
+ * @direction: of that
+ * @period: of a cyclic descriptor
+ */
 struct naive_tx {
 	struct dma_async_tx_descriptor tx;
 	struct list_head node;
 	dma_addr_t dst;
 	dma_addr_t src;
 	size_t length;
+	struct scatterlist *sgl;
+	unsigned int nents;
+	enum dma_transfer_direction direction;
+	size_t period;
 };
 
 /**
@@ -99,6 +120,34 @@ void dmau_buffer_sync_cpu(const struct dmau_buffer *buffer, u64 offset, u64 leng
 
 /* --- the provider --------------------------------------------------------------- */
 
+/* Does what a descriptor says, but for so many bytes at its end. */
+static void naive_do(struct naive *naive, struct naive_tx *tx, u32 residue)
+{
+	unsigned int i;
+	size_t at = 0;
+
+	if (!tx->sgl) {
+		memcpy((void *)(unsigned long)tx->dst, (void *)(unsigned long)tx->src,
+		       tx->length);
+		return;
+	}
+	/* As an array, which some providers take it for. */
+	for (i = 0; i < tx->nents; i++) {
+		struct scatterlist *sg = &tx->sgl[i];
+		void *memory = (void *)(unsigned long)sg_dma_address(sg);
+
+		if (tx->direction == DMA_MEM_TO_DEV)
+			memcpy(naive->wire + at, memory, sg_dma_len(sg));
+		else
+			memcpy(memory, naive->wire + at,
+			       clamp_t(ssize_t, naive->on_wire - residue - at, 0,
+				       sg_dma_len(sg)));
+		at += sg_dma_len(sg);
+	}
+	if (tx->direction == DMA_MEM_TO_DEV)
+		naive->on_wire = at;
+}
+
 /* Ends its oldest descriptor; false if there is none. */
 static bool naive_complete(struct naive *naive, enum dmaengine_tx_result how, u32 residue)
 {
@@ -112,8 +161,7 @@ static bool naive_complete(struct naive *naive, enum dmaengine_tx_result how, u3
 		list_del(&tx->node);
 		naive->free++;
 		if (how == DMA_TRANS_NOERROR)
-			memcpy((void *)(unsigned long)tx->dst, (void *)(unsigned long)tx->src,
-			       tx->length);
+			naive_do(naive, tx, residue);
 		tx->tx.callback_result(tx->tx.callback_param, &result);
 	}
 	spin_unlock_irqrestore(&naive->lock, flags);
@@ -144,11 +192,8 @@ static dma_cookie_t naive_submit(struct dma_async_tx_descriptor *tx)
 	return 1;
 }
 
-static struct dma_async_tx_descriptor *naive_prep(struct dma_chan *chan, dma_addr_t dst,
-						  dma_addr_t src, size_t length,
-						  unsigned long flags)
+static struct naive_tx *naive_new(struct naive *naive)
 {
-	struct naive *naive = container_of(chan, struct naive, chan);
 	struct naive_tx *tx;
 
 	if (naive->fail_in_prep)
@@ -166,14 +211,64 @@ static struct dma_async_tx_descriptor *naive_prep(struct dma_chan *chan, dma_add
 	spin_unlock_irq(&naive->lock);
 	naive->prepared++;
 	naive->most_unissued = max(naive->most_unissued, ++naive->unissued);
+	tx->tx.chan = &naive->chan;
+	tx->tx.tx_submit = naive_submit;
+	return tx;
+}
+
+static struct dma_async_tx_descriptor *naive_prep(struct dma_chan *chan, dma_addr_t dst,
+						  dma_addr_t src, size_t length,
+						  unsigned long flags)
+{
+	struct naive *naive = container_of(chan, struct naive, chan);
+	struct naive_tx *tx = naive_new(naive);
+
+	if (!tx)
+		return NULL;
 	naive->first = min(naive->first, dst);
 	naive->last = max(naive->last, dst + length);
-	tx->tx.chan = chan;
-	tx->tx.tx_submit = naive_submit;
 	tx->dst = dst;
 	tx->src = src;
 	tx->length = length;
 	return &tx->tx;
+}
+
+static struct dma_async_tx_descriptor *
+naive_prep_slave(struct dma_chan *chan, struct scatterlist *sgl, unsigned int nents,
+		 enum dma_transfer_direction direction, unsigned long flags, void *context)
+{
+	struct naive_tx *tx = naive_new(container_of(chan, struct naive, chan));
+
+	if (!tx)
+		return NULL;
+	tx->sgl = sgl;
+	tx->nents = nents;
+	tx->direction = direction;
+	return &tx->tx;
+}
+
+static struct dma_async_tx_descriptor *
+naive_prep_cyclic(struct dma_chan *chan, dma_addr_t addr, size_t length, size_t period,
+		  enum dma_transfer_direction direction, unsigned long flags)
+{
+	struct naive_tx *tx = naive_new(container_of(chan, struct naive, chan));
+
+	if (!tx)
+		return NULL;
+	tx->direction = direction;
+	tx->src = addr;
+	tx->length = length;
+	tx->period = period;
+	return &tx->tx;
+}
+
+/* A period of the cyclic descriptor has ended. */
+static void naive_period(struct naive *naive, enum dmaengine_tx_result how)
+{
+	struct dmaengine_result result = { .result = how };
+	struct naive_tx *tx = list_first_entry(&naive->submitted, struct naive_tx, node);
+
+	tx->tx.callback_result(tx->tx.callback_param, &result);
 }
 
 static void naive_issue(struct dma_chan *chan)
@@ -201,6 +296,20 @@ static void naive_can_terminate(struct naive *naive)
 {
 	naive->device.device_terminate_all = naive_terminate;
 	naive->device.device_synchronize = naive_synchronize;
+}
+
+/* From here on a driver lends its channel. */
+static void naive_is_lent(struct user_test *own, unsigned int directions)
+{
+	struct dma_device *device = &own->naive.device;
+
+	own->file.directions = directions;
+	own->file.unit = 1;
+	naive_can_terminate(&own->naive);
+	device->device_prep_slave_sg = naive_prep_slave;
+	device->device_prep_dma_cyclic = naive_prep_cyclic;
+	dma_cap_set(DMA_SLAVE, device->cap_mask);
+	dma_cap_set(DMA_CYCLIC, device->cap_mask);
 }
 
 static void complete_late(struct work_struct *work)
@@ -282,19 +391,26 @@ static void user_suite_exit(struct kunit_suite *suite)
 		destroy_workqueue(dmau_workqueue);
 }
 
-static struct dmau_op *new_copy(struct kunit *test, u64 offset, u64 length, u32 flags)
+static struct dmau_op *new_op(struct kunit *test, u32 opcode, u64 offset, u64 length, u32 flags)
 {
 	struct dmau_op *op = kzalloc(struct_size(op, src, 1), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, op);
-	op->opcode = DMAENGINE_USER_COPY;
+	op->opcode = opcode;
 	op->flags = flags;
 	op->length = length;
-	op->ndst = 1;
-	op->nsrc = 1;
-	op->src[0] = (struct dmau_range){ .offset = offset, .handle = 1 };
-	op->dst[0] = (struct dmau_range){ .offset = offset, .handle = 2 };
+	op->ndst = kinds[opcode].ndst;
+	op->nsrc = kinds[opcode].nsrc;
+	if (op->nsrc)
+		op->src[0] = (struct dmau_range){ .offset = offset, .handle = 1 };
+	if (op->ndst)
+		op->dst[0] = (struct dmau_range){ .offset = offset, .handle = 2 };
 	return op;
+}
+
+static struct dmau_op *new_copy(struct kunit *test, u64 offset, u64 length, u32 flags)
+{
+	return new_op(test, DMAENGINE_USER_COPY, offset, length, flags);
 }
 
 static int accept_copy(struct kunit *test, u64 offset, u64 length, u32 flags)
@@ -302,6 +418,27 @@ static int accept_copy(struct kunit *test, u64 offset, u64 length, u32 flags)
 	struct user_test *own = test->priv;
 
 	return dmau_op_accept(&own->file, new_copy(test, offset, length, flags));
+}
+
+static int accept_slave(struct kunit *test, u32 opcode, u64 offset, u64 length)
+{
+	struct user_test *own = test->priv;
+
+	return dmau_op_accept(&own->file, new_op(test, opcode, offset, length, 0));
+}
+
+/* Has a transfer begin whose periods are a descriptor long. */
+static int begin_cyclic(struct kunit *test, u64 length)
+{
+	struct user_test *own = test->priv;
+	struct dmau_op *op = new_op(test, DMAENGINE_USER_SEND, 0, length, DMAENGINE_USER_CYCLIC);
+	int err;
+
+	op->period = PART;
+	err = dmau_op_accept(&own->file, op);
+	if (!err)
+		dmau_op_go(&own->file);
+	return err;
 }
 
 /* Has a copy begin. */
@@ -554,7 +691,7 @@ static void stop_waits(struct kunit *test)
 	begin(test, 0, BUFFER, 0);
 	begin(test, 0, PART, 0);
 	schedule_delayed_work(&own->late, HZ / 10);
-	KUNIT_EXPECT_TRUE(test, dmau_op_stop(&own->file));
+	KUNIT_EXPECT_TRUE(test, dmau_op_stop(&own->file, DMAU_STOPPED));
 	KUNIT_EXPECT_TRUE(test, list_empty(&own->naive.submitted));
 	KUNIT_EXPECT_EQ(test, 0, own->naive.terminated);
 	KUNIT_EXPECT_EQ(test, DESCRIPTORS_MAX, own->naive.prepared);
@@ -573,7 +710,7 @@ static void stop_terminates(struct kunit *test)
 	own->dst.sync = true;
 	begin(test, 0, BUFFER, 0);
 	begin(test, 0, PART, 0);
-	KUNIT_EXPECT_TRUE(test, dmau_op_stop(&own->file));
+	KUNIT_EXPECT_TRUE(test, dmau_op_stop(&own->file, DMAU_STOPPED));
 	KUNIT_EXPECT_EQ(test, 1, own->naive.terminated);
 	/* The second one has not begun, and nothing to synchronize. */
 	expect_told(test, -ENODEV, PART);
@@ -590,8 +727,8 @@ static void stop_gives_up(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, dmau_op_accept(&own->file, op));
 	dmau_op_go(&own->file);
 	begin(test, 0, PART, DMAENGINE_USER_DRAIN);
-	KUNIT_EXPECT_FALSE(test, dmau_op_stop(&own->file));
-	KUNIT_EXPECT_TRUE(test, own->file.lost);
+	KUNIT_EXPECT_FALSE(test, dmau_op_stop(&own->file, DMAU_STOPPED));
+	KUNIT_EXPECT_EQ(test, DMAU_LOST, own->file.state);
 	expect_told(test, -ENODEV, 2 * PART);
 	expect_told(test, -ENODEV, PART);
 	KUNIT_EXPECT_EQ(test, 0, own->file.nops);
@@ -600,6 +737,205 @@ static void stop_gives_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, own->file.ring->head, own->file.ring->tail);
 	/* Nobody else frees it. */
 	kfree(op);
+}
+
+/* --- what a driver has lent ---------------------------------------------------------- */
+
+/* A transfer is one descriptor, whatever its memory. */
+static void sends(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+
+	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
+	own->from[10] = 1;
+	own->from[10 + 3 * PART] = 2;
+	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_SEND, 10, 3 * PART + 1));
+	dmau_op_go(&own->file);
+	KUNIT_EXPECT_EQ(test, 1, own->naive.prepared);
+	KUNIT_EXPECT_EQ(test, 0, own->naive.unissued);
+	finish_all(own);
+	expect_told(test, 0, 0);
+	KUNIT_EXPECT_EQ(test, 3 * PART + 1, own->naive.on_wire);
+	KUNIT_EXPECT_MEMEQ(test, own->naive.wire, own->from + 10, 3 * PART + 1);
+	expect_over(test);
+}
+
+/* The peripheral may have less to give. */
+static void receives(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+
+	naive_is_lent(own, BIT(DMA_DEV_TO_MEM));
+	memset(own->naive.wire, 0x33, BUFFER);
+	own->naive.on_wire = 4 * PART;
+	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_RECEIVE, PART, 4 * PART));
+	dmau_op_go(&own->file);
+	naive_complete(&own->naive, DMA_TRANS_NOERROR, PART + 1);
+	expect_told(test, 0, PART + 1);
+	KUNIT_EXPECT_EQ(test, 0, own->to[PART - 1]);
+	KUNIT_EXPECT_MEMEQ(test, own->to + PART, own->naive.wire, 3 * PART - 1);
+	KUNIT_EXPECT_EQ(test, 0, own->to[4 * PART - 1]);
+	expect_over(test);
+}
+
+/* Its provider has no descriptor at first, and then finds the addresses that were made. */
+static void sends_later(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+
+	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
+	own->naive.free = 1;
+	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_SEND, 0, PART));
+	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_SEND, PART, 2 * PART));
+	dmau_op_go(&own->file);
+	KUNIT_EXPECT_EQ(test, 1, own->naive.prepared);
+	finish_all(own);
+	KUNIT_EXPECT_EQ(test, 2 * PART, own->naive.on_wire);
+	expect_told(test, 0, 0);
+	expect_told(test, 0, 0);
+	expect_over(test);
+}
+
+/* Nothing but what its owner has configured. */
+static void lent_alone(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+	struct dmaengine_user_info info = {};
+
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, accept_slave(test, DMAENGINE_USER_SEND, 0, 1));
+	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, accept_slave(test, DMAENGINE_USER_RECEIVE, 0, 1));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, accept_copy(test, 0, 1, 0));
+	dmau_op_info(&own->file, &info);
+	KUNIT_EXPECT_EQ(test, BIT(DMAENGINE_USER_SEND), info.ops);
+	KUNIT_EXPECT_EQ(test, DMAENGINE_USER_DRAIN | DMAENGINE_USER_CYCLIC, info.op_flags);
+	own->naive.device.device_prep_dma_cyclic = NULL;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, begin_cyclic(test, PART));
+	dmau_op_info(&own->file, &info);
+	KUNIT_EXPECT_EQ(test, DMAENGINE_USER_DRAIN, info.op_flags);
+	/* Providers rely on it that lengths and addresses are whole. */
+	own->file.unit = 8;
+	KUNIT_EXPECT_EQ(test, -EINVAL, accept_slave(test, DMAENGINE_USER_SEND, 0, 12));
+	KUNIT_EXPECT_EQ(test, -EINVAL, accept_slave(test, DMAENGINE_USER_SEND, 4, 8));
+	expect_over(test);
+}
+
+static void scattered(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+
+	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
+	own->file.max_descriptor = BUFFER / SEGMENTS_MAX / 2;
+	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_SEND, 0, BUFFER));
+	dmau_op_go(&own->file);
+	expect_told(test, -EINVAL, BUFFER);
+	KUNIT_EXPECT_EQ(test, 0, own->naive.prepared);
+	expect_over(test);
+}
+
+static void expect_periods(struct kunit *test, int result, u64 periods)
+{
+	struct user_test *own = test->priv;
+	struct dmaengine_user_ring *ring = own->file.ring;
+
+	KUNIT_EXPECT_EQ(test, periods,
+			ring->completions[ring->head % DMAU_RING_ENTRIES].periods);
+	expect_told(test, result, 0);
+}
+
+/* It goes on until it is stopped; each period has a completion. */
+static void cyclic(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+
+	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
+	KUNIT_ASSERT_EQ(test, 0, begin_cyclic(test, 4 * PART));
+	KUNIT_EXPECT_EQ(test, 1, own->naive.prepared);
+	KUNIT_EXPECT_EQ(test, -EBUSY, accept_slave(test, DMAENGINE_USER_SEND, 0, PART));
+	KUNIT_EXPECT_EQ(test, -EBUSY, begin_cyclic(test, PART));
+	naive_period(&own->naive, DMA_TRANS_NOERROR);
+	naive_period(&own->naive, DMA_TRANS_READ_FAILED);
+	naive_period(&own->naive, DMA_TRANS_NOERROR);
+	expect_periods(test, 0, 1);
+	expect_periods(test, -EIO, 2);
+	expect_periods(test, 0, 3);
+	KUNIT_EXPECT_EQ(test, 1, own->src.users);
+	KUNIT_EXPECT_TRUE(test, dmau_op_stop(&own->file, DMAU_OPEN));
+	KUNIT_EXPECT_EQ(test, 1, own->naive.terminated);
+	expect_told(test, -ECANCELED, 4 * PART);
+	expect_over(test);
+
+	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_SEND, 0, PART));
+	dmau_op_go(&own->file);
+	KUNIT_EXPECT_EQ(test, -EBUSY, begin_cyclic(test, PART));
+	finish_all(own);
+	expect_told(test, 0, 0);
+	expect_over(test);
+}
+
+/* For a period that finds no place there is no completion, but there is one for the end. */
+static void cyclic_unread(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+	struct dmaengine_user_ring *ring = own->file.ring;
+	unsigned int i;
+
+	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
+	KUNIT_ASSERT_EQ(test, 0, begin_cyclic(test, PART));
+	for (i = 0; i < DMAU_RING_ENTRIES + 10; i++)
+		naive_period(&own->naive, DMA_TRANS_NOERROR);
+	KUNIT_EXPECT_EQ(test, DMAU_RING_ENTRIES - 1, ring->tail);
+	KUNIT_EXPECT_TRUE(test, dmau_op_stop(&own->file, DMAU_OPEN));
+	KUNIT_EXPECT_EQ(test, DMAU_RING_ENTRIES, ring->tail);
+	ring->head = ring->tail - 1;
+	KUNIT_EXPECT_EQ(test, DMAU_RING_ENTRIES + 10,
+			ring->completions[DMAU_RING_ENTRIES - 1].periods);
+	expect_told(test, -ECANCELED, PART);
+	expect_over(test);
+}
+
+/* A provider that cuts a period could write more than all of them together. */
+static void cyclic_too_long(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+
+	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
+	own->file.max_descriptor = PART - 1;
+	KUNIT_EXPECT_EQ(test, -EINVAL, begin_cyclic(test, PART));
+	own->file.max_descriptor = PART;
+	own->file.unit = 2 * PART;
+	KUNIT_EXPECT_EQ(test, -EINVAL, begin_cyclic(test, 2 * PART));
+	expect_over(test);
+}
+
+/* Nobody says when a period could be synchronized. */
+static void cyclic_unsynced(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+
+	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
+	own->src.sync = true;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, begin_cyclic(test, PART));
+	expect_over(test);
+}
+
+/* What is stopped ends, and what is submitted afterwards begins. */
+static void goes_on_after_stop(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+
+	naive_can_terminate(&own->naive);
+	begin(test, 0, BUFFER, 0);
+	schedule_delayed_work(&own->late, HZ / 10);
+	KUNIT_EXPECT_TRUE(test, dmau_op_stop(&own->file, DMAU_OPEN));
+	KUNIT_EXPECT_EQ(test, 0, own->naive.terminated);
+	KUNIT_EXPECT_EQ(test, DESCRIPTORS_MAX, own->naive.prepared);
+	expect_told(test, -ECANCELED, BUFFER);
+	expect_over(test);
+	begin(test, 0, PART, 0);
+	finish_all(own);
+	expect_told(test, 0, 0);
+	expect_over(test);
 }
 
 static struct kunit_case user_cases[] = {
@@ -614,6 +950,16 @@ static struct kunit_case user_cases[] = {
 	KUNIT_CASE(completes_in_submit),
 	KUNIT_CASE(drain),
 	KUNIT_CASE(no_place),
+	KUNIT_CASE(sends),
+	KUNIT_CASE(receives),
+	KUNIT_CASE(sends_later),
+	KUNIT_CASE(lent_alone),
+	KUNIT_CASE(scattered),
+	KUNIT_CASE(cyclic),
+	KUNIT_CASE(cyclic_unread),
+	KUNIT_CASE(cyclic_too_long),
+	KUNIT_CASE(cyclic_unsynced),
+	KUNIT_CASE(goes_on_after_stop),
 	KUNIT_CASE_SLOW(stop_waits),
 	KUNIT_CASE_SLOW(stop_terminates),
 	KUNIT_CASE_SLOW(stop_gives_up),

@@ -137,21 +137,26 @@ static void make_op(struct thread *thread, struct dmaengine_user_op *op,
 	unsigned int i;
 
 	*op = (struct dmaengine_user_op){
-		.opcode = one_in(thread, 20) ? next(thread) : below(thread, 4),
+		.opcode = one_in(thread, 20) ? next(thread) : below(thread, 6),
 		.flags = one_in(thread, 20) ? next(thread) : below(thread, 2),
 		.user_data = next(thread),
 		.length = one_in(thread, 10) ? number(thread, MEMORY) : 1 + below(thread, 16384),
 		.dst = { range(thread) },
 	};
-	if (op->opcode == DMAENGINE_USER_COPY)
+	if (op->opcode == DMAENGINE_USER_COPY || op->opcode == DMAENGINE_USER_SEND)
 		op->src = range(thread);
+	if (op->opcode >= DMAENGINE_USER_SEND && one_in(thread, 4)) {
+		op->flags = DMAENGINE_USER_CYCLIC;
+		op->period = one_in(thread, 10) ? next(thread) : 1 + below(thread, 512);
+		op->length = op->period * (1 + below(thread, 8));
+	}
 	if (op->opcode == DMAENGINE_USER_FILL)
 		op->value = one_in(thread, 10) ? next(thread) : below(thread, 256);
 	if (op->opcode == DMAENGINE_USER_PQ) {
 		op->dst[1] = range(thread);
 		op->coefficients = (uintptr_t)coefficients;
 	}
-	if (op->opcode >= DMAENGINE_USER_XOR) {
+	if (op->opcode == DMAENGINE_USER_XOR || op->opcode == DMAENGINE_USER_PQ) {
 		op->src_count = one_in(thread, 10) ? next(thread) : 2 + below(thread, 5);
 		op->srcs = (uintptr_t)srcs;
 		for (i = 0; i < 8; i++)
@@ -311,6 +316,16 @@ static void write_to(const char *file)
 	close(fd);
 }
 
+static void do_stop(struct thread *thread)
+{
+	struct dmaengine_user_stop stop = {
+		.size = size_of(thread, sizeof(stop)), .reserved = one_in(thread, 50),
+	};
+
+	if (one_in(thread, 10))
+		ioctl(shared, DMAENGINE_USER_IOC_STOP, &stop);
+}
+
 static void do_withdraw(struct thread *thread)
 {
 	if (!one_in(thread, 50))
@@ -322,6 +337,7 @@ static void do_withdraw(struct thread *thread)
 static void (*const calls[])(struct thread *) = {
 	do_register, do_register, do_unregister, do_submit, do_submit, do_submit, do_uring,
 	do_complete, do_complete, do_ring, do_info, do_memory, do_reopen, do_withdraw,
+	do_stop,
 };
 
 static void *run(void *data)

@@ -21,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -1141,9 +1142,304 @@ static void closed_while_held(void)
 	pair_close(&pair);
 }
 
+/* --- a channel that loopdma_lend has lent ------------------------------------------------ */
+
+/* The other end of the wire. */
+static const char *peer(void)
+{
+	static char name[32];
+	char *last;
+
+	snprintf(name, sizeof(name), "%s", channel);
+	last = &name[strlen(name) - 1];
+	*last ^= 1;
+	return name;
+}
+
+/**
+ * struct wire - both ends of a wire, and a buffer at each
+ * @to: channel that sends
+ * @from: channel that receives
+ * @src: memory that is sent
+ * @dst: memory that is received to
+ * @size: bytes of each
+ * @src_handle: of @src
+ * @dst_handle: of @dst
+ */
+struct wire {
+	struct dmau to;
+	struct dmau from;
+	unsigned char *src;
+	unsigned char *dst;
+	size_t size;
+	int src_handle;
+	int dst_handle;
+};
+
+/* Takes from the wire what a program sent that was ended before it had received it. */
+static int wire_clear(struct wire *wire)
+{
+	enum { MARK = 16, MOST = 64 * KIB };
+	struct dmaengine_user_completion completion;
+	int src, dst, n, taken, err = 0;
+	unsigned char *mark, *got;
+	struct dmaengine_user_op op;
+
+	mark = memory(MARK);
+	got = memory(MOST);
+	if (!mark || !got || getrandom(mark, MARK, 0) != MARK)
+		return -ENOMEM;
+	src = dmau_register(&wire->to, mark, MARK, false);
+	dst = dmau_register(&wire->from, got, MOST, true);
+	op = dmau_send(src, 0, MARK);
+	taken = dmau_submit(&wire->to, &op, 1);
+	if (taken < 0)
+		return taken;
+	for (n = 0; !err && (n < MARK || memcmp(got + n - MARK, mark, MARK)); n++) {
+		if (n == MOST)
+			return -EOVERFLOW;
+		op = dmau_receive(dst, n, 1);
+		taken = dmau_submit(&wire->from, &op, 1);
+		if (taken < 0)
+			return taken;
+		err = dmau_wait(&wire->from, &completion) ?: completion.result;
+	}
+	if (!err)
+		err = dmau_wait(&wire->to, &completion) ?: completion.result;
+	if (!err)
+		err = dmau_unregister(&wire->to, src) ?: dmau_unregister(&wire->from, dst);
+	munmap(mark, MARK);
+	munmap(got, MOST);
+	return err;
+}
+
+static int wire_open(struct wire *wire, size_t size)
+{
+	int err = dmau_open(&wire->to, channel) ?: dmau_open(&wire->from, peer()) ?:
+		wire_clear(wire);
+
+	if (err)
+		return err;
+	wire->size = size;
+	wire->src = memory(size);
+	wire->dst = memory(size);
+	if (!wire->src || !wire->dst)
+		return -ENOMEM;
+	pattern(wire->src, size, 5);
+	wire->src_handle = dmau_register(&wire->to, wire->src, size, false);
+	wire->dst_handle = dmau_register(&wire->from, wire->dst, size, true);
+	return wire->src_handle < 0 ? wire->src_handle : wire->dst_handle < 0 ? wire->dst_handle : 0;
+}
+
+static void wire_close(struct wire *wire)
+{
+	dmau_close(&wire->to);
+	dmau_close(&wire->from);
+	munmap(wire->src, wire->size);
+	munmap(wire->dst, wire->size);
+}
+
+static int send_part(struct wire *wire, uint64_t offset, uint64_t length)
+{
+	struct dmaengine_user_op op = dmau_send(wire->src_handle, offset, length);
+
+	return dmau_submit(&wire->to, &op, 1);
+}
+
+static int receive_part(struct wire *wire, uint64_t offset, uint64_t length)
+{
+	struct dmaengine_user_op op = dmau_receive(wire->dst_handle, offset, length);
+
+	return dmau_submit(&wire->from, &op, 1);
+}
+
+/* What is sent is received, and no byte beside it is written. */
+static void sends(void)
+{
+	static const size_t lengths[] = { 1, 100, 4096, 5000, MIB - 1 };
+	struct dmaengine_user_completion completion;
+	struct wire wire;
+	unsigned int i;
+
+	EXPECT_EQ(0, wire_open(&wire, MIB + 8192));
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		size_t length = lengths[i];
+
+		memset(wire.dst, 0x11, wire.size);
+		EXPECT_EQ(1, receive_part(&wire, 11, length));
+		EXPECT_EQ(1, send_part(&wire, 7, length));
+		EXPECT_EQ(0, dmau_wait(&wire.to, &completion));
+		EXPECT_EQ(0, completion.result);
+		EXPECT_EQ(0, dmau_wait(&wire.from, &completion));
+		EXPECT_EQ(0, completion.result);
+		EXPECT_EQ(0, completion.residue);
+		EXPECT_EQ(0, completion.periods);
+		EXPECT(!memcmp(wire.dst + 11, wire.src + 7, length), "%zu bytes differ", length);
+		EXPECT(is(wire.dst, 0x11, 11));
+		EXPECT(is(wire.dst + 11 + length, 0x11, wire.size - 11 - length));
+	}
+	wire_close(&wire);
+}
+
+/* A program does what the channel's owner has configured, and nothing else. */
+static void lent_alone(void)
+{
+	struct dmaengine_user_op op;
+	struct wire wire;
+
+	EXPECT_EQ(0, wire_open(&wire, 4096));
+	EXPECT_EQ(1 << DMAENGINE_USER_SEND, wire.to.info.ops);
+	EXPECT_EQ(1 << DMAENGINE_USER_RECEIVE, wire.from.info.ops);
+	EXPECT_EQ(DMAENGINE_USER_DRAIN | DMAENGINE_USER_CYCLIC, wire.to.info.op_flags);
+	op = dmau_copy(wire.dst_handle, 0, wire.src_handle, 0, 1);
+	EXPECT_EQ(-EOPNOTSUPP, dmau_submit(&wire.from, &op, 1));
+	op = dmau_send(wire.dst_handle, 0, 1);
+	EXPECT_EQ(-EOPNOTSUPP, dmau_submit(&wire.from, &op, 1));
+	op = dmau_receive(wire.src_handle, 0, 1);
+	EXPECT_EQ(-EOPNOTSUPP, dmau_submit(&wire.to, &op, 1));
+	EXPECT_EQ(-ERANGE, send_part(&wire, 1, 4096));
+	op = dmau_receive(dmau_register(&wire.from, wire.src, 4096, false), 0, 1);
+	EXPECT_EQ(-EACCES, dmau_submit(&wire.from, &op, 1));
+	op = dmau_send(wire.src_handle, 0, 1024);
+	op.period = 1024;
+	EXPECT_EQ(-EINVAL, dmau_submit(&wire.to, &op, 1));
+	op.flags = DMAENGINE_USER_CYCLIC;
+	op.period = 0;
+	EXPECT_EQ(-EINVAL, dmau_submit(&wire.to, &op, 1));
+	op.period = 1000;
+	EXPECT_EQ(-EINVAL, dmau_submit(&wire.to, &op, 1));
+	op = dmau_send(wire.src_handle, 0, 257 * 256);
+	op.flags = DMAENGINE_USER_CYCLIC;
+	op.period = 256;
+	EXPECT_EQ(-EINVAL, dmau_submit(&wire.to, &op, 1));
+	op = dmau_send(wire.src_handle, 0, 1024);
+	op.flags = DMAENGINE_USER_CYCLIC;
+	op.period = 128;
+	EXPECT_EQ(-EINVAL, dmau_submit(&wire.to, &op, 1));
+	op = dmau_copy(wire.dst_handle, 0, wire.src_handle, 0, 1024);
+	op.flags = DMAENGINE_USER_CYCLIC;
+	op.period = 512;
+	EXPECT_EQ(-EINVAL, dmau_submit(&wire.to, &op, 1));
+	wire_close(&wire);
+}
+
+enum { PERIOD = 1024, PERIODS = 4 };
+
+/* A transfer that begins anew; fails where its memory is bounced. */
+static int receive_for_ever(struct wire *wire)
+{
+	struct dmaengine_user_op op = dmau_receive(wire->dst_handle, 0, PERIODS * PERIOD);
+
+	op.flags = DMAENGINE_USER_CYCLIC;
+	op.period = PERIOD;
+	op.user_data = 77;
+	return dmau_submit(&wire->from, &op, 1);
+}
+
+/* io_uring could not end it. */
+static void lent_by_io_uring(void)
+{
+	struct dmaengine_user_op op;
+	struct io_uring_cqe *cqe;
+	struct io_uring ring;
+	struct wire wire;
+	int err;
+
+	err = io_uring_queue_init(1, &ring, 0);
+	if (err == -ENOSYS || err == -EPERM)
+		return skip("this kernel has no io_uring");
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(0, wire_open(&wire, 4096));
+	op = dmau_receive(wire.dst_handle, 0, 1);
+	uring_prep(&ring, wire.from.fd, &op, 0);
+	EXPECT_EQ(1, io_uring_submit(&ring));
+	EXPECT_EQ(0, io_uring_wait_cqe(&ring, &cqe));
+	EXPECT_EQ(-EINVAL, cqe->res);
+	io_uring_queue_exit(&ring);
+	wire_close(&wire);
+}
+
+/* Each period has a completion; the memory is used again and again. */
+static void cyclic(void)
+{
+	struct dmaengine_user_completion completion;
+	struct wire wire;
+	unsigned int i;
+
+	EXPECT_EQ(0, wire_open(&wire, 8 * PERIOD));
+	if (getenv("BOUNCED")) {
+		EXPECT_EQ(-EOPNOTSUPP, receive_for_ever(&wire));
+		return wire_close(&wire);
+	}
+	EXPECT_EQ(1, receive_for_ever(&wire));
+	EXPECT_EQ(-EBUSY, receive_part(&wire, 0, 1));
+	for (i = 0; i < 3 * PERIODS; i++) {
+		EXPECT_EQ(1, send_part(&wire, i % 8 * PERIOD, PERIOD));
+		EXPECT_EQ(0, dmau_wait(&wire.to, &completion));
+		EXPECT_EQ(0, completion.result);
+		EXPECT_EQ(0, dmau_wait(&wire.from, &completion));
+		EXPECT_EQ(77, completion.user_data);
+		EXPECT_EQ(0, completion.result);
+		EXPECT_EQ(i + 1, completion.periods);
+		EXPECT(!memcmp(wire.dst + i % PERIODS * PERIOD, wire.src + i % 8 * PERIOD, PERIOD),
+		       "period %u differs", i);
+	}
+	EXPECT_EQ(0, dmau_stop(&wire.from));
+	EXPECT(dmau_take(&wire.from, &completion));
+	EXPECT_EQ(-ECANCELED, completion.result);
+	EXPECT_EQ(3 * PERIODS, completion.periods);
+	EXPECT(!dmau_take(&wire.from, &completion));
+	EXPECT_EQ(1, receive_part(&wire, 0, 100));
+	EXPECT_EQ(1, send_part(&wire, 50, 100));
+	EXPECT_EQ(0, dmau_wait(&wire.from, &completion));
+	EXPECT_EQ(0, completion.result);
+	EXPECT(!memcmp(wire.dst, wire.src + 50, 100));
+	wire_close(&wire);
+}
+
+/* Nothing is received any more once the file is closed. */
+static void closed_cyclic(void)
+{
+	struct dmaengine_user_completion completion;
+	struct wire wire;
+
+	if (getenv("BOUNCED"))
+		return;
+	EXPECT_EQ(0, wire_open(&wire, PERIODS * PERIOD));
+	EXPECT_EQ(1, receive_for_ever(&wire));
+	EXPECT_EQ(1, send_part(&wire, 0, PERIOD));
+	EXPECT_EQ(0, dmau_wait(&wire.from, &completion));
+	dmau_close(&wire.from);
+	memset(wire.dst, 0x22, wire.size);
+	EXPECT_EQ(1, send_part(&wire, 0, 16));
+	EXPECT_EQ(0, dmau_wait(&wire.to, &completion));
+	EXPECT(is(wire.dst, 0x22, wire.size));
+	EXPECT_EQ(0, dmau_stop(&wire.to));
+	dmau_close(&wire.to);
+}
+
+/* A peripheral that takes nothing keeps no program from the end. */
+static void stopped(void)
+{
+	struct dmaengine_user_completion completion;
+	struct wire wire;
+
+	EXPECT_EQ(0, wire_open(&wire, MIB));
+	EXPECT_EQ(1, send_part(&wire, 0, MIB));
+	EXPECT_EQ(1, send_part(&wire, 0, MIB));
+	EXPECT_EQ(0, dmau_stop(&wire.to));
+	EXPECT(dmau_take(&wire.to, &completion));
+	EXPECT_EQ(-ECANCELED, completion.result);
+	EXPECT(dmau_take(&wire.to, &completion));
+	EXPECT_EQ(-ECANCELED, completion.result);
+	EXPECT_EQ(0, dmau_unregister(&wire.to, wire.src_handle));
+	wire_close(&wire);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
+	bool lent;
 } cases[] = {
 	{ "info", info },
 	{ "copies", copies },
@@ -1175,14 +1471,33 @@ static const struct {
 	{ "withdrawn", withdrawn },
 	{ "failed", failed },
 	{ "closed_while_held", closed_while_held },
+	{ "sends", sends, .lent = true },
+	{ "lent_alone", lent_alone, .lent = true },
+	{ "lent_by_io_uring", lent_by_io_uring, .lent = true },
+	{ "cyclic", cyclic, .lent = true },
+	{ "closed_cyclic", closed_cyclic, .lent = true },
+	{ "stopped", stopped, .lent = true },
 };
 
 #define CASES	(sizeof(cases) / sizeof(cases[0]))
 
+/* A channel that is lent has other cases than one that root has offered. */
+static bool is_lent(void)
+{
+	struct dmau dmau;
+	bool lent;
+
+	if (dmau_open(&dmau, channel))
+		return false;
+	lent = dmau.info.ops & 1 << DMAENGINE_USER_SEND;
+	dmau_close(&dmau);
+	return lent;
+}
+
 int main(int argc, char *argv[])
 {
 	unsigned int i, n = 0;
-	bool failed = false;
+	bool lent, failed = false;
 
 	if (argc != 2 && argc != 3) {
 		fprintf(stderr, "usage: user-test CHANNEL [CASE]\n");
@@ -1193,12 +1508,13 @@ int main(int argc, char *argv[])
 	if (why == MAP_FAILED)
 		return 2;
 	setbuf(stdout, NULL);
+	lent = is_lent();
 	printf("KTAP version 1\n");
 	for (i = 0; i < CASES; i++) {
 		pid_t pid;
 		int status;
 
-		if (argc == 3 && strcmp(argv[2], cases[i].name))
+		if (cases[i].lent != lent || (argc == 3 && strcmp(argv[2], cases[i].name)))
 			continue;
 		n++;
 		why[0] = '\0';

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmaengine_user: channels that root has offered.
+ * dmaengine_user: channels that root has offered, and those that drivers lend.
  *
  *	echo dma0chan2 >/sys/class/dmaengine_user/offer
  *
  * makes /dev/dmaengine/dma0chan2, and withdraw takes it back, whoever has it open.  So
  * does the provider's end: the driver core tells before it takes the driver from a
  * device, and by then no buffer may be mapped for it.
+ *
+ * A channel of a peripheral cannot be offered: who chooses the peripheral's registers can
+ * reach any memory.  The driver that has the channel and has configured it lends it.
  */
+#include <linux/dmaengine_user.h>
 #include <linux/idr.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -44,14 +49,15 @@ static void release_offer(struct device *dev)
 		wake_up_var(&existing);
 }
 
-/* Takes the channel from whoever has it, and gives it back. */
+/* Takes the channel from whoever has it open, and gives it back, unless it is lent. */
 static void give_back(struct dmau_chan *offer)
 {
 	mutex_lock(&offer->lock);
 	if (offer->chan) {
 		if (offer->file)
 			dmau_file_stop(offer->file);
-		dma_release_channel(offer->chan);
+		if (!offer->directions)
+			dma_release_channel(offer->chan);
 		offer->chan = NULL;
 	}
 	mutex_unlock(&offer->lock);
@@ -159,7 +165,8 @@ static struct class offer_class = {
 	.devnode = offer_devnode,
 };
 
-static struct dmau_chan *new_offer(struct dma_chan *chan)
+static struct dmau_chan *new_offer(struct dma_chan *chan, unsigned int directions,
+				   unsigned int unit)
 {
 	struct dmau_chan *offer;
 	int minor;
@@ -174,6 +181,8 @@ static struct dmau_chan *new_offer(struct dma_chan *chan)
 	}
 	atomic_inc(&existing);
 	offer->chan = chan;
+	offer->directions = directions;
+	offer->unit = unit;
 	offer->provider = get_device(chan->device->dev);
 	INIT_LIST_HEAD(&offer->node);
 	mutex_init(&offer->lock);
@@ -212,30 +221,36 @@ static int add_offer(struct dmau_chan *offer)
 	return 0;
 }
 
-static int offer_channel(struct dma_chan *chan)
+/* The offer, with a reference.  On an error, a channel that is not lent is released. */
+static struct dmau_chan *offer_channel(struct dma_chan *chan, unsigned int directions,
+				       unsigned int unit)
 {
-	struct dmau_chan *offer = new_offer(chan);
+	struct dmau_chan *offer = new_offer(chan, directions, unit);
 	int err;
 
 	if (IS_ERR(offer)) {
-		dma_release_channel(chan);
-		return PTR_ERR(offer);
+		if (!directions)
+			dma_release_channel(chan);
+		return offer;
 	}
+	get_device(&offer->dev);
 	err = add_offer(offer);
 	if (err) {
 		/* Somebody may have opened it already. */
 		give_back(offer);
 		put_device(&offer->dev);
+		put_device(&offer->dev);
+		return ERR_PTR(err);
 	}
-	return err;
+	return offer;
 }
 
 static int offer_by_name(const char *name)
 {
 	struct wanted wanted = { .name = name };
+	struct dmau_chan *offer = ERR_PTR(-ENODEV);
 	struct dma_chan *chan = NULL;
 	dma_cap_mask_t any;
-	int err = -ENODEV;
 
 	dma_cap_zero(any);
 	dma_request_channel(any, find_provider, &wanted);
@@ -245,14 +260,68 @@ static int offer_by_name(const char *name)
 		if (wanted.provider->driver)
 			chan = dma_request_channel(any, is_wanted, &wanted);
 		if (chan)
-			err = offer_channel(chan);
+			offer = offer_channel(chan, 0, 1);
 		device_unlock(wanted.provider);
 		put_device(wanted.provider);
 	}
 	if (!chan)
 		pr_warn("dmaengine_user: there is no channel %s, or it is in use\n", name);
-	return err;
+	if (IS_ERR(offer))
+		return PTR_ERR(offer);
+	put_device(&offer->dev);
+	return 0;
 }
+
+/**
+ * dmaengine_user_lend - lets user programs do slave transfers on a channel of the caller's
+ * @chan: channel, requested and configured with dmaengine_slave_config()
+ * @directions: BIT(DMA_MEM_TO_DEV), BIT(DMA_DEV_TO_MEM) or both: as it is configured
+ * @unit: bytes, a power of two, of which addresses and lengths of transfers are multiples: at
+ *	least what the peripheral moves in a burst, for few providers check that
+ *
+ * Until dmaengine_user_take_back() the caller does not use the channel.  Its provider keeps its
+ * driver while this function runs.  Root can withdraw the channel, of which the caller is not
+ * told.  The caller takes it back before the system sleeps.
+ *
+ * Context: process context.
+ * Return: what dmaengine_user_take_back() takes; -EINVAL: @directions or @unit; -EOPNOTSUPP: no
+ * channel for slave transfers, or its provider cannot terminate and synchronize; -EEXIST: it
+ * is lent; -ENOMEM; -ENOSPC: 256 channels are offered.
+ */
+struct dmau_chan *dmaengine_user_lend(struct dma_chan *chan, unsigned int directions,
+				      unsigned int unit)
+{
+	const struct dma_device *device = chan->device;
+
+	if (!directions || directions & ~(BIT(DMA_MEM_TO_DEV) | BIT(DMA_DEV_TO_MEM)) ||
+	    !is_power_of_2(unit) || unit > PAGE_SIZE)
+		return ERR_PTR(-EINVAL);
+	if (!dma_has_cap(DMA_SLAVE, chan->device->cap_mask) || !device->device_terminate_all ||
+	    !device->device_synchronize)
+		return ERR_PTR(-EOPNOTSUPP);
+	return offer_channel(chan, directions, unit);
+}
+EXPORT_SYMBOL_GPL(dmaengine_user_lend);
+
+/**
+ * dmaengine_user_take_back - ends what dmaengine_user_lend() has begun
+ * @offer: from there
+ *
+ * When it returns no program's transfer is under way, unless the provider fails to terminate,
+ * of which the kernel log tells; and none begins.
+ *
+ * Context: process context; may sleep for as long as the device takes.
+ */
+void dmaengine_user_take_back(struct dmau_chan *offer)
+{
+	if (unlist(offer))
+		end_offer(offer);
+	else
+		/* Somebody else is ending it; it has to be done before this returns. */
+		give_back(offer);
+	put_device(&offer->dev);
+}
+EXPORT_SYMBOL_GPL(dmaengine_user_take_back);
 
 /* The name of a channel that was written to an attribute. */
 static char *get_name(char *name, size_t size, const char *buf)

@@ -51,6 +51,9 @@ struct eventfd_ctx;
  * @chan: the channel; NULL when it was given back
  * @file: that has it open; NULL: none.  There is one at most, for a program ends its
  *	operations by closing, and dmaengine can end those of a channel only together.
+ * @directions: in which an owner in the kernel lends it for slave transfers, bits of enum
+ *	dma_transfer_direction; 0: root has offered it, for operations on memory
+ * @unit: of such a transfer, bytes
  */
 struct dmau_chan {
 	struct device dev;
@@ -62,6 +65,8 @@ struct dmau_chan {
 	struct mutex lock;	/* @chan, @file and mappings */
 	struct dma_chan *chan;
 	struct dmau_file *file;
+	unsigned int directions;
+	unsigned int unit;
 };
 
 /**
@@ -134,8 +139,10 @@ struct dmau_range {
  * @uring: the command that it was submitted by; NULL: the ring gets its completion
  * @user_data: for the completion
  * @opcode: DMAENGINE_USER_COPY and so on
- * @flags: DMAENGINE_USER_DRAIN
+ * @flags: DMAENGINE_USER_DRAIN, DMAENGINE_USER_CYCLIC
  * @length: bytes
+ * @period: bytes, of a cyclic operation
+ * @periods: of it, that were completed
  * @sync: caches, or a bounce buffer, are to be told when it has ended
  * @started: the device may have begun
  * @begun: bytes from the start that have descriptors; @length if it gets no more of them
@@ -148,6 +155,8 @@ struct dmau_range {
  * @ndst: destinations
  * @nsrc: sources
  * @dst: destinations
+ * @sgl: bus addresses of a slave transfer, without pages; an array, as some providers expect
+ * @nents: entries of it
  * @src: sources
  */
 struct dmau_op {
@@ -158,6 +167,8 @@ struct dmau_op {
 	u32 opcode;
 	u32 flags;
 	u64 length;
+	u64 period;
+	u64 periods;
 	bool sync;
 	bool started;
 	u64 begun;
@@ -170,25 +181,43 @@ struct dmau_op {
 	unsigned int ndst;
 	unsigned int nsrc;
 	struct dmau_range dst[2];
+	struct scatterlist *sgl;
+	unsigned int nents;
 	struct dmau_range src[] __counted_by(nsrc);
+};
+
+/**
+ * enum dmau_state - what a file does
+ * @DMAU_OPEN: operations begin and end
+ * @DMAU_ENDING: all that were accepted are being ended; none is accepted now
+ * @DMAU_STOPPED: the channel is gone: no buffer is mapped, and none is accepted any more
+ * @DMAU_LOST: the same, but descriptors have never ended: the file, its operations and its
+ *	mapped buffers stay for good, for a device that may access them
+ */
+enum dmau_state {
+	DMAU_OPEN,
+	DMAU_ENDING,
+	DMAU_STOPPED,
+	DMAU_LOST,
 };
 
 /**
  * struct dmau_file - an open channel
  * @offer: the channel
- * @chan: of @offer, until @stopped
- * @dev: that buffers are mapped for, until @stopped
- * @max_descriptor: bytes of a descriptor
+ * @chan: of @offer, until it is gone
+ * @dev: that buffers are mapped for, until then
+ * @max_descriptor: bytes of a descriptor, or of a segment of it
+ * @directions: as of @offer
+ * @unit: as of @offer
  * @mm: of the program that has opened it, which alone may use it
- * @buffers: by handle; changed with &dmau_chan.lock and @lock held.  When @stopped they are
- *	not mapped any more, and stay until the file is closed.
+ * @buffers: by handle; changed with &dmau_chan.lock and @lock held.  They stay until the
+ *	file is closed.
  * @provider: held by who calls the provider; taken before @lock
  * @work: has operations begin and end, for callbacks
  * @lock: protects what follows, and the users of buffers.  Taken by the callbacks of
  *	descriptors, in any context, so that no provider is called with it held.
- * @stopped: nothing is submitted any more, and no buffer is mapped, unless @lost
- * @lost: stopped, with descriptors that never ended: the file, its operations and buffers
- *	stay for good, for a device that may access them
+ * @state: changed with &dmau_chan.lock held, too
+ * @cyclic: the operation that goes on until it is stopped, or NULL
  * @waiting: operations that have descriptors to be submitted, in order
  * @running: operations whose descriptors are all submitted
  * @unsynced: operations that have ended but for caches and bounce buffers
@@ -207,14 +236,16 @@ struct dmau_file {
 	struct dma_chan *chan;
 	struct device *dev;
 	size_t max_descriptor;
+	unsigned int directions;
+	unsigned int unit;
 	struct mm_struct *mm;
 	struct xarray buffers;
 
 	struct mutex provider;	/* calls of the provider */
 	struct work_struct work;
 	spinlock_t lock;	/* what follows, and users of buffers */
-	bool stopped;
-	bool lost;
+	enum dmau_state state;
+	struct dmau_op *cyclic;
 	struct list_head waiting;
 	struct list_head running;
 	struct list_head unsynced;
@@ -239,12 +270,12 @@ void dmau_buffer_sync_device(const struct dmau_buffer *buffer, u64 offset, u64 l
 void dmau_buffer_sync_cpu(const struct dmau_buffer *buffer, u64 offset, u64 length);
 
 /* op.c */
-void dmau_op_info(const struct dma_chan *chan, struct dmaengine_user_info *info);
+void dmau_op_info(const struct dmau_file *file, struct dmaengine_user_info *info);
 struct dmau_op *dmau_op_create(u64 from, u32 size);
 int dmau_op_accept(struct dmau_file *file, struct dmau_op *op);
 void dmau_op_go(struct dmau_file *file);
 void dmau_op_init(struct dmau_file *file);
-bool dmau_op_stop(struct dmau_file *file);
+bool dmau_op_stop(struct dmau_file *file, enum dmau_state state);
 
 /* file.c */
 extern const struct file_operations dmau_file_operations;

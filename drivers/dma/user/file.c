@@ -24,7 +24,7 @@ static int add_buffer(struct dmau_file *file, struct dmau_buffer *buffer, u32 *h
 	int err;
 
 	mutex_lock(&file->offer->lock);
-	if (file->stopped) {
+	if (file->state != DMAU_OPEN) {
 		err = -ENODEV;
 	} else {
 		err = dmau_buffer_map(buffer, file->dev);
@@ -75,7 +75,7 @@ static int unregister_buffer(struct dmau_file *file, u32 handle)
 	mutex_lock(&file->offer->lock);
 	spin_lock_irq(&file->lock);
 	buffer = xa_load(&file->buffers, handle);
-	if (file->stopped)
+	if (file->state != DMAU_OPEN)
 		err = -ENODEV;
 	else if (!buffer)
 		err = -ENOENT;
@@ -90,6 +90,18 @@ static int unregister_buffer(struct dmau_file *file, u32 handle)
 	if (!err)
 		dmau_buffer_free(buffer);
 	return err;
+}
+
+/* See dmau_op_stop(). */
+static bool end_operations(struct dmau_file *file, enum dmau_state state)
+{
+	if (dmau_op_stop(file, state))
+		return true;
+	dev_err(&file->offer->dev,
+		"the device is stuck, and its driver cannot terminate; the program's buffers stay pinned for good\n");
+	/* A callback may come at any time. */
+	__module_get(THIS_MODULE);
+	return false;
 }
 
 /**
@@ -107,15 +119,8 @@ void dmau_file_stop(struct dmau_file *file)
 	struct dmau_buffer *buffer;
 	unsigned long handle;
 
-	if (file->stopped)
+	if (file->state != DMAU_OPEN || !end_operations(file, DMAU_STOPPED))
 		return;
-	if (!dmau_op_stop(file)) {
-		dev_err(&file->offer->dev,
-			"the device is stuck, and its driver cannot terminate; the program's buffers stay pinned for good\n");
-		/* A callback may come at any time. */
-		__module_get(THIS_MODULE);
-		return;
-	}
 	xa_for_each(&file->buffers, handle, buffer)
 		dmau_buffer_unmap(buffer);
 	wake_up_all(&file->wait);
@@ -179,6 +184,8 @@ static int dmau_open(struct inode *inode, struct file *filp)
 		file->chan = offer->chan;
 		file->dev = dmaengine_get_dma_device(offer->chan);
 		file->max_descriptor = dma_get_max_seg_size(file->dev);
+		file->directions = offer->directions;
+		file->unit = offer->unit;
 		offer->file = file;
 	}
 	mutex_unlock(&offer->lock);
@@ -197,11 +204,13 @@ static int dmau_release(struct inode *inode, struct file *filp)
 
 	mutex_lock(&offer->lock);
 	dmau_file_stop(file);
-	offer->file = NULL;
+	/* A device that is stuck is nobody else's. */
+	if (file->state != DMAU_LOST)
+		offer->file = NULL;
 	mutex_unlock(&offer->lock);
 	/* A command may have queued it when the channel was withdrawn already. */
 	cancel_work_sync(&file->work);
-	if (!file->lost)
+	if (file->state != DMAU_LOST)
 		free_file(file);
 	return 0;
 }
@@ -229,10 +238,10 @@ static int get_info(struct dmau_file *file, void __user *to, u32 size)
 	int err = 0;
 
 	mutex_lock(&file->offer->lock);
-	if (file->stopped) {
+	if (file->state != DMAU_OPEN) {
 		err = -ENODEV;
 	} else {
-		dmau_op_info(file->chan, &info);
+		dmau_op_info(file, &info);
 		strscpy(info.channel, dma_chan_name(file->chan), sizeof(info.channel));
 		strscpy(info.provider, dev_driver_string(file->chan->device->dev),
 			sizeof(info.provider));
@@ -288,12 +297,26 @@ static int set_eventfd(struct dmau_file *file, int fd)
 	return 0;
 }
 
+static int stop(struct dmau_file *file)
+{
+	int err = 0;
+
+	mutex_lock(&file->offer->lock);
+	if (file->state != DMAU_OPEN)
+		err = -ENODEV;
+	else if (!end_operations(file, DMAU_OPEN))
+		err = -EIO;
+	mutex_unlock(&file->offer->lock);
+	return err;
+}
+
 /* Each begins with its size.  What the program did not give is 0. */
 union argument {
 	struct dmaengine_user_register reg;
 	struct dmaengine_user_unregister unreg;
 	struct dmaengine_user_submit submit;
 	struct dmaengine_user_eventfd eventfd;
+	struct dmaengine_user_stop stop;
 };
 
 /* A structure of the first version, or of any later one; see copy_struct_from_user(). */
@@ -318,7 +341,7 @@ static long dmau_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return err;
 	/* The number is what counts: the size in it is that of the program's headers. */
 	if (_IOC_TYPE(cmd) != _IOC_TYPE(DMAENGINE_USER_IOC_INFO) ||
-	    _IOC_NR(cmd) > _IOC_NR(DMAENGINE_USER_IOC_EVENTFD))
+	    _IOC_NR(cmd) > _IOC_NR(DMAENGINE_USER_IOC_STOP))
 		return -ENOTTY;
 	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
@@ -347,10 +370,16 @@ static long dmau_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		err = get_argument(&argument, sizeof(argument.submit),
 				   DMAENGINE_USER_SUBMIT_SIZE_VER0, user, size);
 		return err ?: submit(file, &argument.submit);
-	default:
+	case _IOC_NR(DMAENGINE_USER_IOC_EVENTFD):
 		err = get_argument(&argument, sizeof(argument.eventfd),
 				   DMAENGINE_USER_EVENTFD_SIZE_VER0, user, size);
 		return err ?: set_eventfd(file, argument.eventfd.fd);
+	default:
+		err = get_argument(&argument, sizeof(argument.stop),
+				   DMAENGINE_USER_STOP_SIZE_VER0, user, size);
+		if (!err && argument.stop.reserved)
+			err = -EINVAL;
+		return err ?: stop(file);
 	}
 }
 
@@ -399,7 +428,7 @@ static u32 untaken(struct dmau_file *file, u32 *head)
 static bool is_over(struct dmau_file *file)
 {
 	/* Pairs with the release of who has told the last one. */
-	return READ_ONCE(file->stopped) && !smp_load_acquire(&file->nops);
+	return READ_ONCE(file->state) >= DMAU_STOPPED && !smp_load_acquire(&file->nops);
 }
 
 static bool to_be_read(struct dmau_file *file)

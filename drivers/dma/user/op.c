@@ -3,7 +3,8 @@
  * dmaengine_user: operations: checked, cut into descriptors, submitted, completed.
  *
  * An operation waits, runs, and ends.  Each of its ranges may have several bus addresses, so
- * it may need many descriptors.  A bounded number of them is in flight.
+ * it may need many descriptors.  A bounded number of them is in flight.  A transfer to or
+ * from a peripheral is one descriptor, because its end may mean something there.
  *
  * Providers differ in what they allow a client.  So one thread at a time calls the provider,
  * in process context, with no lock held that a callback takes.  A callback never calls the
@@ -11,6 +12,8 @@
  */
 #include <linux/delay.h>
 #include <linux/eventfd.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
@@ -23,19 +26,66 @@
 /* Descriptors of a channel that are in flight at a time, or submitted by one call. */
 #define DESCRIPTORS_MAX	256
 
+/* Ranges of bus addresses of a slave transfer. */
+#define SEGMENTS_MAX	1024
+
+/*
+ * Periods of a cyclic operation, each of which can take a provider a descriptor; and the bytes
+ * of one, each of which interrupts a CPU.
+ */
+#define PERIODS_MAX	256
+#define PERIOD_MIN	256
+
 /* A device that completes no descriptor for so long is stuck; as for dma_sync_wait(). */
 #define STUCK		msecs_to_jiffies(5000)
 
-static const struct {
+/**
+ * struct kind - what an operation is
+ * @type: capability that its channel has
+ * @ndst: destinations
+ * @nsrc: sources; 0 with @many
+ * @many: as many sources as the operation says
+ * @direction: of a slave transfer; else 0, as for DMA_MEM_TO_MEM
+ */
+struct kind {
 	enum dma_transaction_type type;
 	unsigned int ndst;
-	bool many;		/* sources */
-} kinds[] = {
-	[DMAENGINE_USER_COPY] = { DMA_MEMCPY, 1 },
-	[DMAENGINE_USER_FILL] = { DMA_MEMSET, 1 },
-	[DMAENGINE_USER_XOR] = { DMA_XOR, 1, true },
-	[DMAENGINE_USER_PQ] = { DMA_PQ, 2, true },
+	unsigned int nsrc;
+	bool many;
+	enum dma_transfer_direction direction;
 };
+
+static const struct kind kinds[] = {
+	[DMAENGINE_USER_COPY] = { DMA_MEMCPY, .ndst = 1, .nsrc = 1 },
+	[DMAENGINE_USER_FILL] = { DMA_MEMSET, .ndst = 1 },
+	[DMAENGINE_USER_XOR] = { DMA_XOR, .ndst = 1, .many = true },
+	[DMAENGINE_USER_PQ] = { DMA_PQ, .ndst = 2, .many = true },
+	[DMAENGINE_USER_SEND] = { DMA_SLAVE, .nsrc = 1, .direction = DMA_MEM_TO_DEV },
+	[DMAENGINE_USER_RECEIVE] = { DMA_SLAVE, .ndst = 1, .direction = DMA_DEV_TO_MEM },
+};
+
+static bool is_cyclic(const struct dmau_op *op)
+{
+	return op->flags & DMAENGINE_USER_CYCLIC;
+}
+
+/* A channel that is lent does what its owner has configured, and nothing else. */
+static bool has_op(const struct dmau_file *file, u32 opcode)
+{
+	const struct kind *kind = &kinds[opcode];
+
+	if (kind->direction)
+		return file->directions & BIT(kind->direction);
+	return !file->directions && dma_has_cap(kind->type, file->chan->device->cap_mask);
+}
+
+static bool has_cyclic(const struct dmau_file *file)
+{
+	struct dma_device *device = file->chan->device;
+
+	return file->directions && dma_has_cap(DMA_CYCLIC, device->cap_mask) &&
+	       device->device_prep_dma_cyclic;
+}
 
 static unsigned int max_sources(const struct dma_chan *chan, u32 opcode)
 {
@@ -49,8 +99,10 @@ static unsigned int max_sources(const struct dma_chan *chan, u32 opcode)
 	}
 }
 
-static unsigned int alignment(const struct dma_chan *chan, u32 opcode)
+static unsigned int alignment(const struct dmau_file *file, u32 opcode)
 {
+	const struct dma_chan *chan = file->chan;
+
 	switch (opcode) {
 	case DMAENGINE_USER_COPY:
 		return 1 << chan->device->copy_align;
@@ -58,30 +110,37 @@ static unsigned int alignment(const struct dma_chan *chan, u32 opcode)
 		return 1 << chan->device->fill_align;
 	case DMAENGINE_USER_XOR:
 		return 1 << chan->device->xor_align;
-	default:
+	case DMAENGINE_USER_PQ:
 		return 1 << chan->device->pq_align;
+	default:
+		return file->unit;
 	}
 }
 
 /**
  * dmau_op_info - what operations a channel has
- * @chan: the channel
+ * @file: of the channel, which is not gone
  * @info: gets it
  *
  * Context: any.
  */
-void dmau_op_info(const struct dma_chan *chan, struct dmaengine_user_info *info)
+void dmau_op_info(const struct dmau_file *file, struct dmaengine_user_info *info)
 {
+	const struct dma_chan *chan = file->chan;
 	u32 opcode;
 
 	info->ops = 0;
 	for (opcode = 0; opcode < ARRAY_SIZE(kinds); opcode++)
-		if (dma_has_cap(kinds[opcode].type, chan->device->cap_mask))
+		if (has_op(file, opcode))
 			info->ops |= BIT_ULL(opcode);
-	info->copy_align = alignment(chan, DMAENGINE_USER_COPY);
-	info->fill_align = alignment(chan, DMAENGINE_USER_FILL);
-	info->xor_align = alignment(chan, DMAENGINE_USER_XOR);
-	info->pq_align = alignment(chan, DMAENGINE_USER_PQ);
+	info->op_flags = DMAENGINE_USER_DRAIN;
+	if (has_cyclic(file))
+		info->op_flags |= DMAENGINE_USER_CYCLIC;
+	info->copy_align = alignment(file, DMAENGINE_USER_COPY);
+	info->fill_align = alignment(file, DMAENGINE_USER_FILL);
+	info->xor_align = alignment(file, DMAENGINE_USER_XOR);
+	info->pq_align = alignment(file, DMAENGINE_USER_PQ);
+	info->unit = file->unit;
 	if (info->ops & BIT_ULL(DMAENGINE_USER_XOR))
 		info->max_xor = max_sources(chan, DMAENGINE_USER_XOR);
 	if (info->ops & BIT_ULL(DMAENGINE_USER_PQ))
@@ -107,7 +166,7 @@ static int get_sources(struct dmau_op *op, const struct dmaengine_user_op *from)
 	const struct dmaengine_user_range __user *srcs = u64_to_user_ptr(from->srcs);
 	unsigned int i;
 
-	if (op->opcode == DMAENGINE_USER_COPY)
+	if (kinds[op->opcode].nsrc)
 		return get_range(&op->src[0], &from->src) && !from->srcs ? 0 : -EINVAL;
 	if (!op->nsrc && from->srcs)
 		return -EINVAL;
@@ -122,6 +181,21 @@ static int get_sources(struct dmau_op *op, const struct dmaengine_user_op *from)
 	return is_zero(&from->src) ? 0 : -EINVAL;
 }
 
+/* Flags, and what they ask for; of an operation that has a kind. */
+static bool has_valid_flags(const struct dmaengine_user_op *from)
+{
+	u64 periods, rest;
+
+	if (from->flags & ~(DMAENGINE_USER_DRAIN | DMAENGINE_USER_CYCLIC))
+		return false;
+	if (!(from->flags & DMAENGINE_USER_CYCLIC))
+		return !from->period;
+	if (!kinds[from->opcode].direction || from->period < PERIOD_MIN)
+		return false;
+	periods = div64_u64_rem(from->length, from->period, &rest);
+	return periods && periods <= PERIODS_MAX && !rest;
+}
+
 static int get_op(struct dmau_op *op, const struct dmaengine_user_op *from)
 {
 	unsigned int i;
@@ -130,6 +204,7 @@ static int get_op(struct dmau_op *op, const struct dmaengine_user_op *from)
 	op->opcode = from->opcode;
 	op->flags = from->flags;
 	op->length = from->length;
+	op->period = from->period;
 	op->ndst = kinds[op->opcode].ndst;
 	op->value = from->value;
 	for (i = 0; i < ARRAY_SIZE(op->dst); i++) {
@@ -171,17 +246,19 @@ struct dmau_op *dmau_op_create(u64 from, u32 size)
 	err = copy_struct_from_user(&user, sizeof(user), u64_to_user_ptr(from), size);
 	if (err)
 		return ERR_PTR(err);
-	if (user.opcode >= ARRAY_SIZE(kinds) || user.flags & ~DMAENGINE_USER_DRAIN ||
-	    !user.length || user.src_count > DMAU_SRC_MAX ||
+	if (user.opcode >= ARRAY_SIZE(kinds) || !user.length ||
+	    user.src_count > DMAU_SRC_MAX ||
 	    user.value > (user.opcode == DMAENGINE_USER_FILL ? U8_MAX : 0))
 		return ERR_PTR(-EINVAL);
 	user.opcode = array_index_nospec(user.opcode, ARRAY_SIZE(kinds));
+	if (!has_valid_flags(&user))
+		return ERR_PTR(-EINVAL);
 	nsrc = user.src_count;
 	/* Providers rely on it that there are two to compute a parity of. */
 	if (kinds[user.opcode].many ? nsrc < 2 : nsrc)
 		return ERR_PTR(-EINVAL);
-	if (user.opcode == DMAENGINE_USER_COPY)
-		nsrc = 1;
+	if (!kinds[user.opcode].many)
+		nsrc = kinds[user.opcode].nsrc;
 
 	op = kzalloc(struct_size(op, src, nsrc), GFP_KERNEL_ACCOUNT);
 	if (!op)
@@ -207,19 +284,16 @@ static void count_users(struct dmau_op *op, int by)
 		op->src[i].buffer->users += by;
 }
 
-static void tell(struct dmau_file *file, const struct dmau_op *op)
+/* A completion of the ring, which has a place for it. */
+static void tell_ring(struct dmau_file *file, const struct dmau_op *op)
 {
-	if (op->uring) {
-		*dmau_uring_result(op->uring) = op->result;
-		dmau_uring_do_in_task(op->uring, dmau_uring_done);
-		return;
-	}
 	file->ring->completions[file->tail % DMAU_RING_ENTRIES] =
 		(struct dmaengine_user_completion) {
 			.user_data = op->user_data,
 			/* A part can fail that had been counted when another one did. */
 			.residue = min(op->residue, op->length),
 			.result = op->result,
+			.periods = op->periods,
 		};
 	/* The completion is there before the tail: pairs with the acquire of untaken(). */
 	smp_store_release(&file->tail, file->tail + 1);
@@ -227,6 +301,16 @@ static void tell(struct dmau_file *file, const struct dmau_op *op)
 	smp_store_release(&file->ring->tail, file->tail);
 	if (file->eventfd)
 		dmau_eventfd_signal(file->eventfd);
+}
+
+static void tell(struct dmau_file *file, const struct dmau_op *op)
+{
+	if (op->uring) {
+		*dmau_uring_result(op->uring) = op->result;
+		dmau_uring_do_in_task(op->uring, dmau_uring_done);
+	} else {
+		tell_ring(file, op);
+	}
 }
 
 /* Tells the program of the end, and lets go of the buffers. */
@@ -238,6 +322,8 @@ static void finish(struct dmau_op *op)
 	count_users(op, -1);
 	if (op->started)
 		file->unfinished--;
+	if (file->cyclic == op)
+		file->cyclic = NULL;
 	tell(file, op);
 	/* Told before it is over: pairs with the acquire of is_over(). */
 	smp_store_release(&file->nops, file->nops - 1);
@@ -245,10 +331,16 @@ static void finish(struct dmau_op *op)
 		wake_up(&file->wait);
 }
 
+static void free_op(struct dmau_op *op)
+{
+	kfree(op->sgl);
+	kfree(op);
+}
+
 static void end(struct dmau_op *op)
 {
 	finish(op);
-	kfree(op);
+	free_op(op);
 }
 
 /* The operation gets no more descriptors. */
@@ -277,23 +369,33 @@ static void sort(struct dmau_op *op)
 	}
 }
 
+static int error_of(const struct dmaengine_result *result)
+{
+	if (!result || result->result == DMA_TRANS_NOERROR)
+		return 0;
+	return result->result == DMA_TRANS_ABORTED ? -ECANCELED : -EIO;
+}
+
 /* The callback of a descriptor. */
 static void completed(void *data, const struct dmaengine_result *result)
 {
+	int err = error_of(result);
 	struct dmau_op *op = data;
 	struct dmau_file *file = op->file;
 	unsigned long flags;
 
 	spin_lock_irqsave(&file->lock, flags);
-	if (file->lost) {
+	if (file->state == DMAU_LOST) {
 		/* The operation has ended without its descriptors. */
 		spin_unlock_irqrestore(&file->lock, flags);
 		return;
 	}
 	op->descriptors--;
-	if (result && result->result != DMA_TRANS_NOERROR)
-		fail(op, result->result == DMA_TRANS_ABORTED ? -ECANCELED : -EIO,
-		     result->residue);
+	if (err)
+		fail(op, err, result->residue);
+	else if (result && kinds[op->opcode].direction)
+		/* The peripheral can end a transfer early. */
+		op->residue += result->residue;
 	sort(op);
 	file->descriptors--;
 	/* Many at a time share a doorbell. */
@@ -302,6 +404,40 @@ static void completed(void *data, const struct dmaengine_result *result)
 	if (!file->descriptors)
 		wake_up(&file->wait);
 	spin_unlock_irqrestore(&file->lock, flags);
+}
+
+/* Completions that the program has not taken keep their places in the ring. */
+static bool has_place(struct dmau_file *file)
+{
+	u32 untaken = file->tail - READ_ONCE(file->ring->head);
+
+	return untaken <= DMAU_RING_ENTRIES && untaken + file->nops < DMAU_RING_ENTRIES;
+}
+
+/* The callback of a cyclic descriptor, which goes on. */
+static void period_completed(void *data, const struct dmaengine_result *result)
+{
+	struct dmau_op *op = data;
+	struct dmau_file *file = op->file;
+	unsigned long flags;
+
+	spin_lock_irqsave(&file->lock, flags);
+	/* A provider tells of several at once if it was late. */
+	if (file->cyclic == op) {
+		op->periods++;
+		op->result = error_of(result);
+		if (has_place(file))
+			tell_ring(file, op);
+		op->result = 0;
+		wake_up(&file->wait);
+	}
+	spin_unlock_irqrestore(&file->lock, flags);
+}
+
+/* Some providers interrupt for the other kind of callback alone; the core prefers the first. */
+static void period_completed_somehow(void *data)
+{
+	period_completed(data, NULL);
 }
 
 /* --- accepted ------------------------------------------------------------------- */
@@ -321,15 +457,19 @@ static int check_range(struct dmau_file *file, const struct dmau_op *op,
 	range->buffer = buffer;
 	/* Here only the beginning is checked; get_part() checks where each descriptor begins. */
 	return IS_ALIGNED(dmau_buffer_addr(buffer, range->offset, &length) | op->length,
-			  alignment(file->chan, op->opcode)) ? 0 : -EINVAL;
+			  alignment(file, op->opcode)) ? 0 : -EINVAL;
 }
 
-/* Completions that the program has not taken keep their places in the ring. */
-static bool has_place(struct dmau_file *file)
+static int check_cyclic(const struct dmau_file *file, const struct dmau_op *op)
 {
-	u32 untaken = file->tail - READ_ONCE(file->ring->head);
-
-	return untaken <= DMAU_RING_ENTRIES && untaken + file->nops < DMAU_RING_ENTRIES;
+	if (!has_cyclic(file))
+		return -EOPNOTSUPP;
+	if (op->period > file->max_descriptor || !IS_ALIGNED(op->period, file->unit))
+		return -EINVAL;
+	/* Nobody says when a period could be synchronized. */
+	if (op->ndst ? op->dst[0].buffer->sync : op->src[0].buffer->sync)
+		return -EOPNOTSUPP;
+	return file->nops ? -EBUSY : 0;
 }
 
 static int check(struct dmau_file *file, struct dmau_op *op)
@@ -337,10 +477,17 @@ static int check(struct dmau_file *file, struct dmau_op *op)
 	unsigned int i;
 	int err;
 
-	if (file->stopped)
+	if (file->state == DMAU_ENDING)
+		return -EAGAIN;
+	if (file->state != DMAU_OPEN)
 		return -ENODEV;
-	if (!dma_has_cap(kinds[op->opcode].type, file->chan->device->cap_mask))
+	if (!has_op(file, op->opcode))
 		return -EOPNOTSUPP;
+	/* It may wait for a peripheral for ever, and io_uring could not end it. */
+	if (op->uring && kinds[op->opcode].direction)
+		return -EINVAL;
+	if (file->cyclic)
+		return -EBUSY;
 	if (op->nsrc > max_sources(file->chan, op->opcode))
 		return -EINVAL;
 	for (i = 0; i < op->ndst; i++) {
@@ -354,6 +501,9 @@ static int check(struct dmau_file *file, struct dmau_op *op)
 		if (err)
 			return err;
 	}
+	err = is_cyclic(op) ? check_cyclic(file, op) : 0;
+	if (err)
+		return err;
 	return has_place(file) ? 0 : -EAGAIN;
 }
 
@@ -364,7 +514,7 @@ static int check(struct dmau_file *file, struct dmau_op *op)
  *
  * Context: process context.
  * Return: 0, or what dmaengine_user_submit says: -ENODEV, -EOPNOTSUPP, -EINVAL, -ENOENT,
- * -EACCES, -ERANGE; -EAGAIN: no place.
+ * -EACCES, -ERANGE; -EBUSY: it cannot be beside a cyclic one; -EAGAIN: no place.
  */
 int dmau_op_accept(struct dmau_file *file, struct dmau_op *op)
 {
@@ -376,6 +526,8 @@ int dmau_op_accept(struct dmau_file *file, struct dmau_op *op)
 	if (!err) {
 		count_users(op, 1);
 		file->nops++;
+		if (is_cyclic(op))
+			file->cyclic = op;
 		list_add_tail(&op->node, &file->waiting);
 	}
 	spin_unlock_irq(&file->lock);
@@ -439,7 +591,7 @@ static struct dmau_op *next_op(struct dmau_file *file, struct part *part)
 
 	spin_lock_irq(&file->lock);
 	op = list_first_entry_or_null(&file->waiting, struct dmau_op, node);
-	if (!op || file->stopped || file->descriptors >= DESCRIPTORS_MAX ||
+	if (!op || file->state != DMAU_OPEN || file->descriptors >= DESCRIPTORS_MAX ||
 	    (op->flags & DMAENGINE_USER_DRAIN && !op->started && file->unfinished)) {
 		op = NULL;
 	} else {
@@ -470,15 +622,66 @@ static void drop_part(struct dmau_op *op, int result, u64 residue)
 	spin_unlock_irq(&file->lock);
 }
 
-/* Return: false if a descriptor of it would not be aligned. */
-static bool get_part(const struct dmau_op *op, struct part *part)
+/* A segment that is cut ends where any peripheral's element does. */
+static size_t longest_segment(const struct dmau_file *file)
+{
+	size_t most = file->max_descriptor;
+
+	return most >= PAGE_SIZE ? round_down(most, PAGE_SIZE) : rounddown_pow_of_two(most);
+}
+
+/*
+ * The bus addresses of a slave transfer, which is one part.  A cyclic one has one range, which
+ * the provider cuts into periods.
+ */
+static int get_transfer(struct dmau_op *op, struct part *part)
+{
+	const struct dmau_range *range = op->ndst ? &op->dst[0] : &op->src[0];
+	unsigned int i, limit = is_cyclic(op) ? 1 : SEGMENTS_MAX, nents = 0;
+	u64 at, length, most = is_cyclic(op) ? op->length : longest_segment(op->file);
+	struct scatterlist *sgl;
+
+	part->length = op->length;
+	/* It was made, and the provider had no descriptor. */
+	if (op->sgl)
+		return 0;
+	for (at = 0; at < op->length && nents <= limit; at += length) {
+		dma_addr_t addr;
+
+		length = min(op->length - at, most);
+		addr = dmau_buffer_addr(range->buffer, range->offset + at, &length);
+		if (!IS_ALIGNED(addr | length, op->file->unit))
+			return -EINVAL;
+		nents++;
+	}
+	if (nents > limit)
+		return -EINVAL;
+	sgl = kmalloc_array(nents, sizeof(*sgl), GFP_KERNEL_ACCOUNT);
+	if (!sgl)
+		return -ENOMEM;
+	sg_init_table(sgl, nents);
+	for (i = 0, at = 0; i < nents; i++, at += length) {
+		length = min(op->length - at, most);
+		sg_dma_address(&sgl[i]) = dmau_buffer_addr(range->buffer, range->offset + at,
+							   &length);
+		sg_dma_len(&sgl[i]) = length;
+	}
+	op->sgl = sgl;
+	op->nents = nents;
+	return 0;
+}
+
+/* Return: 0; -EINVAL: a descriptor of it would not be aligned; see get_transfer() */
+static int get_part(struct dmau_op *op, struct part *part)
 {
 	const struct dmau_file *file = op->file;
-	unsigned int align = alignment(file->chan, op->opcode);
+	unsigned int align = alignment(file, op->opcode);
 	u64 rest = op->length - part->at;
 	dma_addr_t all = 0;
 	unsigned int i;
 
+	if (kinds[op->opcode].direction)
+		return get_transfer(op, part);
 	part->length = min_t(u64, rest, file->max_descriptor);
 	for (i = 0; i < op->ndst; i++) {
 		part->dst[i] = dmau_buffer_addr(op->dst[i].buffer, op->dst[i].offset + part->at,
@@ -493,7 +696,7 @@ static bool get_part(const struct dmau_op *op, struct part *part)
 	/* What follows this part has to begin aligned, too. */
 	if (part->length < rest)
 		part->length = round_down(part->length, align);
-	return part->length && IS_ALIGNED(all, align);
+	return part->length && IS_ALIGNED(all, align) ? 0 : -EINVAL;
 }
 
 static void sync_device(struct dmau_op *op, const struct part *part)
@@ -511,9 +714,15 @@ static void sync_device(struct dmau_op *op, const struct part *part)
 
 static struct dma_async_tx_descriptor *prepare(struct dmau_op *op, struct part *part)
 {
+	enum dma_transfer_direction direction = kinds[op->opcode].direction;
 	unsigned long flags = DMA_PREP_INTERRUPT | DMA_CTRL_ACK;
 	struct dma_chan *chan = op->file->chan;
 
+	if (is_cyclic(op))
+		return dmaengine_prep_dma_cyclic(chan, sg_dma_address(op->sgl), op->length,
+						 op->period, direction, flags);
+	if (direction)
+		return dmaengine_prep_slave_sg(chan, op->sgl, op->nents, direction, flags);
 	switch (op->opcode) {
 	case DMAENGINE_USER_COPY:
 		return dmaengine_prep_dma_memcpy(chan, part->dst[0], part->src[0], part->length,
@@ -548,9 +757,10 @@ static bool submit_part(struct dmau_op *op, struct part *part)
 {
 	struct dma_async_tx_descriptor *tx;
 	struct dmau_file *file = op->file;
+	int err = get_part(op, part);
 
-	if (!get_part(op, part)) {
-		drop_part(op, -EINVAL, 0);
+	if (err) {
+		drop_part(op, err, 0);
 		return true;
 	}
 	sync_device(op, part);
@@ -559,7 +769,12 @@ static bool submit_part(struct dmau_op *op, struct part *part)
 		drop_part(op, part->alone ? -EIO : 0, 0);
 		return part->alone;
 	}
-	tx->callback_result = completed;
+	if (is_cyclic(op)) {
+		tx->callback_result = period_completed;
+		tx->callback = period_completed_somehow;
+	} else {
+		tx->callback_result = completed;
+	}
 	tx->callback_param = op;
 
 	spin_lock_irq(&file->lock);
@@ -640,19 +855,10 @@ static unsigned int in_flight(struct dmau_file *file)
 	return descriptors;
 }
 
-/*
- * Waits until the device accesses no buffer, and no callback comes any more.
- *
- * Descriptors in flight are waited for.  Only a device that is stuck has them terminated: not
- * every provider stops its hardware by that, and some call back afterwards.
- *
- * Return: false if the device is stuck and its provider cannot terminate.
- */
-static bool quiesce(struct dmau_file *file)
+/* Return: false if the device has completed nothing for as long as it is given. */
+static bool wait_for_device(struct dmau_file *file)
 {
-	const struct dma_device *device = file->chan->device;
 	unsigned int before, left = in_flight(file);
-	struct dmau_op *op;
 
 	do {
 		before = left;
@@ -661,7 +867,25 @@ static bool quiesce(struct dmau_file *file)
 		if (!left)
 			return true;
 	} while (left < before);
+	return false;
+}
 
+/*
+ * Waits until the device accesses no buffer, and no callback comes any more.
+ *
+ * Descriptors in flight are waited for.  Only a device that is stuck has them terminated: not
+ * every provider stops its hardware by that, and some call back afterwards.  What a driver
+ * has lent is terminated at once, as by every client of a peripheral: it may have no end.
+ *
+ * Return: false if the device is stuck and its provider cannot terminate.
+ */
+static bool quiesce(struct dmau_file *file)
+{
+	const struct dma_device *device = file->chan->device;
+	struct dmau_op *op;
+
+	if (!file->directions && wait_for_device(file))
+		return true;
 	if (!device->device_terminate_all || !device->device_synchronize ||
 	    dmaengine_terminate_sync(file->chan))
 		return false;
@@ -675,7 +899,7 @@ static bool quiesce(struct dmau_file *file)
 	return true;
 }
 
-static void end_all(struct dmau_file *file)
+static void end_all(struct dmau_file *file, int result)
 {
 	struct dmau_op *op;
 
@@ -685,7 +909,7 @@ static void end_all(struct dmau_file *file)
 		/* None of it counts as processed. */
 		op->begun = 0;
 		op->residue = 0;
-		fail(op, -ENODEV, 0);
+		fail(op, result, 0);
 		/* Where the device may still access memory the operation is never freed. */
 		if (op->descriptors)
 			finish(op);
@@ -699,29 +923,36 @@ static void end_all(struct dmau_file *file)
 	end_unsynced(file);
 }
 
+static void set_state(struct dmau_file *file, enum dmau_state state)
+{
+	spin_lock_irq(&file->lock);
+	/* Read without the lock where somebody waits for completions. */
+	WRITE_ONCE(file->state, state);
+	spin_unlock_irq(&file->lock);
+}
+
 /**
  * dmau_op_stop - ends all operations, and waits for the device
- * @file: of which; accepts none any more
+ * @file: of which, not stopped
+ * @state: what comes then: DMAU_OPEN: it goes on; DMAU_STOPPED: the channel is gone
  *
  * Context: process context, with &dmau_chan.lock held.
  * Return: whether the device has let go of all buffers.  If not, @file and its buffers have
- * to stay as they are for good.
+ * to stay as they are for good, and @state is DMAU_LOST.
  */
-bool dmau_op_stop(struct dmau_file *file)
+bool dmau_op_stop(struct dmau_file *file, enum dmau_state state)
 {
-	spin_lock_irq(&file->lock);
-	file->stopped = true;
-	spin_unlock_irq(&file->lock);
-	/* Whoever calls the provider holds it, and looks at @stopped before each call. */
+	set_state(file, state == DMAU_OPEN ? DMAU_ENDING : state);
+	/* Whoever calls the provider holds it, and looks at @state before each call. */
 	mutex_lock(&file->provider);
 	if (!quiesce(file)) {
-		spin_lock_irq(&file->lock);
-		file->lost = true;
-		spin_unlock_irq(&file->lock);
+		state = DMAU_LOST;
+		set_state(file, state);
 	}
-	end_all(file);
+	end_all(file, state == DMAU_OPEN ? -ECANCELED : -ENODEV);
 	mutex_unlock(&file->provider);
 	/* The work item may be synchronizing a buffer. */
 	cancel_work_sync(&file->work);
-	return !file->lost;
+	set_state(file, state);
+	return state != DMAU_LOST;
 }

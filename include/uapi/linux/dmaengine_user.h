@@ -22,6 +22,8 @@
 #define DMAENGINE_USER_FILL	1	/* dst[0] = the byte value */
 #define DMAENGINE_USER_XOR	2	/* dst[0] = src[0] ^ src[1] ^ ... */
 #define DMAENGINE_USER_PQ	3	/* P into dst[0], Q into dst[1] (RAID-6) */
+#define DMAENGINE_USER_SEND	4	/* the peripheral gets src */
+#define DMAENGINE_USER_RECEIVE	5	/* dst[0] = what the peripheral gives */
 
 /**
  * struct dmaengine_user_info - what a channel can do, and the limits of its file
@@ -37,6 +39,9 @@
  * @pq_align: of a PQ
  * @max_xor: sources of an XOR
  * @max_pq: sources of a PQ
+ * @op_flags: flags of operations: DMAENGINE_USER_DRAIN, DMAENGINE_USER_CYCLIC
+ * @unit: addresses, lengths and periods of a SEND and a RECEIVE are multiples of this many
+ *	bytes
  * @channel: name of the channel, ends with 0
  * @provider: name of its provider's driver, ends with 0
  */
@@ -53,6 +58,8 @@ struct dmaengine_user_info {
 	__u32 pq_align;
 	__u32 max_xor;
 	__u32 max_pq;
+	__u32 op_flags;
+	__u32 unit;
 	char channel[32];
 	char provider[32];
 };
@@ -111,20 +118,29 @@ struct dmaengine_user_range {
 
 /* The operation begins when all that were submitted before it have ended. */
 #define DMAENGINE_USER_DRAIN	0x1U
+/*
+ * Of a SEND or RECEIVE: it begins anew when it has come to its end, until
+ * DMAENGINE_USER_IOC_STOP.  It has a completion for each period for which the ring has a
+ * place, and one when it has ended.  Its memory has one range of bus addresses, and it is
+ * the only operation of its file.
+ */
+#define DMAENGINE_USER_CYCLIC	0x2U
 
 /**
  * struct dmaengine_user_op - an operation
  * @opcode: DMAENGINE_USER_COPY and so on
- * @flags: DMAENGINE_USER_DRAIN
+ * @flags: DMAENGINE_USER_DRAIN, DMAENGINE_USER_CYCLIC
  * @user_data: comes back with the completion
  * @length: bytes, at least 1
  * @dst: where it writes; @dst[1] is for a PQ
- * @src: where a copy reads
+ * @src: where a copy or a SEND reads
  * @srcs: where an XOR or a PQ reads: address of @src_count structures
  *	dmaengine_user_range
  * @coefficients: of a PQ: address of @src_count bytes
  * @src_count: sources of an XOR or a PQ
  * @value: what a fill writes, 0 to 255
+ * @period: bytes of a period of a cyclic operation, at least 256; @length is a multiple of
+ *	it, 256 times as much at most
  *
  * What an operation does not need is zero.  Where the ranges of an operation overlap,
  * what they contain afterwards is not defined.
@@ -140,9 +156,10 @@ struct dmaengine_user_op {
 	__u64 coefficients;
 	__u32 src_count;
 	__u32 value;
+	__u64 period;
 };
 
-#define DMAENGINE_USER_OP_SIZE_VER0	96
+#define DMAENGINE_USER_OP_SIZE_VER0	104
 
 /**
  * struct dmaengine_user_submit - operations that are to begin
@@ -179,14 +196,32 @@ struct dmaengine_user_eventfd {
 #define DMAENGINE_USER_EVENTFD_SIZE_VER0	8
 
 /**
- * struct dmaengine_user_completion - an operation has ended
- * @user_data: of the operation
- * @residue: bytes that were not processed, as far as the provider tells
- * @result: 0; -EIO: the device failed; -ECANCELED: aborted; -EINVAL: the buffers lie in
- *	memory in a way that the channel's alignment does not allow; -ENODEV: the channel is
- *	gone
+ * struct dmaengine_user_stop - all operations are to end
+ * @size: of this structure
  * @reserved: 0
- * @reserved2: 0
+ *
+ * Those that the device does not end by itself have -ECANCELED.  When the ioctl returns, all
+ * have their completions, and the device accesses no buffer.  It fails with EIO if the
+ * device is stuck and its driver cannot end what it does; then the channel is gone.
+ */
+struct dmaengine_user_stop {
+	__u32 size;
+	__u32 reserved;
+};
+
+#define DMAENGINE_USER_STOP_SIZE_VER0	8
+
+/**
+ * struct dmaengine_user_completion - an operation has ended, or a period of a cyclic one
+ * @user_data: of the operation
+ * @residue: bytes that were not processed, as far as the provider tells; also of a RECEIVE
+ *	that the peripheral has ended early
+ * @result: 0; -EIO: the device failed; -ECANCELED: aborted, or stopped; -EINVAL: the
+ *	buffers lie in memory in a way that the channel does not allow; -ENOMEM; -ENODEV:
+ *	the channel is gone
+ * @reserved: 0
+ * @periods: of a cyclic operation, how often the provider has told so far that one was
+ *	completed; one that is late tells of several at once
  *
  * read() gives as many as there are and fit.
  */
@@ -195,7 +230,7 @@ struct dmaengine_user_completion {
 	__u64 residue;
 	__s32 result;
 	__u32 reserved;
-	__u64 reserved2;
+	__u64 periods;
 };
 
 /**
@@ -225,6 +260,7 @@ struct dmaengine_user_ring {
  * @reserved: 0
  *
  * It stands in cmd of the submission entry, whose cmd_op is DMAENGINE_USER_URING_OP.
+ * A SEND or a RECEIVE cannot be submitted so: it may wait for ever (EINVAL).
  * The result of io_uring's completion is as that of struct dmaengine_user_completion, or
  * an error of dmaengine_user_submit, with EBUSY for want of a place.
  */
@@ -239,6 +275,7 @@ struct dmaengine_user_uring {
 #define DMAENGINE_USER_IOC_UNREGISTER	_IOW(0xDA, 2, struct dmaengine_user_unregister)
 #define DMAENGINE_USER_IOC_SUBMIT	_IOW(0xDA, 3, struct dmaengine_user_submit)
 #define DMAENGINE_USER_IOC_EVENTFD	_IOW(0xDA, 4, struct dmaengine_user_eventfd)
-#define DMAENGINE_USER_URING_OP		_IOW(0xDA, 5, struct dmaengine_user_uring)
+#define DMAENGINE_USER_IOC_STOP		_IOW(0xDA, 5, struct dmaengine_user_stop)
+#define DMAENGINE_USER_URING_OP		_IOW(0xDA, 6, struct dmaengine_user_uring)
 
 #endif /* _UAPI_LINUX_DMAENGINE_USER_H */

@@ -90,6 +90,13 @@ int dmau_submit(struct dmau *dmau, const struct dmaengine_user_op *ops, unsigned
 	return accepted < 0 ? -errno : accepted;
 }
 
+int dmau_stop(struct dmau *dmau)
+{
+	struct dmaengine_user_stop stop = { .size = sizeof(stop) };
+
+	return ioctl(dmau->fd, DMAENGINE_USER_IOC_STOP, &stop) ? -errno : 0;
+}
+
 bool dmau_take(struct dmau *dmau, struct dmaengine_user_completion *completion)
 {
 	struct dmaengine_user_ring *ring = dmau->ring;

@@ -81,6 +81,14 @@ int dmau_unregister(struct dmau *dmau, int handle);
 int dmau_submit(struct dmau *dmau, const struct dmaengine_user_op *ops, unsigned int count);
 
 /**
+ * dmau_stop - ends all operations, and waits for the device
+ * @dmau: channel
+ *
+ * Return: 0, and all have their completions; or a negative error number.
+ */
+int dmau_stop(struct dmau *dmau);
+
+/**
  * dmau_take - takes a completion that is there, without a system call
  * @dmau: channel
  * @completion: filled in
@@ -116,6 +124,40 @@ static inline struct dmaengine_user_op dmau_copy(int dst, uint64_t dst_offset, i
 		.length = length,
 		.dst = { { .handle = dst, .offset = dst_offset } },
 		.src = { .handle = src, .offset = src_offset },
+	};
+}
+
+/**
+ * dmau_send - an operation that sends to a peripheral
+ * @src: handle of the buffer that it reads
+ * @offset: into it
+ * @length: bytes
+ *
+ * Return: the operation, whose user_data is 0.
+ */
+static inline struct dmaengine_user_op dmau_send(int src, uint64_t offset, uint64_t length)
+{
+	return (struct dmaengine_user_op) {
+		.opcode = DMAENGINE_USER_SEND,
+		.length = length,
+		.src = { .handle = src, .offset = offset },
+	};
+}
+
+/**
+ * dmau_receive - an operation that receives from a peripheral
+ * @dst: handle of the buffer that it writes to
+ * @offset: into it
+ * @length: bytes
+ *
+ * Return: the operation, whose user_data is 0.
+ */
+static inline struct dmaengine_user_op dmau_receive(int dst, uint64_t offset, uint64_t length)
+{
+	return (struct dmaengine_user_op) {
+		.opcode = DMAENGINE_USER_RECEIVE,
+		.length = length,
+		.dst = { { .handle = dst, .offset = offset } },
 	};
 }
 
