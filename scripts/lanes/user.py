@@ -44,8 +44,10 @@ def run(where, image, files, kills=KILLS, kind=guest.Guest, **options):
     variables = [f"KILLS={kills}"]
     if SHORT in options.get("device", ""):
         variables.append(f"DESCRIPTOR={DESCRIPTOR}")
-    if options.get("swiotlb"):
-        variables.append("BOUNCED=1")
+    # Where the DMA API is checked it asks for that of all that is behind an IOMMU.
+    if options.get("swiotlb") or \
+            options.get("debug_kernel") and options.get("iommu") == "strict":
+        variables.append("SYNCED=1")
     # Without a loopback there is nobody to send to.
     if "loopback=off" in options.get("device", ""):
         del files["loopdma_lend.ko"]
@@ -113,6 +115,6 @@ def tasks():
 
     return [stock_task(cell, name) for cell in kernel.cells() for name in MACHINES] + [
         Task(f"debug {name}", lambda name=name: on_debug(name), (needs.kunit_kernel,), full=True)
-        for name in ("iommu", "swiotlb", "unordered")] + [
+        for name in ("iommu", "off", "swiotlb", "unordered")] + [
         Task("zynqmp_dma", zynqmp, (needs.kernel_source,), full=True),
         Task("fuzz", fuzz, (needs.kunit_kernel,), full=True)]

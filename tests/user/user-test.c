@@ -1325,7 +1325,7 @@ static void lent_alone(void)
 
 enum { PERIOD = 1024, PERIODS = 4 };
 
-/* A transfer that begins anew; fails where its memory is bounced. */
+/* A transfer that begins anew; fails where its memory has to be synchronized. */
 static int receive_for_ever(struct wire *wire)
 {
 	struct dmaengine_user_op op = dmau_receive(wire->dst_handle, 0, PERIODS * PERIOD);
@@ -1367,7 +1367,7 @@ static void cyclic(void)
 	unsigned int i;
 
 	EXPECT_EQ(0, wire_open(&wire, 8 * PERIOD));
-	if (getenv("BOUNCED")) {
+	if (getenv("SYNCED")) {
 		EXPECT_EQ(-EOPNOTSUPP, receive_for_ever(&wire));
 		return wire_close(&wire);
 	}
@@ -1403,7 +1403,7 @@ static void closed_cyclic(void)
 	struct dmaengine_user_completion completion;
 	struct wire wire;
 
-	if (getenv("BOUNCED"))
+	if (getenv("SYNCED"))
 		return;
 	EXPECT_EQ(0, wire_open(&wire, PERIODS * PERIOD));
 	EXPECT_EQ(1, receive_for_ever(&wire));
