@@ -1503,15 +1503,7 @@ static struct dma_async_tx_descriptor *
 bench_prep_slave(struct dma_chan *chan, struct sg_table *sgt,
 		 enum dma_transfer_direction dir)
 {
-	struct dma_slave_config config = {
-		.direction = dir,
-		.src_addr_width = LOOPBACK_WIDTH,
-		.dst_addr_width = LOOPBACK_WIDTH,
-		.src_maxburst = 16,
-		.dst_maxburst = 16,
-	};
-
-	if (dmaengine_slave_config(chan, &config))
+	if (client_configure(chan, dir, LOOPBACK_WIDTH))
 		return NULL;
 	return dmaengine_prep_slave_sg(chan, sgt->sgl, sgt->nents, dir, DMA_PREP_INTERRUPT);
 }

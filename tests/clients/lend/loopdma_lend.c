@@ -27,19 +27,12 @@ static struct lend_loan loans[2];
 
 static int lend(struct lend_loan *loan, int id, enum dma_transfer_direction direction)
 {
-	struct dma_slave_config config = {
-		.direction = direction,
-		.src_addr_width = DMA_SLAVE_BUSWIDTH_1_BYTE,
-		.dst_addr_width = DMA_SLAVE_BUSWIDTH_1_BYTE,
-		.src_maxburst = 16,
-		.dst_maxburst = 16,
-	};
 	int err;
 
 	loan->chan = client_request(DMA_SLAVE, NULL, id);
 	if (!loan->chan)
 		return -ENODEV;
-	err = dmaengine_slave_config(loan->chan, &config);
+	err = client_configure(loan->chan, direction, DMA_SLAVE_BUSWIDTH_1_BYTE);
 	if (!err) {
 		/* This device takes any length. */
 		loan->offer = dmaengine_user_lend(loan->chan, BIT(direction), 1);

@@ -59,6 +59,21 @@ static inline struct dma_chan *client_request(enum dma_transaction_type type,
 	return dma_request_channel(mask, client_is_wanted, &wanted);
 }
 
+/* A peripheral with elements of this width, in bursts of 16.  0 or an error. */
+static inline int client_configure(struct dma_chan *chan, enum dma_transfer_direction direction,
+				   enum dma_slave_buswidth width)
+{
+	struct dma_slave_config config = {
+		.direction = direction,
+		.src_addr_width = width,
+		.dst_addr_width = width,
+		.src_maxburst = 16,
+		.dst_maxburst = 16,
+	};
+
+	return dmaengine_slave_config(chan, &config);
+}
+
 /* Map memory.  0 or -ENOMEM. */
 static inline int client_map(struct device *dev, void *mem, size_t len,
 			     enum dma_data_direction dir, dma_addr_t *dma)

@@ -457,22 +457,15 @@ static struct dma_async_tx_descriptor *
 soak_prep_slave(struct soak_job *job, struct dma_chan *chan)
 {
 	bool send = job->op == SOAK_SEND || job->op == SOAK_CYCLIC_SEND;
-	struct dma_slave_config config = {
-		.direction = send ? DMA_MEM_TO_DEV : DMA_DEV_TO_MEM,
-		.src_addr_width = DMA_SLAVE_BUSWIDTH_1_BYTE,
-		.dst_addr_width = DMA_SLAVE_BUSWIDTH_1_BYTE,
-		.src_maxburst = 16,
-		.dst_maxburst = 16,
-	};
+	enum dma_transfer_direction direction = send ? DMA_MEM_TO_DEV : DMA_DEV_TO_MEM;
 	dma_addr_t at = soak_dma(job, send ? 0 : SOAK_SOURCES);
 
-	if (dmaengine_slave_config(chan, &config))
+	if (client_configure(chan, direction, DMA_SLAVE_BUSWIDTH_1_BYTE))
 		return NULL;
 	if (!soak_is_cyclic(job->op))
-		return dmaengine_prep_slave_single(chan, at, job->len, config.direction,
-						   CLIENT_FLAGS);
-	return dmaengine_prep_dma_cyclic(chan, at, job->len, job->len / SOAK_PERIODS,
-					 config.direction, DMA_PREP_INTERRUPT);
+		return dmaengine_prep_slave_single(chan, at, job->len, direction, CLIENT_FLAGS);
+	return dmaengine_prep_dma_cyclic(chan, at, job->len, job->len / SOAK_PERIODS, direction,
+					 DMA_PREP_INTERRUPT);
 }
 
 static struct dma_async_tx_descriptor *soak_prep(struct soak_job *job)
