@@ -50,7 +50,7 @@ def run(where, image, files, kills=KILLS, kind=guest.Guest, **options):
         variables.append("SYNCED=1")
     # Without a loopback there is nobody to send to.
     if "loopback=off" in options.get("device", ""):
-        del files["loopdma_lend.ko"]
+        files = {name: path for name, path in files.items() if name != "loopdma_lend.ko"}
     cases = told_by(where, guest.run(kind(
         kernel=image, name=f"user-{where.replace(' ', '-')}",
         files=guest.job_files("user", "steps") | {

@@ -238,6 +238,7 @@ static struct dmau_chan *offer_channel(struct dma_chan *chan, unsigned int direc
 	if (err) {
 		/* Somebody may have opened it already. */
 		give_back(offer);
+		/* The reference for the caller, and the first one. */
 		put_device(&offer->dev);
 		put_device(&offer->dev);
 		return ERR_PTR(err);

@@ -187,7 +187,7 @@ struct dmau_op {
 };
 
 /**
- * enum dmau_state - what a file does
+ * enum dmau_state - what a file does; from DMAU_STOPPED on it is over
  * @DMAU_OPEN: operations begin and end
  * @DMAU_ENDING: all that were accepted are being ended; none is accepted now
  * @DMAU_STOPPED: the channel is gone: no buffer is mapped, and none is accepted any more

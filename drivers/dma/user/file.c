@@ -204,7 +204,7 @@ static int dmau_release(struct inode *inode, struct file *filp)
 
 	mutex_lock(&offer->lock);
 	dmau_file_stop(file);
-	/* A device that is stuck is nobody else's. */
+	/* No other program gets a channel whose device is stuck. */
 	if (file->state != DMAU_LOST)
 		offer->file = NULL;
 	mutex_unlock(&offer->lock);

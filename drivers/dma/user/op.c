@@ -285,14 +285,14 @@ static void count_users(struct dmau_op *op, int by)
 }
 
 /* A completion of the ring, which has a place for it. */
-static void tell_ring(struct dmau_file *file, const struct dmau_op *op)
+static void tell_ring(struct dmau_file *file, const struct dmau_op *op, int result)
 {
 	file->ring->completions[file->tail % DMAU_RING_ENTRIES] =
 		(struct dmaengine_user_completion) {
 			.user_data = op->user_data,
 			/* A part can fail that had been counted when another one did. */
 			.residue = min(op->residue, op->length),
-			.result = op->result,
+			.result = result,
 			.periods = op->periods,
 		};
 	/* The completion is there before the tail: pairs with the acquire of untaken(). */
@@ -309,7 +309,7 @@ static void tell(struct dmau_file *file, const struct dmau_op *op)
 		*dmau_uring_result(op->uring) = op->result;
 		dmau_uring_do_in_task(op->uring, dmau_uring_done);
 	} else {
-		tell_ring(file, op);
+		tell_ring(file, op, op->result);
 	}
 }
 
@@ -425,17 +425,18 @@ static void period_completed(void *data, const struct dmaengine_result *result)
 	/* A provider tells of several at once if it was late. */
 	if (file->cyclic == op) {
 		op->periods++;
-		op->result = error_of(result);
 		if (has_place(file))
-			tell_ring(file, op);
-		op->result = 0;
+			tell_ring(file, op, error_of(result));
 		wake_up(&file->wait);
 	}
 	spin_unlock_irqrestore(&file->lock, flags);
 }
 
-/* Some providers interrupt for the other kind of callback alone; the core prefers the first. */
-static void period_completed_somehow(void *data)
+/*
+ * Some providers interrupt for a period only if @callback is set.  If both are set dmaengine
+ * calls @callback_result alone.
+ */
+static void period_callback(void *data)
 {
 	period_completed(data, NULL);
 }
@@ -466,7 +467,7 @@ static int check_cyclic(const struct dmau_file *file, const struct dmau_op *op)
 		return -EOPNOTSUPP;
 	if (op->period > file->max_descriptor || !IS_ALIGNED(op->period, file->unit))
 		return -EINVAL;
-	/* Nobody says when a period could be synchronized. */
+	/* It is not known when to synchronize a period. */
 	if (op->ndst ? op->dst[0].buffer->sync : op->src[0].buffer->sync)
 		return -EOPNOTSUPP;
 	return file->nops ? -EBUSY : 0;
@@ -771,7 +772,7 @@ static bool submit_part(struct dmau_op *op, struct part *part)
 	}
 	if (is_cyclic(op)) {
 		tx->callback_result = period_completed;
-		tx->callback = period_completed_somehow;
+		tx->callback = period_callback;
 	} else {
 		tx->callback_result = completed;
 	}
