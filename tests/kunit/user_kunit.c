@@ -255,6 +255,7 @@ naive_prep_cyclic(struct dma_chan *chan, dma_addr_t addr, size_t length, size_t 
 
 	if (!tx)
 		return NULL;
+	tx->tx.flags = flags;
 	tx->direction = direction;
 	tx->src = addr;
 	tx->length = length;
@@ -425,6 +426,24 @@ static int accept_slave(struct kunit *test, u32 opcode, u64 offset, u64 length)
 	struct user_test *own = test->priv;
 
 	return dmau_op_accept(&own->file, new_op(test, opcode, offset, length, 0));
+}
+
+/* Has a slave transfer begin. */
+static void begin_slave(struct kunit *test, u32 opcode, u64 offset, u64 length)
+{
+	struct user_test *own = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, opcode, offset, length));
+	dmau_op_go(&own->file);
+}
+
+/* The descriptor that was submitted first. */
+static struct naive_tx *naive_oldest(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+
+	KUNIT_ASSERT_FALSE(test, list_empty(&own->naive.submitted));
+	return list_first_entry(&own->naive.submitted, struct naive_tx, node);
 }
 
 /* Has a transfer begin whose periods are a descriptor long. */
@@ -708,12 +727,14 @@ static void stop_terminates(struct kunit *test)
 
 	naive_can_terminate(&own->naive);
 	own->dst.sync = true;
+	/* Both are as long: the work item may end the first one before the second, or after it. */
 	begin(test, 0, BUFFER, 0);
-	begin(test, 0, PART, 0);
+	begin(test, 0, BUFFER, 0);
 	KUNIT_EXPECT_TRUE(test, dmau_op_stop(&own->file, DMAU_STOPPED));
 	KUNIT_EXPECT_EQ(test, 1, own->naive.terminated);
-	/* The second one has not begun, and nothing to synchronize. */
-	expect_told(test, -ENODEV, PART);
+	/* The second one has not begun, so it has nothing to synchronize. */
+	KUNIT_EXPECT_EQ(test, DESCRIPTORS_MAX * PART, synced_cpu);
+	expect_told(test, -ENODEV, BUFFER);
 	expect_told(test, -ENODEV, BUFFER);
 	expect_over(test);
 }
@@ -749,14 +770,45 @@ static void sends(struct kunit *test)
 	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
 	own->from[10] = 1;
 	own->from[10 + 3 * PART] = 2;
-	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_SEND, 10, 3 * PART + 1));
-	dmau_op_go(&own->file);
+	begin_slave(test, DMAENGINE_USER_SEND, 10, 3 * PART + 1);
 	KUNIT_EXPECT_EQ(test, 1, own->naive.prepared);
 	KUNIT_EXPECT_EQ(test, 0, own->naive.unissued);
 	finish_all(own);
 	expect_told(test, 0, 0);
 	KUNIT_EXPECT_EQ(test, 3 * PART + 1, own->naive.on_wire);
 	KUNIT_EXPECT_MEMEQ(test, own->naive.wire, own->from + 10, 3 * PART + 1);
+
+	/* More addresses than a chained list has in its first part. */
+	begin_slave(test, DMAENGINE_USER_SEND, 0, BUFFER);
+	KUNIT_EXPECT_EQ(test, BUFFER / PART, naive_oldest(test)->nents);
+	finish_all(own);
+	expect_told(test, 0, 0);
+	KUNIT_EXPECT_EQ(test, BUFFER, own->naive.on_wire);
+	KUNIT_EXPECT_MEMEQ(test, own->naive.wire, own->from, BUFFER);
+	expect_over(test);
+}
+
+/* What is cut into segments is cut where an element of any peripheral ends. */
+static void whole_segments(struct kunit *test)
+{
+	struct user_test *own = test->priv;
+	struct naive_tx *tx;
+
+	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
+	own->file.max_descriptor = 2 * PART - 1;
+	begin_slave(test, DMAENGINE_USER_SEND, 0, 3 * PART);
+	tx = naive_oldest(test);
+	KUNIT_EXPECT_EQ(test, 3, tx->nents);
+	KUNIT_EXPECT_EQ(test, PART, sg_dma_len(&tx->sgl[0]));
+	finish_all(own);
+	expect_told(test, 0, 0);
+	own->file.max_descriptor = PAGE_SIZE + PART;
+	begin_slave(test, DMAENGINE_USER_SEND, 0, PAGE_SIZE + PART);
+	tx = naive_oldest(test);
+	KUNIT_EXPECT_EQ(test, 2, tx->nents);
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, sg_dma_len(&tx->sgl[0]));
+	finish_all(own);
+	expect_told(test, 0, 0);
 	expect_over(test);
 }
 
@@ -768,8 +820,7 @@ static void receives(struct kunit *test)
 	naive_is_lent(own, BIT(DMA_DEV_TO_MEM));
 	memset(own->naive.wire, 0x33, BUFFER);
 	own->naive.on_wire = 4 * PART;
-	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_RECEIVE, PART, 4 * PART));
-	dmau_op_go(&own->file);
+	begin_slave(test, DMAENGINE_USER_RECEIVE, PART, 4 * PART);
 	naive_complete(&own->naive, DMA_TRANS_NOERROR, PART + 1);
 	expect_told(test, 0, PART + 1);
 	KUNIT_EXPECT_EQ(test, 0, own->to[PART - 1]);
@@ -786,8 +837,7 @@ static void sends_later(struct kunit *test)
 	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
 	own->naive.free = 1;
 	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_SEND, 0, PART));
-	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_SEND, PART, 2 * PART));
-	dmau_op_go(&own->file);
+	begin_slave(test, DMAENGINE_USER_SEND, PART, 2 * PART);
 	KUNIT_EXPECT_EQ(test, 1, own->naive.prepared);
 	finish_all(own);
 	KUNIT_EXPECT_EQ(test, 2 * PART, own->naive.on_wire);
@@ -826,8 +876,7 @@ static void scattered(struct kunit *test)
 
 	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
 	own->file.max_descriptor = BUFFER / SEGMENTS_MAX / 2;
-	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_SEND, 0, BUFFER));
-	dmau_op_go(&own->file);
+	begin_slave(test, DMAENGINE_USER_SEND, 0, BUFFER);
 	expect_told(test, -EINVAL, BUFFER);
 	KUNIT_EXPECT_EQ(test, 0, own->naive.prepared);
 	expect_over(test);
@@ -847,26 +896,33 @@ static void expect_periods(struct kunit *test, int result, u64 periods)
 static void cyclic(struct kunit *test)
 {
 	struct user_test *own = test->priv;
+	struct dma_async_tx_descriptor *tx;
 
 	naive_is_lent(own, BIT(DMA_MEM_TO_DEV));
 	KUNIT_ASSERT_EQ(test, 0, begin_cyclic(test, 4 * PART));
 	KUNIT_EXPECT_EQ(test, 1, own->naive.prepared);
+	/* Who does not acknowledge it keeps some providers from using it again. */
+	KUNIT_EXPECT_TRUE(test, naive_oldest(test)->tx.flags & DMA_CTRL_ACK);
 	KUNIT_EXPECT_EQ(test, -EBUSY, accept_slave(test, DMAENGINE_USER_SEND, 0, PART));
 	KUNIT_EXPECT_EQ(test, -EBUSY, begin_cyclic(test, PART));
 	naive_period(&own->naive, DMA_TRANS_NOERROR);
 	naive_period(&own->naive, DMA_TRANS_READ_FAILED);
 	naive_period(&own->naive, DMA_TRANS_NOERROR);
+	/* Some providers know of this callback alone. */
+	tx = &naive_oldest(test)->tx;
+	KUNIT_ASSERT_NOT_NULL(test, tx->callback);
+	tx->callback(tx->callback_param);
 	expect_periods(test, 0, 1);
 	expect_periods(test, -EIO, 2);
 	expect_periods(test, 0, 3);
+	expect_periods(test, 0, 4);
 	KUNIT_EXPECT_EQ(test, 1, own->src.users);
 	KUNIT_EXPECT_TRUE(test, dmau_op_stop(&own->file, DMAU_OPEN));
 	KUNIT_EXPECT_EQ(test, 1, own->naive.terminated);
 	expect_told(test, -ECANCELED, 4 * PART);
 	expect_over(test);
 
-	KUNIT_ASSERT_EQ(test, 0, accept_slave(test, DMAENGINE_USER_SEND, 0, PART));
-	dmau_op_go(&own->file);
+	begin_slave(test, DMAENGINE_USER_SEND, 0, PART);
 	KUNIT_EXPECT_EQ(test, -EBUSY, begin_cyclic(test, PART));
 	finish_all(own);
 	expect_told(test, 0, 0);
@@ -908,7 +964,7 @@ static void cyclic_too_long(struct kunit *test)
 	expect_over(test);
 }
 
-/* Nobody says when a period could be synchronized. */
+/* It is not known when to synchronize a period. */
 static void cyclic_unsynced(struct kunit *test)
 {
 	struct user_test *own = test->priv;
@@ -951,6 +1007,7 @@ static struct kunit_case user_cases[] = {
 	KUNIT_CASE(drain),
 	KUNIT_CASE(no_place),
 	KUNIT_CASE(sends),
+	KUNIT_CASE(whole_segments),
 	KUNIT_CASE(receives),
 	KUNIT_CASE(sends_later),
 	KUNIT_CASE(lent_alone),
