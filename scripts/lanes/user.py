@@ -6,8 +6,8 @@ buffers, which is where memory has to be synchronized, and with a device that co
 any order; and on the kernel of the suites, which has KASAN, lockdep and the checks of the
 DMA API.  The job is tests/guest/user; where the device has a loopback, a driver also lends
 its channels.  The same job runs with a provider that is not ours, on another architecture:
-zynqmp_dma, on xlnx-zcu102 of the distribution's QEMU.  The task "fuzz" makes calls at random
-on the kernel of the suites; its job is tests/guest/user_fuzz.
+zynqmp_dma, on xlnx-zcu102 of the distribution's QEMU.  The tasks "fuzz" and "fuzz lent" make
+calls at random on the kernel of the suites; their job is tests/guest/user_fuzz.
 """
 
 from lib import common, guest, kernel, kunit, modules, needs, stock, user, zcu102
@@ -29,7 +29,7 @@ MACHINES = {
 # Cases that may be skipped: Debian's 6.1 has no udmabuf, the kernel of the suites no madvise,
 # and a channel without an order has no XOR and no PQ.
 SKIPS = {"6.1": {"dma_bufs"}, "debug": {"given_up_meanwhile"}, "unordered": {"parities"},
-         "zynqmp_dma": {"fills", "parities", "failed", "closed_while_held"}}
+         "zynqmp_dma": {"fills", "parities", "failed", "closed_while_held", "failing_calls"}}
 
 # Processes that the case "killed" kills: in check-full, and in check.
 KILLS, DAILY_KILLS = 100, 20
@@ -41,6 +41,9 @@ FUZZ_SEED = parameter("user.fuzz_seed", 1, "where they begin")
 def run(where, image, files, kills=KILLS, kind=guest.Guest, **options):
     """The cases of the job in a guest; `where` is a kernel and a machine."""
     skips = set().union(*(SKIPS.get(word, ()) for word in where.split()))
+    if not options.get("debug_kernel"):
+        # A stock kernel injects no faults.
+        skips |= {"failing_calls", "lent_failing_calls"}
     variables = [f"KILLS={kills}"]
     if SHORT in options.get("device", ""):
         variables.append(f"DESCRIPTOR={DESCRIPTOR}")
@@ -53,7 +56,7 @@ def run(where, image, files, kills=KILLS, kind=guest.Guest, **options):
         files = {name: path for name, path in files.items() if name != "loopdma_lend.ko"}
     cases = told_by(where, guest.run(kind(
         kernel=image, name=f"user-{where.replace(' ', '-')}",
-        files=guest.job_files("user", "steps") | {
+        files=guest.job_files("user", "steps", "faults") | {
             "user-test": user.test(), "dmacp": user.dmacp()} | files,
         job=f"{' '.join(variables)} sh /user\n", **options)))
     for case in cases:
@@ -94,16 +97,20 @@ def zynqmp():
         "dmacp": user.dmacp(compiler=zcu102.COMPILER)}, kind=zcu102.Guest, debug_kernel=True)
 
 
-def fuzz():
+def fuzz(lent):
+    """Calls at random, of channels that a driver lends, or of one that root has offered."""
     image, files = debug_kernel()
     seconds = FUZZ_SECONDS.value
+    wanted = ["loopdma.ko", "dmaengine_user.ko"] + ["loopdma_lend.ko"] * lent
+    # What is cyclic needs memory that is not synchronized.
+    machine = MACHINES["off"] | {"device": DEVICE} if lent else MACHINES["unordered"]
     outcome = guest.run(guest.Guest(
-        kernel=image, name="user-fuzz", mem=1024, debug_kernel=True,
-        files=files | guest.job_files("user_fuzz") | {
+        kernel=image, name=f"user-fuzz{'-lent' * lent}", mem=1024, debug_kernel=True,
+        files={name: files[name] for name in wanted} | guest.job_files("user_fuzz") | {
             "user-fuzz": user.fuzz(), "user-test": user.test()},
         job=f"sh /user_fuzz {seconds} {FUZZ_SEED.value} || exit\n",
-        timeout=guest.HANG + 2 * seconds, **MACHINES["unordered"]))
-    return [of_guest("calls at random", outcome)]
+        timeout=guest.HANG + 2 * seconds, **machine))
+    return [of_guest("calls at random" + ", of lent channels" * lent, outcome)]
 
 
 def tasks():
@@ -117,4 +124,5 @@ def tasks():
         Task(f"debug {name}", lambda name=name: on_debug(name), (needs.kunit_kernel,), full=True)
         for name in ("iommu", "off", "swiotlb", "unordered")] + [
         Task("zynqmp_dma", zynqmp, (needs.kernel_source,), full=True),
-        Task("fuzz", fuzz, (needs.kunit_kernel,), full=True)]
+        Task("fuzz", lambda: fuzz(False), (needs.kunit_kernel,), full=True),
+        Task("fuzz lent", lambda: fuzz(True), (needs.kunit_kernel,), full=True)]

@@ -2,7 +2,9 @@
 /*
  * Calls of /dev/dmaengine/<channel> at random, most of them almost right.
  *
- *	user-fuzz CHANNEL SECONDS SEED
+ *	user-fuzz CHANNEL SECONDS SEED [UID]
+ *
+ * It ends after so many seconds, or with SIGTERM, whichever is first.
  *
  * Threads share a file, its memory and its ring, none of which they respect.  What the kernel
  * does with that is for the kernel's own checks to say.  This program looks that memory which it
@@ -13,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -369,16 +372,21 @@ static long pinned(void)
 
 int main(int argc, char **argv)
 {
-	struct timespec moment = { .tv_nsec = 10000000 };
+	struct timespec time, moment = { .tv_nsec = 10000000 };
 	struct dmaengine_user_info info = { .size = sizeof(info) };
 	struct thread threads[THREADS] = { };
 	unsigned long seconds, seed, calls_made = 0, i;
 	unsigned char *canary;
+	sigset_t ends;
 	long kib;
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: user-fuzz CHANNEL SECONDS SEED\n");
+	if (argc != 4 && argc != 5) {
+		fprintf(stderr, "usage: user-fuzz CHANNEL SECONDS SEED [UID]\n");
 		return 2;
+	}
+	if (argc == 5 && setuid(strtoul(argv[4], NULL, 0))) {
+		fprintf(stderr, "user-fuzz: setuid %s: %s\n", argv[4], strerror(errno));
+		return 1;
 	}
 	channel = argv[1];
 	seconds = strtoul(argv[2], NULL, 0);
@@ -396,6 +404,12 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	ring_bytes = info.ring_bytes;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	/* The threads inherit it; from here on SIGTERM is the end that is wanted. */
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	setbuf(stdout, NULL);
+	printf("%s is open\n", path);
 	memset(canary, 0x7e, CANARY);
 	for (i = 0; i < THREADS; i++) {
 		threads[i].seed = seed * 0x9e3779b97f4a7c15ULL + i + 1;
@@ -405,7 +419,9 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	sleep(seconds);
+	time = (struct timespec) { .tv_sec = seconds };
+	while (sigtimedwait(&ends, NULL, &time) < 0 && errno == EINTR)
+		;
 	over = 1;
 	for (i = 0; i < THREADS; i++) {
 		pthread_join(threads[i].id, NULL);

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -978,14 +979,27 @@ static int killed_while_busy(struct pair *ready)
 	}
 }
 
+/* io_uring lets go of the file a little later. */
+static int wait_for_channel(void)
+{
+	struct timespec time = { .tv_nsec = 10000000 };
+	struct dmau dmau;
+	int err;
+
+	while ((err = dmau_open(&dmau, channel)) == -EBUSY)
+		nanosleep(&time, NULL);
+	if (!err)
+		dmau_close(&dmau);
+	return err;
+}
+
 static void killed(void)
 {
 	const char *kills = getenv("KILLS");
 	int n = kills ? atoi(kills) : 100;
 	struct timespec time = { };
 	struct pair ready;
-	int status, pipes[2], i, err;
-	struct dmau dmau;
+	int status, pipes[2], i;
 	char byte;
 	pid_t pid;
 
@@ -1007,12 +1021,7 @@ static void killed(void)
 		kill(pid, SIGKILL);
 		EXPECT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT(WIFSIGNALED(status), "status %#x", status);
-		/* io_uring lets go of the file a little later. */
-		time.tv_nsec = 10000000;
-		while ((err = dmau_open(&dmau, channel)) == -EBUSY)
-			nanosleep(&time, NULL);
-		EXPECT_EQ(0, err);
-		dmau_close(&dmau);
+		EXPECT_EQ(0, wait_for_channel());
 	}
 }
 
@@ -1437,6 +1446,225 @@ static void stopped(void)
 	wire_close(&wire);
 }
 
+/* --- calls that fail inside the kernel ------------------------------------------------- */
+
+/* Of syslog(2): the action that sets which messages the console has, and two such levels. */
+enum { CONSOLE_LEVEL = 8, QUIET = 4, NOISY = 7 };
+
+/* Has the N-th allocation, or access to the program's memory, fail; the job allows that. */
+static int failure_ask(int fd, unsigned int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%u", nth);
+
+	return pwrite(fd, text, length, 0) == length ? 0 : -errno;
+}
+
+/* Ends that; whether the failure has not come about. */
+static bool failure_is_left(int fd)
+{
+	char text[16] = "";
+	/* Its own accesses count, too. */
+	bool left = pread(fd, text, sizeof(text) - 1, 0) < 0 || atoi(text);
+
+	while (failure_ask(fd, 0))
+		;
+	return left;
+}
+
+/* Makes calls; what the first one returns that fails. */
+typedef int calls_fn(struct dmau *dmau, unsigned char *memory, int dmabuf);
+
+/* Of @memory: what is read, and as much behind it that is written. */
+enum { FAILING_SIZE = 64 * 1024 };
+
+static int failing_uring(struct dmau *dmau, const struct dmaengine_user_op *op)
+{
+	struct io_uring_cqe *cqe;
+	struct io_uring ring;
+	int err;
+
+	err = io_uring_queue_init(1, &ring, 0);
+	if (err)
+		return err == -ENOSYS || err == -EPERM ? 0 : err;
+	uring_prep(&ring, dmau->fd, op, 0);
+	err = io_uring_submit(&ring);
+	if (err == 1)
+		err = io_uring_wait_cqe(&ring, &cqe) ?: cqe->res;
+	io_uring_queue_exit(&ring);
+	return err;
+}
+
+static int failing_calls_of(struct dmau *dmau, unsigned char *memory, int dmabuf)
+{
+	struct dmaengine_user_eventfd eventfd_of = { .size = sizeof(eventfd_of), .fd = -1 };
+	struct pollfd poll_of = { .fd = dmau->fd, .events = POLLIN };
+	struct dmaengine_user_completion completion;
+	struct dmaengine_user_range srcs[2];
+	unsigned char coefficients[2] = { 1, 2 };
+	struct dmaengine_user_op op;
+	int src, dst, shared, err;
+
+	src = dmau_register(dmau, memory, FAILING_SIZE, false);
+	if (src < 0)
+		return src;
+	dst = dmau_register(dmau, memory + FAILING_SIZE, FAILING_SIZE, true);
+	if (dst < 0)
+		return dst;
+	if (dmabuf >= 0) {
+		shared = dmau_register_dmabuf(dmau, dmabuf, true);
+		err = shared < 0 ? shared : dmau_unregister(dmau, shared);
+		if (err)
+			return err;
+	}
+	op = dmau_copy(dst, 0, src, 0, FAILING_SIZE);
+	err = dmau_submit(dmau, &op, 1);
+	if (err < 0)
+		return err;
+	if (poll(&poll_of, 1, -1) < 0)
+		return -errno;
+	if (read(dmau->fd, &completion, sizeof(completion)) < 0)
+		return -errno;
+	if (completion.result)
+		return completion.result;
+	if (memcmp(memory, memory + FAILING_SIZE, FAILING_SIZE))
+		return -EBADMSG;
+	if (dmau->info.ops & 1 << DMAENGINE_USER_PQ) {
+		srcs[0] = srcs[1] = op.src;
+		op = (struct dmaengine_user_op) {
+			.opcode = DMAENGINE_USER_PQ,
+			.length = 64,
+			.dst = { { .handle = dst }, { .handle = dst, .offset = 4096 } },
+			.srcs = (uintptr_t)srcs,
+			.src_count = 2,
+			.coefficients = (uintptr_t)coefficients,
+		};
+		err = run(dmau, &op);
+		if (err)
+			return err;
+	}
+	op = dmau_copy(dst, 0, src, 0, FAILING_SIZE);
+	err = failing_uring(dmau, &op);
+	if (err)
+		return err;
+	if (ioctl(dmau->fd, DMAENGINE_USER_IOC_EVENTFD, &eventfd_of))
+		return -errno;
+	return dmau_stop(dmau) ?: dmau_unregister(dmau, src);
+}
+
+static int failing_lent_calls_of(struct dmau *dmau, unsigned char *memory, int dmabuf)
+{
+	struct dmaengine_user_completion completion;
+	struct dmaengine_user_op op;
+	int src, err;
+
+	src = dmau_register(dmau, memory, FAILING_SIZE, false);
+	if (src < 0)
+		return src;
+	/* The other end takes nothing. */
+	op = dmau_send(src, 0, FAILING_SIZE);
+	err = dmau_submit(dmau, &op, 1);
+	if (err < 0)
+		return err;
+	err = dmau_stop(dmau) ?: dmau_wait(dmau, &completion);
+	if (err)
+		return err;
+	if (completion.result && completion.result != -ECANCELED)
+		return completion.result;
+	if (getenv("SYNCED"))
+		return 0;
+	op.flags = DMAENGINE_USER_CYCLIC;
+	op.period = 1024;
+	err = dmau_submit(dmau, &op, 1);
+	return err < 0 ? err : dmau_stop(dmau);
+}
+
+/* A call may fail to unmap the ring, too, which would keep the file open. */
+static int failing_run(calls_fn *calls, unsigned char *memory, int dmabuf)
+{
+	struct dmau dmau;
+	int err;
+
+	memset(memory + FAILING_SIZE, 0, FAILING_SIZE);
+	err = dmau_open(&dmau, channel);
+	if (err)
+		return err;
+	err = calls(&dmau, memory, dmabuf);
+	while (munmap(dmau.ring, dmau.info.ring_bytes))
+		;
+	close(dmau.fd);
+	return err;
+}
+
+/* KiB of this process that are pinned. */
+static long pinned(void)
+{
+	char line[256];
+	long kib = -1;
+	FILE *status = fopen("/proc/self/status", "r");
+
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "VmPin: %ld", &kib) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return kib;
+}
+
+/* Whatever fails in the kernel is told, and harms nothing that comes afterwards. */
+static void each_failure(calls_fn *calls)
+{
+	struct udmabuf_create create = { .size = FAILING_SIZE };
+	unsigned char *at = memory(2 * FAILING_SIZE);
+	int fd, err, device, dmabuf = -1;
+	unsigned int nth = 0;
+	bool left;
+
+	fd = open("/proc/self/fail-nth", O_RDWR);
+	if (fd < 0 && errno == ENOENT)
+		return skip("this kernel lets no call fail");
+	EXPECT(fd >= 0, "errno %d", errno);
+	EXPECT(at);
+	/* What fails to allocate warns of that.  A warning of anything else taints the kernel. */
+	klogctl(CONSOLE_LEVEL, NULL, QUIET);
+	pattern(at, 2 * FAILING_SIZE, 3);
+	device = open("/dev/udmabuf", O_RDWR);
+	if (device >= 0) {
+		create.memfd = syscall(SYS_memfd_create, "user-test", MFD_ALLOW_SEALING);
+		EXPECT_EQ(0, ftruncate(create.memfd, create.size));
+		EXPECT_EQ(0, fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK));
+		dmabuf = ioctl(device, UDMABUF_CREATE, &create);
+		EXPECT(dmabuf >= 0, "errno %d", errno);
+	}
+	do {
+		EXPECT_EQ(0, failing_run(calls, at, dmabuf));
+		EXPECT_EQ(0, wait_for_channel());
+		EXPECT_EQ(0, pinned());
+		EXPECT_EQ(0, failure_ask(fd, ++nth));
+		err = failing_run(calls, at, dmabuf);
+		left = failure_is_left(fd);
+		EXPECT(!err || (!left && (err == -ENOMEM || err == -EFAULT || err == -EIO ||
+					  err == -EAGAIN)), "failure %u: %d", nth, err);
+		EXPECT_EQ(0, wait_for_channel());
+	} while (!left);
+	/* Each call has some. */
+	EXPECT(nth > 20, "%u failures", nth);
+	EXPECT_EQ(0, pinned());
+	klogctl(CONSOLE_LEVEL, NULL, NOISY);
+	printf("# %u failures\n", nth - 1);
+	close(fd);
+}
+
+static void failing_calls(void)
+{
+	each_failure(failing_calls_of);
+}
+
+static void lent_failing_calls(void)
+{
+	each_failure(failing_lent_calls_of);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -1472,12 +1700,14 @@ static const struct {
 	{ "withdrawn", withdrawn },
 	{ "failed", failed },
 	{ "closed_while_held", closed_while_held },
+	{ "failing_calls", failing_calls },
 	{ "sends", sends, .lent = true },
 	{ "lent_alone", lent_alone, .lent = true },
 	{ "lent_by_io_uring", lent_by_io_uring, .lent = true },
 	{ "cyclic", cyclic, .lent = true },
 	{ "closed_receiving", closed_receiving, .lent = true },
 	{ "stopped", stopped, .lent = true },
+	{ "lent_failing_calls", lent_failing_calls, .lent = true },
 };
 
 #define CASES	(sizeof(cases) / sizeof(cases[0]))
