@@ -98,7 +98,7 @@ def problems_of(rules, cases, sources):
                     yield f"{case}: rule {number} is not from '{source}'"
     for name, text in sources.items():
         for header in re.findall(r"^#include (.*)$", text, re.MULTILINE):
-            if not re.fullmatch(r'<(linux|kunit)/[\w/-]+\.h>|"conform\.h"', header):
+            if not re.fullmatch(r'<(linux|kunit|trace/events)/[\w/-]+\.h>|"conform\.h"', header):
                 yield f"{name} includes {header}: no header of a driver, please"
 
 

@@ -8,14 +8,18 @@
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/device.h>
+#include <linux/glob.h>
 #include <linux/hardirq.h>
 #include <linux/irq_work.h>
+#include <linux/list.h>
 #include <linux/module.h>
+#include <linux/panic.h>
 #include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <kunit/resource.h>
+#include <trace/events/printk.h>
 
 #include "conform.h"
 
@@ -77,6 +81,19 @@ static unsigned int quiet = 20;
 module_param(quiet, uint, 0644);
 MODULE_PARM_DESC(quiet, "How long to wait for what must not happen, ms (default 20)");
 
+static char *skip = "";
+module_param(skip, charp, 0444);
+MODULE_PARM_DESC(skip, "Cases to skip, as globs of suite.case with commas between (default: none)");
+
+static char *after = "";
+module_param(after, charp, 0444);
+MODULE_PARM_DESC(after, "Skip all cases up to this suite.case, and itself (default: none)");
+
+static bool risk;
+module_param(risk, bool, 0444);
+MODULE_PARM_DESC(risk,
+		 "Run the cases that corrupt memory with many providers of the kernel (default N)");
+
 static unsigned int seed;
 module_param(seed, uint, 0644);
 MODULE_PARM_DESC(seed,
@@ -105,27 +122,156 @@ void dct_quiet(void)
 	msleep(READ_ONCE(quiet));
 }
 
-/**
- * dct_init() - of all suites
- * @test: case; its priv is its struct dct
- *
- * Return: 0; the case is aborted if there is no memory.
- */
-int dct_init(struct kunit *test)
-{
-	struct dct *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
-	u32 first = READ_ONCE(seed) ?: get_random_u32();
+/* --- What stays until the module goes --------------------------------------------- */
 
-	KUNIT_ASSERT_NOT_NULL(test, d);
-	d->test = test;
-	prandom_seed_state(&d->rnd, first);
-	kunit_info(test, "seed %u\n", first);
-	test->priv = d;
+/**
+ * struct dct_kept - memory that a callback may find after the end of its case
+ * @node: in kept
+ * @memory: zeroed at first
+ */
+struct dct_kept {
+	struct list_head node;
+	u8 memory[] __aligned(ARCH_KMALLOC_MINALIGN);
+};
+
+/* Cases run one at a time. */
+static LIST_HEAD(kept);
+
+static void *dct_keep(struct kunit *test, size_t size)
+{
+	struct dct_kept *k = kzalloc(sizeof(*k) + size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, k);
+	list_add(&k->node, &kept);
+	return k->memory;
+}
+
+/* --- What a case provokes and does not see ----------------------------------------- */
+
+/* Of the case that runs: what the kernel said, if @dct_complained; what was called late. */
+static char dct_complaint[128];
+static atomic_t dct_complained = ATOMIC_INIT(1);
+static struct dct *dct_late;
+
+static const char * const dct_complaints[] = {
+	"BUG: ", "WARNING: ", "UBSAN: ", "DMA-API: ", "refcount_t: ", "Oops", "INFO: task ",
+	"rcu: INFO: ", "list_add corruption", "list_del corruption", "nobody cared",
+};
+
+/* Any context: a line for the kernel log. */
+static void dct_console(void *unused, const char *text, size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(dct_complaints); i++)
+		if (strnstr(text, dct_complaints[i], len) &&
+		    !atomic_xchg(&dct_complained, 1)) {
+			len = min(len, sizeof(dct_complaint) - 1);
+			memcpy(dct_complaint, text, len);
+			dct_complaint[len] = '\0';
+			strim(dct_complaint);
+		}
+}
+
+/* What taints the kernel the first time, also where no line of its log can be seen. */
+static bool dct_tainted(void)
+{
+	return test_taint(TAINT_WARN) || test_taint(TAINT_DIE) || test_taint(TAINT_BAD_PAGE) ||
+	       test_taint(TAINT_SOFTLOCKUP);
+}
+
+static bool dct_was_tainted;
+
+static void dct_watch(void)
+{
+	dct_was_tainted = dct_tainted();
+	dct_complaint[0] = '\0';
+	atomic_set(&dct_complained, 0);
+}
+
+static void dct_judge(struct kunit *test)
+{
+	/* What the failure below says is none. */
+	if (atomic_xchg(&dct_complained, 1))
+		KUNIT_FAIL(test, "the kernel complained: %s", dct_complaint);
+	else if (!dct_was_tainted && dct_tainted())
+		KUNIT_FAIL(test, "the kernel complained, see its log");
+	if (dct_late)
+		KUNIT_FAIL(test, "a transaction of %s was called back after the end of that case",
+			   dct_late->name);
+	dct_late = NULL;
+}
+
+/* --- Which cases run ---------------------------------------------------------------- */
+
+/* Whether @name is before the end of what the parameter after says. */
+static bool dct_is_before(const char *name)
+{
+	static bool there, over;
+	bool it = !strcmp(name, after);
+
+	if (!after[0] || over)
+		return false;
+	/* A case with parameters comes several times. */
+	over = there && !it;
+	there |= it;
+	return !over;
+}
+
+static bool dct_is_unwanted(const char *name)
+{
+	char *globs = kstrdup(skip, GFP_KERNEL), *rest = globs, *glob;
+	bool found = false;
+
+	while (!found && (glob = strsep(&rest, ",")))
+		found = glob_match(glob, name);
+	kfree(globs);
+	return found;
+}
+
+/* The suite that runs. */
+static const char *dct_suite;
+
+/**
+ * dct_suite_init() - of all suites, before their cases
+ * @suite: the suite
+ *
+ * Return: 0.
+ */
+int dct_suite_init(struct kunit_suite *suite)
+{
+	dct_suite = suite->name;
 	return 0;
 }
 
 /**
- * dct_exit() - of all suites
+ * dct_init() - of all suites, before each case
+ * @test: case; its priv is its struct dct
+ *
+ * Return: 0; the case is aborted if there is no memory, or it is not to be run.
+ */
+int dct_init(struct kunit *test)
+{
+	struct dct *d = dct_keep(test, sizeof(*d));
+	u32 first = READ_ONCE(seed) ?: get_random_u32();
+
+	d->test = test;
+	d->cpu = -1;
+	snprintf(d->name, sizeof(d->name), "%s.%s", dct_suite, test->name);
+	if (dct_is_before(d->name))
+		kunit_skip(test, "before the end of after=%s", after);
+	if (dct_is_unwanted(d->name))
+		kunit_skip(test, "asked for by skip=");
+	prandom_seed_state(&d->rnd, first);
+	/* Who reads the log of a machine that has died looks for this line. */
+	kunit_info(test, "begins %s, seed %u\n", d->name, first);
+	test->priv = d;
+	dct_watch();
+	return 0;
+}
+
+/**
+ * dct_exit() - of all suites, after each case
  * @test: case
  *
  * Runs before KUnit frees what the case has allocated, so channels are quiet
@@ -135,8 +281,12 @@ void dct_exit(struct kunit *test)
 {
 	struct dct *d = test->priv;
 
-	while (d && d->nheld)
+	if (!d)
+		return;
+	while (d->nheld)
 		dct_release(d, d->held[d->nheld - 1]);
+	WRITE_ONCE(d->over, true);
+	dct_judge(test);
 }
 
 static bool dct_filter(struct dma_chan *chan, void *name)
@@ -147,6 +297,17 @@ static bool dct_filter(struct dma_chan *chan, void *name)
 	    strcmp(device, dev_driver_string(dev)))
 		return false;
 	return !name || !strcmp(name, dma_chan_name(chan));
+}
+
+/**
+ * dct_is_wanted() - is a channel one of the device under test?
+ * @chan: channel
+ *
+ * Return: true if it is.
+ */
+bool dct_is_wanted(struct dma_chan *chan)
+{
+	return dct_filter(chan, NULL);
 }
 
 /**
@@ -274,7 +435,7 @@ void dct_pair_config(struct dct *d, struct dma_slave_config *config)
 
 	KUNIT_ASSERT_EQ(d->test, 0, dma_get_slave_caps(d->held[0], &to));
 	KUNIT_ASSERT_EQ(d->test, 0, dma_get_slave_caps(d->held[1], &from));
-	widths = to.dst_addr_widths & from.src_addr_widths;
+	widths = to.dst_addr_widths & from.src_addr_widths & ~BIT(DMA_SLAVE_BUSWIDTH_UNDEFINED);
 	if (!width && !widths)
 		kunit_skip(d->test, "tx and rx have no width in common");
 
@@ -375,6 +536,47 @@ void dct_need_device_cpu(struct dct *d)
 		kunit_skip(d->test, "the device needs the CPU that waits for it");
 }
 
+/**
+ * dct_need_risk() - the case corrupts memory where a provider breaks its rule
+ * @d: case; skipped unless the parameter risk is set
+ * @what: providers that are known to
+ */
+void dct_need_risk(struct dct *d, const char *what)
+{
+	if (!risk)
+		kunit_skip(d->test, "corrupts memory with %s: only with risk=1", what);
+}
+
+/**
+ * dct_failed() - has the case failed already?
+ * @d: case
+ *
+ * What repeats a check ends then: one failure is told once.
+ *
+ * Return: true if it has.
+ */
+bool dct_failed(struct dct *d)
+{
+	return READ_ONCE(d->test->status) == KUNIT_FAILURE;
+}
+
+/**
+ * dct_on_its_cpu() - run on the CPU that gets the interrupts of a channel
+ * @d: case; skipped where drivers never run in a hard interrupt
+ * @chan: channel that copies, with nothing submitted
+ *
+ * A model of a device may be done before the register write returns that starts it.
+ * But its driver learns of that by an interrupt.  So what is issued with interrupts
+ * disabled here is in flight until they are enabled.
+ */
+void dct_on_its_cpu(struct dct *d, struct dma_chan *chan)
+{
+	dct_need_hardirq(d);
+	dct_copy_ok(d, chan, DCT_LEN);
+	KUNIT_ASSERT_GE(d->test, d->cpu, 0);
+	KUNIT_ASSERT_EQ(d->test, 0, set_cpus_allowed_ptr(current, cpumask_of(d->cpu)));
+}
+
 /* --- Memory ---------------------------------------------------------------------- */
 
 /**
@@ -459,14 +661,19 @@ struct dct_buf *dct_buf(struct dct *d, struct dma_chan *chan, size_t len,
 
 	memset(buf->base, DCT_GUARD_BYTE, buf->size);
 	dct_fill(d, buf);
-	/*
-	 * A bounce buffer is filled when it is mapped.  Later, what is not to be
-	 * overwritten gets there only if the device may also read it.
-	 */
-	if (buf->written && dma_max_mapping_size(buf->dev) != SIZE_MAX)
-		buf->dir = DMA_BIDIRECTIONAL;
 	buf->dma = dma_map_single(buf->dev, buf->data, len, buf->dir);
 	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(buf->dev, buf->dma));
+	/*
+	 * Where memory is synchronized, what the CPU writes later, and the device is not
+	 * to overwrite, is kept only if the device may also read it.
+	 */
+	if (buf->written && dma_need_sync(buf->dev, buf->dma)) {
+		dma_unmap_single(buf->dev, buf->dma, len, buf->dir);
+		memcpy(buf->data, buf->want, len);
+		buf->dir = DMA_BIDIRECTIONAL;
+		buf->dma = dma_map_single(buf->dev, buf->data, len, buf->dir);
+		KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(buf->dev, buf->dma));
+	}
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, dct_unmap, buf));
 	return buf;
 }
@@ -612,7 +819,12 @@ void dct_callback(void *param, const struct dmaengine_result *result)
 	dma_cookie_t cookie;
 	unsigned long flags;
 
+	if (READ_ONCE(x->d->over)) {
+		WRITE_ONCE(dct_late, x->d);
+		return;
+	}
 	WRITE_ONCE(x->calls, x->calls + 1);
+	WRITE_ONCE(x->d->cpu, raw_smp_processor_id());
 	x->stamp = atomic_inc_return(&x->d->stamp);
 	if (result)
 		x->result = *result;
@@ -630,7 +842,7 @@ void dct_callback(void *param, const struct dmaengine_result *result)
 
 /**
  * dct_xfers() - transactions to be
- * @d: case; they go with it
+ * @d: case; they stay until the module goes
  * @chan: channel
  * @n: how many
  *
@@ -638,7 +850,7 @@ void dct_callback(void *param, const struct dmaengine_result *result)
  */
 struct dct_xfer *dct_xfers(struct dct *d, struct dma_chan *chan, unsigned int n)
 {
-	struct dct_xfer *x = dct_alloc(d, n * sizeof(*x));
+	struct dct_xfer *x = dct_keep(d->test, n * sizeof(*x));
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
@@ -803,13 +1015,13 @@ void dct_finish(struct dct_xfer *x)
 }
 
 /**
- * dct_finish_copies() - copies must come to a good end
+ * dct_finish_copies() - copies must come to a good end, up to the first that does not
  * @x: the first of them, issued
  * @n: how many
  */
 void dct_finish_copies(struct dct_xfer *x, unsigned int n)
 {
-	for (; n--; x++) {
+	for (; n-- && !dct_failed(x->d); x++) {
 		dct_finish(x);
 		dct_check_moved(x->d, x->dst, x->src);
 	}
@@ -918,6 +1130,25 @@ void dct_in_hardirq(struct dct *d, void (*fn)(void *), void *arg)
 	if (!h.was)
 		kunit_skip(d->test, "irq_work does not interrupt here");
 }
+
+static int __init dct_module_init(void)
+{
+	/* A kernel without tracepoints has taints alone. */
+	register_trace_console(dct_console, NULL);
+	return 0;
+}
+module_init(dct_module_init);
+
+static void __exit dct_module_exit(void)
+{
+	struct dct_kept *k, *next;
+
+	unregister_trace_console(dct_console, NULL);
+	tracepoint_synchronize_unregister();
+	list_for_each_entry_safe(k, next, &kept, node)
+		kfree(k);
+}
+module_exit(dct_module_exit);
 
 MODULE_DESCRIPTION("KUnit suites for any dmaengine provider");
 MODULE_LICENSE("GPL");

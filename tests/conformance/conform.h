@@ -33,19 +33,27 @@
 
 /**
  * struct dct - a case at work
- * @test: the case
+ * @test: the case; not valid any more once @over is set
+ * @name: suite and case, as a glob of KUnit's has them
  * @held: channels that it holds
  * @nheld: their number
  * @rnd: state of the generator of data, lengths and offsets
  * @stamp: number of callbacks so far, which gives their order
+ * @cpu: CPU that the last callback ran on, or -1
+ * @over: the case has ended
  * @caller: task that is inside a call of the client API, or NULL
+ *
+ * It stays until the module goes, with the transactions: a provider may call back late.
  */
 struct dct {
 	struct kunit *test;
+	char name[64];
 	struct dma_chan *held[DCT_MAX_HELD];
 	unsigned int nheld;
 	struct rnd_state rnd;
 	atomic_t stamp;
+	int cpu;
+	bool over;
 	struct task_struct *caller;
 };
 
@@ -113,6 +121,7 @@ struct dct_xfer {
 
 /* --- Case and channel ----------------------------------------------------------- */
 
+int dct_suite_init(struct kunit_suite *suite);
 int dct_init(struct kunit *test);
 void dct_exit(struct kunit *test);
 
@@ -124,12 +133,14 @@ void dct_exit(struct kunit *test);
 #define DCT_SUITE(_name, _cases)					\
 static struct kunit_suite dct_suite = {				\
 	.name = _name,							\
+	.suite_init = dct_suite_init,					\
 	.init = dct_init,						\
 	.exit = dct_exit,						\
 	.test_cases = _cases,						\
 };									\
 kunit_test_suite(dct_suite)
 
+bool dct_is_wanted(struct dma_chan *chan);
 unsigned long dct_timeout(void);
 void dct_quiet(void);
 
@@ -149,6 +160,10 @@ void dct_forget(struct dct *d, struct dma_chan *chan);
 bool dct_in_order(struct dma_chan *chan);
 void dct_need_terminate(struct dct *d, struct dma_chan *chan);
 void dct_need_device_cpu(struct dct *d);
+void dct_need_risk(struct dct *d, const char *what);
+bool dct_failed(struct dct *d);
+
+void dct_on_its_cpu(struct dct *d, struct dma_chan *chan);
 
 /* --- Memory ---------------------------------------------------------------------- */
 

@@ -2,6 +2,9 @@
 /*
  * dmaengine conformance: submitting transactions, and setting them off.
  */
+#include <linux/irqflags.h>
+#include <kunit/resource.h>
+
 #include "conform.h"
 
 #define N 8
@@ -102,10 +105,18 @@ static void submitted_after_issue(struct kunit *test)
 	struct dct *d = test->priv;
 	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dct_xfer *x = dct_copies(d, chan, 4, SZ_64K);
+	struct dma_async_tx_descriptor *tx;
+	bool submitted;
 
-	dct_submit_copies(x, 1);
-	dct_issue_copies(&x[1], 1);
-	dct_submit_copies(&x[2], 1);
+	/* The second one is submitted while the first one is in flight for certain. */
+	dct_on_its_cpu(d, chan);
+	dct_submit_copies(x, 2);
+	tx = dct_prep_new(&x[2], DCT_FLAGS);
+	local_irq_disable();
+	dma_async_issue_pending(chan);
+	submitted = dct_submit(&x[2], tx);
+	local_irq_enable();
+	KUNIT_ASSERT_TRUE(test, submitted);
 	dct_finish_copies(x, 2);
 	dct_submit_copies(&x[3], 1);
 	dct_quiet();
@@ -119,6 +130,11 @@ static void submitted_after_issue(struct kunit *test)
 	dct_finish_copies(&x[2], 2);
 }
 
+static void put_all(void *unused)
+{
+	dmaengine_put();
+}
+
 /*
  * Rule 31 (dmaengine.h, dma_issue_pending_all()): a public channel is issued to
  * with all others, under RCU, so without sleeping.
@@ -126,27 +142,25 @@ static void submitted_after_issue(struct kunit *test)
 static void issue_on_all_channels(struct kunit *test)
 {
 	struct dct *d = test->priv;
-	struct dma_chan *chan = dct_request(d, DMA_MEMCPY), *found;
-	struct dma_device *dma = chan->device;
-	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
 	struct dma_async_tx_descriptor *tx;
+	struct dct_xfer *x;
 
 	dct_release(d, chan);
-	if (dma_has_cap(DMA_PRIVATE, dma->cap_mask))
+	if (dma_has_cap(DMA_PRIVATE, chan->device->cap_mask))
 		kunit_skip(test, "the channels are private");
 	dmaengine_get();
-	found = dma_find_channel(DMA_MEMCPY);
-	if (!found || found->device != dma) {
-		dmaengine_put();
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_all, NULL));
+	/* The core spreads the CPUs over all devices of a driver. */
+	chan = dma_find_channel(DMA_MEMCPY);
+	if (!chan || !dct_is_wanted(chan))
 		kunit_skip(test, "the core prefers another device, or its channels are taken");
-	}
-	x->chan = found;
+	x = dct_copies(d, chan, 1, DCT_LEN);
 	tx = dct_prep(x, DCT_FLAGS);
 	if (!IS_ERR_OR_NULL(tx) && dct_submit(x, tx)) {
 		dma_issue_pending_all();
 		dct_wait(x);
 	}
-	dmaengine_put();
 	dct_finish_copies(x, 1);
 }
 
