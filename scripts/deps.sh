@@ -38,9 +38,11 @@ coverage="gcovr"
 fuzz="clang libclang-rt-dev llvm"
 # Plots, and the tree of another commit to compare with.
 bench="gnuplot-nox git"
-# A machine with an engine that is not ours, and what builds its kernel, its programs and its
-# device tree.
-peers="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross device-tree-compiler"
+# Machines with engines that are not ours, and what builds their kernels, programs and
+# device trees.
+peers="qemu-system-arm qemu-system-misc opensbi device-tree-compiler
+gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+gcc-riscv64-linux-gnu"
 # What is missing in these to build a kernel with LLVM, and the VFIO selftests.
 full="$fuzz $peers clang-19 lld-19 llvm-19 uuid-dev"
 

@@ -10,7 +10,9 @@ zynqmp_dma, on xlnx-zcu102 of the distribution's QEMU.  The tasks "fuzz" and "fu
 calls at random on the kernel of the suites; their job is tests/guest/user_fuzz.
 """
 
-from lib import common, guest, kernel, kunit, modules, needs, stock, user, zcu102
+import functools
+
+from lib import guest, kernel, kunit, machines, modules, needs, stock, user
 from lib.case import of_guest, told_by
 from lib.lane import Task, parameter
 
@@ -86,15 +88,19 @@ def on_debug(name):
 
 
 def zynqmp():
-    kdir = zcu102.kernel_directory(common.ROOT / "scripts" / "configs" / "zcu102-user.config")
-    built = modules.build(kdir, "-zcu102", zcu102.MAKE)[0]
-    liburing = zcu102.fetched("liburing-dev") / "usr"
-    return run("zynqmp_dma", zcu102.image(kdir), {
+    machine = machines.ZCU102
+    kdir = machine.kernel_directory(machines.CHECKS, *machine.more)
+    built = modules.build(kdir, f"-{machine.name}", machine.make)[0]
+    liburing = machine.fetched("liburing-dev") / "usr"
+    return run("zynqmp_dma", machine.kernel_image(kdir), {
+        "provider.ko": dict(machine.provider_modules(kdir))["zynqmp_dma.ko"],
         "dmaengine_user.ko": guest.module_files(built)["dmaengine_user.ko"],
         "user-test": user.test(f"-I{liburing / 'include'}",
                                f"-L{liburing / 'lib' / 'aarch64-linux-gnu'}",
-                               compiler=zcu102.COMPILER),
-        "dmacp": user.dmacp(compiler=zcu102.COMPILER)}, kind=zcu102.Guest, debug_kernel=True)
+                               compiler=machine.compiler),
+        "dmacp": user.dmacp(compiler=machine.compiler)},
+        kind=functools.partial(machines.Guest, machine=machine),
+        append="oops=panic", debug_kernel=True)
 
 
 def fuzz(lent):

@@ -5,7 +5,9 @@ That is ZDMA, of the machine xlnx-zcu102, with the driver zynqmp_dma.  A guest w
 that and a guest with loopdma are booted in turns, with one CPU and with two.  In both
 the kernel's own dmatest, built from the same source, measures a channel with one
 transfer in flight; what loopdma makes of a queue is measured by
-tests/clients/bench/loopdma_bench.c.  Prints a table and writes build/reports/bench-peers.json.
+tests/clients/bench/loopdma_bench.c.  Then the instructions are counted that a copy costs a
+CPU, with each provider that a machine of machines.py has, by tests/clients/cost/.  Prints
+tables and writes build/reports/bench-peers.json.
 What each figure means is in Documentation/performance.rst.  Nothing here decides
 whether a test passes.
 """
@@ -15,9 +17,11 @@ import json
 import os
 import platform
 import re
+import statistics
 import time
+from pathlib import Path
 
-from lib import bench, common, guest, kernel, modules, zcu102
+from lib import bench, common, guest, kernel, machines, modules
 from lib.common import Fail
 
 PROGRAM = common.ROOT / "tests" / "guest" / "peers.c"
@@ -51,7 +55,7 @@ OTHERS = 0.15
 # --- guests -------------------------------------------------------------------
 
 @dataclasses.dataclass
-class Peer(zcu102.Guest):
+class Peer(machines.Guest):
     """A guest of the peer's machine; its only program is its first process."""
 
     def own_files(self):
@@ -67,9 +71,12 @@ def guests():
     files["dmatest.ko"] = modules.build_dmatest(kdir, kernel.dmatest(newest))
     files["peers"] = common.program(PROGRAM, "-static")
     measure = f"dma0chan0 {WINDOW}"
-    peer = Peer(kernel=zcu102.image(zcu102.kernel_directory()), name="bench-peers-peer", job="",
-                append=f"-- {measure}", prealloc=True,
-                files={"init": common.program(PROGRAM, "-static", compiler=zcu102.COMPILER)})
+    machine = machines.ZCU102
+    directory = machine.kernel_directory()
+    peer = Peer(kernel=machine.kernel_image(directory), machine=machine,
+                name="bench-peers-peer", job="", append=f"oops=panic -- {measure}",
+                prealloc=True, files={
+                    "init": common.program(PROGRAM, "-static", compiler=machine.compiler)})
     ours = guest.Guest(
         kernel=kernel.image(newest), name="bench-peers-ours", files=files,
         # As is the peer, for which there is no other way.
@@ -218,19 +225,91 @@ def table(report):
                   f"{'quiet' if quiet(values) else 'DISTURBED, do not quote this run'}")
 
 
+# --- instructions -------------------------------------------------------------
+
+COST = "dmaengine_cost"
+
+
+def cost_of(outcome, depth):
+    """Instructions for each copy that a guest reports, the median of its rounds."""
+    found = [int(ns) for ns in re.findall(
+        rf"{COST}: provider=\S+ depth={depth} size={PAGE} ns=(\d+)", outcome.log)]
+    if not found:
+        raise Fail(f"no instructions were counted: {outcome.told or 'nothing was reported'}")
+    # The first ones translate.
+    return round(statistics.median(found[len(found) // 2:]) / depth, 1)
+
+
+def cost_job(provider):
+    return "".join(f"insmod /{COST}.ko provider={provider} depth={depth} || exit\nrmmod {COST}\n"
+                   for depth in (1, DEPTH))
+
+
+# 1 ns each; idle time is skipped.
+ICOUNT = "shift=0,sleep=off"
+
+
+def cost_guest(machine):
+    """A guest of a machine that counts what its provider costs."""
+    directory = machine.kernel_directory()
+    clients = common.ROOT / "tests" / "clients"
+    place, _ = modules.build(directory, f"-{machine.name}-cost", machine.make, wanted={
+        Path("cost/Makefile"): f"obj-m := {COST}.o\n".encode(),
+        Path(f"cost/{COST}.c"): (clients / "cost" / f"{COST}.c").read_bytes(),
+        Path("lib/client.h"): (clients / "lib" / "client.h").read_bytes(),
+        Path("Makefile"): b"obj-m := cost/\n"})
+    return machines.Guest(
+        kernel=machine.kernel_image(directory), machine=machine, mem=machine.mem, smp=1,
+        name=f"bench-cost-{machine.name}", files={f"{COST}.ko": place / f"{COST}.ko"},
+        job=cost_job(machine.provider), icount=ICOUNT)
+
+
+def our_cost_guest():
+    newest, _ = kernel.source()
+    files = guest.module_files(modules.build(kernel.kdir(newest))[0])
+    return guest.Guest(
+        kernel=kernel.image(newest), name="bench-cost-loopdma", smp=1, iommu="off",
+        files={name: files[name] for name in ("loopdma.ko", f"{COST}.ko")}, icount=ICOUNT,
+        device="sync=on", job="insmod /loopdma.ko\n" + cost_job("loopdma"))
+
+
+def instructions():
+    """{provider: {depth: instructions}} of a copy, from prep to callback."""
+    guests = {"loopdma": our_cost_guest} | {
+        machine.provider: lambda machine=machine: cost_guest(machine)
+        for machine in machines.MACHINES.values()}
+    found = {}
+    for provider, make in guests.items():
+        with common.step(f"counting the instructions of {provider}"):
+            outcome = guest.run(make())
+            try:
+                found[provider] = {depth: cost_of(outcome, depth) for depth in (1, DEPTH)}
+            except Fail as e:
+                # A provider may not do what the others do; that is no figure.
+                common.say(f"  {provider}: {e}")
+    return found
+
+
+def instructions_table(found):
+    print(f"\ninstructions of a copy of 4 KiB{'':14} {'depth 1':>9} {f'depth {DEPTH}':>9}")
+    for provider, costs in found.items():
+        print(f"  {provider:44} {costs[1]:9.1f} {costs[DEPTH]:9.1f}")
+
+
 def version(program):
     return common.run([program, "--version"]).splitlines()[0]
 
 
 def run(runs):
     """Measures both in turns, so many times for each number of CPUs."""
-    zcu102.check_tools()
+    machines.ZCU102.check_tools()
     newest, peer, ours = guests()
     measured = measure(peer, ours, runs)
     report = report_of(measured) | {
         "raw": measured,
+        "instructions": instructions(),
         "peer": PEER,
-        "qemu": {"peer": version(zcu102.QEMU), "ours": version(common.qemu())},
+        "qemu": {"peer": version(machines.ZCU102.qemu), "ours": version(common.qemu())},
         "kernel": newest.version,
         "accelerator": "tcg",
         "host": platform.release(),
@@ -241,4 +320,5 @@ def run(runs):
     print(f"peer: {PEER}\n      {report['qemu']['peer']}\n"
           f"ours: {report['qemu']['ours']}\nkernel of both: {newest.version}")
     table(report)
+    instructions_table(report["instructions"])
     common.say("written: build/reports/bench-peers.json")

@@ -41,6 +41,8 @@ QEMU_FAULT = "iotlb_to_section: Assertion"
 
 # How often a guest that is to be woken up is looked at.
 WAKE_TICK = 0.2
+# How often a guest that is watched is looked at.
+WATCH_TICK = 1
 
 
 # --- what a kernel log must not contain ---------------------------------------
@@ -379,6 +381,7 @@ class Guest:
     share: Path | None = None       # directory of the host that the guest has as SHARED
     again: str = ""                 # command that runs it again, for people
     reboots: bool = False           # a reset is none of its ends
+    watch: object = None            # called with its log now and then; True: it is to end
 
     @property
     def log(self):
@@ -628,6 +631,14 @@ class Monitor:
             threading.Thread(target=self.wake, args=(line[8:],), daemon=True).start()
 
 
+def watch(guest, qemu):
+    """Ends a guest when whoever watches its log says so."""
+    while qemu.poll() is None:
+        time.sleep(WATCH_TICK)
+        if guest.watch(guest.log.read_text(encoding="utf-8", errors="replace")):
+            qemu.kill()
+
+
 def run_alone(guest, on_line):
     common.LOGS.mkdir(parents=True, exist_ok=True)
     for path in (guest.log, guest.results):
@@ -654,6 +665,8 @@ def run_alone(guest, on_line):
 
         timer = threading.Timer(guest.timeout, end)
         timer.start()
+        if guest.watch:
+            threading.Thread(target=watch, args=(guest, qemu), daemon=True).start()
         try:
             for line in qemu.stdout:
                 line = line.rstrip("\r\n")

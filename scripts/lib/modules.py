@@ -60,7 +60,11 @@ def sources(top=common.ROOT):
     return {name: (top / name).read_bytes() for name in source_files(top)}
 
 
-def check_kdir(kdir):
+# What the modules of the project need of a kernel.
+NEEDED = ("MODULES", "PCI", "DMA_ENGINE")
+
+
+def check_kdir(kdir, needed=NEEDED):
     """Resolves a KDIR, or says what is wrong with it; returns its release."""
     if not kdir.is_dir():
         raise Fail(f"no kernel headers in {kdir}: install those of your kernel "
@@ -73,7 +77,7 @@ def check_kdir(kdir):
                        f"has no {name}: give KDIR=<headers of your kernel>, or "
                        "build that kernel first")
     config = (kdir / "include/config/auto.conf").read_text(encoding="utf-8")
-    for option in ("MODULES", "PCI", "DMA_ENGINE"):
+    for option in needed:
         if f"\nCONFIG_{option}=y" not in "\n" + config:
             raise Fail(f"the kernel of {kdir} has CONFIG_{option} off: loopdma "
                        "needs a kernel with it")
@@ -250,7 +254,8 @@ def build(kdir, variant="", variables=(), show=False, here=False, wanted=None):
         raise Fail(f"kbuild cannot work in '{common.ROOT}': move the checkout to a "
                    "path without spaces and colons")
     kdir = kdir.absolute()
-    release = check_kdir(kdir)
+    # Other sources say themselves what they need.
+    release = check_kdir(kdir, NEEDED if wanted is None else ("MODULES",))
     place = common.BUILD / "modules" / f"{release}{variant}" / ("src" if here else "ko")
     top = place if here else common.cache() / "modules" / f"{release}{variant}"
     with common.lock(f"modules-{common.digest(top)}"):

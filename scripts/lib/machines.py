@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guests that have a DMA engine which is not ours, of the machines that QEMU has.
+
+Each is driven by the kernel's own provider.  The kernel is as small as can be, the programs
+are those of Debian for its architecture, and all of it is emulated.
+"""
+
+import dataclasses
+import shutil
+import tempfile
+from pathlib import Path
+
+from lib import common, guest, kernel, modules
+from lib.common import Fail
+
+CONFIGS = common.ROOT / "scripts" / "configs" / "machines"
+# Options beside those of a machine.
+CHECKS = CONFIGS / "checks.config"
+USER = CONFIGS / "user.config"
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """A machine of QEMU."""
+    name: str           # as QEMU has it
+    provider: str       # name of its driver, as dev_driver_string() tells it
+    source: str         # of the driver, in the kernel's tree
+    option: str         # of the driver, in the kernel's configuration
+    qemu: str           # program
+    arch: str           # of the kernel
+    debian: str         # architecture of Debian
+    suite: str          # of Debian, whose programs it runs
+    cross: str          # prefix of the compiler
+    image: str          # what is booted
+    console: str
+    mem: int = 512      # MiB
+    cpus: int = 1       # it has no fewer
+    arguments: tuple = ()       # of QEMU
+    append: str = ""            # to the kernel's command line
+    more: tuple = ()            # files with options that its kernel has beside the checks
+
+    @property
+    def config(self):
+        return CONFIGS / f"{self.name}.config"
+
+    @property
+    def compiler(self):
+        return f"{self.cross}gcc"
+
+    @property
+    def make(self):
+        return (f"ARCH={self.arch}", f"CROSS_COMPILE={self.cross}")
+
+    def check_tools(self):
+        for program in (self.qemu, self.compiler, "dtc"):
+            if not shutil.which(program):
+                raise Fail(f"{program} is missing: run 'scripts/deps.sh peers'")
+
+    def kernel_directory(self, *more):
+        """The build directory of its kernel: built once, then cached.
+
+        With files of more options, the kernel that has these, too, and its provider as a
+        module, in place of which another one can be tried.
+        """
+        self.check_tools()
+        newest, tree = kernel.source()
+        wanted = "".join(path.read_text(encoding="ascii") for path in (self.config, *more))
+        if more:
+            wanted = wanted.replace(f"CONFIG_{self.option}=y", f"CONFIG_{self.option}=m")
+        targets = [Path(self.image).name]
+        if "\nCONFIG_MODULES=y\n" in wanted:
+            targets.append("modules")
+        final = common.cache() / "machines" / (f"{self.name}-{newest.version}-" + common.digest(
+            kernel.options(wanted), " ".join(targets),
+            common.run([self.compiler, "-dumpfullversion"])))
+        with common.lock(f"machine-{self.name}"):
+            if not final.exists():
+                log = common.new_log(f"kernel-{self.name}")
+                with common.filling(final) as part, common.step(
+                        f"building the kernel of {self.name} {newest.name} (once; 2 to 9 "
+                        "minutes)"):
+                    kernel.build(tree, part, wanted, more[-1] if more else self.config, log,
+                                 list(self.make), targets)
+        return final
+
+    def provider_modules(self, directory, patch=None):
+        """The provider and what it needs, in the order in which they are loaded.
+
+        That is [(name, file)], of a directory of kernel_directory() with more options.  With
+        a patch, the provider is built with it.
+        """
+        stem = Path(self.source).stem
+        built = (directory / self.source).with_suffix(".ko")
+        virtual = directory / "drivers" / "dma" / "virt-dma.ko"
+        if patch:
+            place, _ = modules.build(directory, f"-{self.name}-patched", (
+                *self.make,), wanted=self.patched(patch))
+            built = place / f"{stem}.ko"
+        return [(path.name, path) for path in (virtual, built) if path.exists()]
+
+    def patched(self, patch):
+        """The sources of the provider with a patch: {path: content}."""
+        _, tree = kernel.source()
+        source = Path(self.source)
+        paths = {source, *(path.relative_to(tree) for directory in
+                           {source.parent, Path("drivers/dma")}
+                           for path in (tree / directory).glob("*.h"))}
+        with tempfile.TemporaryDirectory() as scratch:
+            for path in paths:
+                target = Path(scratch) / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(tree / path, target)
+            common.run(["patch", "-p1", "--fuzz=0", "-i", patch.absolute()],
+                       what=f"applying {patch}", cwd=scratch)
+            files = {path: (Path(scratch) / path).read_bytes() for path in paths}
+        files[source.parent / "Makefile"] = f"obj-m := {source.stem}.o\n".encode()
+        files[Path("Kbuild")] = f"obj-m := {source.parent}/\n".encode()
+        return files
+
+    def kernel_image(self, directory):
+        return directory / "arch" / self.arch / "boot" / self.image
+
+    def device_tree(self):
+        """The file with ours, or None: QEMU makes one."""
+        source = self.config.with_suffix(".dts")
+        if not source.exists():
+            return None
+        blob = common.BUILD / f"{self.name}.dtb"
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        common.run(["dtc", "-I", "dts", "-O", "dtb", "-o", blob, source])
+        return blob
+
+    def fetched(self, package):
+        """The directory of a package of Debian for its architecture."""
+        final = common.cache() / f"{package}-{self.debian}"
+        with common.lock(final.name):
+            if not final.exists():
+                log = common.new_log(final.name)
+                with common.filling(final) as part, \
+                        common.step(f"downloading {package} for {self.debian}"):
+                    lists = part / "apt"
+                    options = kernel.debian_lists(lists, log, [self.suite], self.debian)
+                    common.run(["apt-get", *kernel.APT, *options, "download", package], log,
+                               f"downloading {package} (is there a network?)", cwd=part)
+                    shutil.rmtree(lists)
+                    deb = next(part.glob("*.deb"))
+                    kernel.unpack(deb, part)
+                    deb.unlink()
+        return final
+
+
+# The suite is not newer than the compiler's C library; riscv64 is not in that one.
+ZCU102 = Machine(
+    "xlnx-zcu102", "xilinx-zynqmp-dma", "drivers/dma/xilinx/zynqmp_dma.c",
+    "XILINX_ZYNQMP_DMA", "qemu-system-aarch64", "arm64", "arm64", "bookworm",
+    "aarch64-linux-gnu-", "Image", "ttyPS0",
+    # The machine has a sound card.
+    arguments=("-audiodev", "none,id=none"), more=(USER,))
+
+MACHINES = {machine.name: machine for machine in (
+    ZCU102,
+    Machine("sifive_u", "sf-pdma", "drivers/dma/sf-pdma/sf-pdma.c", "SF_PDMA",
+            "qemu-system-riscv64", "riscv", "riscv64", "trixie", "riscv64-linux-gnu-", "Image", "ttySIF0", cpus=2),
+    Machine("raspi3b", "bcm2835-dma", "drivers/dma/bcm2835-dma.c", "DMA_BCM2835",
+            "qemu-system-aarch64", "arm64", "arm64", "bookworm", "aarch64-linux-gnu-", "Image", "ttyAMA0", mem=1024, cpus=4),
+    Machine("xilinx-zynq-a9", "dma-pl330", "drivers/dma/pl330.c", "PL330_DMA",
+            "qemu-system-arm", "arm", "armhf", "bookworm", "arm-linux-gnueabihf-", "zImage", "ttyPS0"))}
+
+
+@dataclasses.dataclass
+class Guest(guest.Guest):
+    """A guest of such a machine, whose kernel is in a build directory."""
+    machine: Machine = ZCU102
+
+    def own_files(self):
+        busybox = self.machine.fetched("busybox-static")
+        return {"init": guest.INIT, "job": self.job.encode(), "bin/busybox": next(
+            path for path in (busybox / "bin/busybox", busybox / "usr/bin/busybox")
+            if path.exists())}
+
+    def program(self):
+        return self.machine.qemu
+
+    def command(self, initrd):
+        machine = self.machine
+        # mitigations: as in our guests.
+        append = [f"console={machine.console}", "panic=-1", "loglevel=7", "mitigations=off",
+                  f"nr_cpus={self.smp}", machine.append, self.append]
+        tree = machine.device_tree()
+        prealloc = "on" if self.prealloc else "off"
+        return [self.program(), "-nodefaults", "-no-user-config", "-display", "none",
+                "-no-reboot", "-machine", f"{machine.name},memory-backend=ram",
+                "-accel", f"tcg,thread={'single' if self.icount else 'multi'}",
+                *(["-icount", self.icount] if self.icount else []), "-smp",
+                str(max(self.smp, machine.cpus)),
+                "-m", str(self.mem), "-object",
+                f"memory-backend-ram,id=ram,size={self.mem}M,prealloc={prealloc}",
+                *machine.arguments, "-kernel", str(self.kernel),
+                *(["-dtb", str(tree)] if tree else []),
+                "-initrd", str(initrd), "-append", " ".join(filter(None, append)),
+                *self.ports()]
