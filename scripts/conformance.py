@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs the conformance suites over a DMA engine of an emulated machine.
+
+  conformance.py run MACHINE               all cases; a guest that dies or hangs is replaced
+  conformance.py run MACHINE --isolate case    each case in a guest of its own
+  conformance.py run MACHINE --only 'dmaengine_issue.*' seed=7
+  conformance.py run MACHINE --patch FILE  with a patch for the provider
+  conformance.py machines                  what MACHINE can be
+
+NAME=VALUE are parameters of the module, see Documentation/conformance.rst.  The results are
+printed, each failure with its rule, and are in build/reports/conformance-MACHINE.ktap.  Exit
+status 0 only if something passed and nothing failed but what is known to fail.
+"""
+
+import argparse
+from pathlib import Path
+
+from lib import common, machines, provider
+
+
+def parameter(text):
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier() or "'" in value:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+    return name, value
+
+
+def run(args):
+    target = provider.target_of(args.machine, args.patch)
+    results = provider.run(target, {"risk": "1"} | dict(args.parameters), args.isolate,
+                           args.only)
+    common.REPORTS.mkdir(parents=True, exist_ok=True)
+    path = common.REPORTS / f"conformance-{args.machine}.ktap"
+    common.write_atomically(path, provider.ktap(results))
+    print("\n".join(provider.told(args.machine, results)))
+    cases = provider.judged(args.machine, results, bool(args.patch))
+    return 0 if any(case.status == "PASS" for case in cases) and \
+        all(case.status != "FAIL" for case in cases) else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("machines", help="list them")
+    one = commands.add_parser("run", help="run the suites")
+    one.add_argument("machine", metavar="MACHINE")
+    one.add_argument("--isolate", choices=["case", "suite"], default="",
+                     help="a guest for each of them")
+    one.add_argument("--only", metavar="GLOB", default="", help="cases that match, suite.case")
+    one.add_argument("--patch", type=Path, metavar="FILE",
+                     help="for the provider, in the kernel's tree: with it only what is known to "
+                     "fail for another reason may fail")
+    one.add_argument("parameters", nargs="*", type=parameter, metavar="NAME=VALUE",
+                     default=[])
+    args = parser.parse_args()
+    if args.command == "run":
+        return run(args)
+    for name in provider.names():
+        machine = machines.MACHINES.get(name)
+        print(f"{name:<15} {machine.provider if machine else name}")
+    return 0
+
+
+if __name__ == "__main__":
+    common.main(main)

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs the conformance suites over a provider that may take its machine with it.
+
+A guest runs all cases.  Where its kernel dies, hangs or complains, the case that ran has
+failed, and a fresh guest goes on with the next one.  So each case is judged, and none by
+what another one has broken.
+"""
+
+import dataclasses
+import re
+import time
+from pathlib import Path
+
+from lib import common, conformance, guest, kunit, machines, modules
+from lib.case import Case
+from lib.common import Fail
+
+MODULE = "dmaengine_conformance"
+
+# What is known to fail, and whose fault it is.
+KNOWN = conformance.SUITES / "known"
+JUDGEMENTS = ("provider", "model", "core", "suite")
+
+# A machine that says nothing for so long hangs.  No case waits for anything longer than
+# the module's parameter timeout, and the kernel tells of hung tasks after 120 s.
+SILENCE = 150
+# How long a case may go on after the kernel has complained.
+AFTERMATH = 30
+
+# Lines of a failure that are told.
+LINES = 6
+
+# The job says that all suites have run.
+END = "conformance: all suites have run"
+
+PREFIX = re.compile(r"^\[ *\d+\.\d+\](?:\[ *[CT]\d+\])? ?")
+BEGINS = re.compile(r"^ +# \w+: begins (\w+\.\w+), seed \d+$")
+VERDICT = re.compile(r"^( {4}| {8})(not ok|ok) \d+ (?:- )?(.*?)(?: # SKIP ?(.*))?$")
+
+
+@dataclasses.dataclass
+class Result:
+    """How a case went."""
+    status: str                 # PASS, FAIL or SKIP
+    reason: str = ""            # of a skip
+    lines: list = dataclasses.field(default_factory=list)   # what explains a failure
+    seconds: float = 0.0
+
+
+class Reader:
+    """What the kernel log of a guest says of the cases that it ran."""
+
+    def __init__(self, log):
+        self.results = {}       # {suite.case: Result}, in the order of their ends
+        self.running = None     # the case that has begun and not ended
+        self.disturbed = None   # the first case during which the kernel complained
+        self.ended = END in log
+        self.said = []          # since a case has begun
+        self.explaining = 0     # lines that may yet explain a failure
+        for line in log.splitlines():
+            self.line(PREFIX.sub("", line), line)
+
+    def line(self, text, whole):
+        begins = BEGINS.match(text)
+        verdict = VERDICT.match(text)
+        if begins:
+            if self.running != begins[1]:
+                self.said = []
+            self.running = begins[1]
+        elif verdict and self.running:
+            self.verdict(*verdict.groups())
+        elif guest.complaints(whole):
+            self.disturbed = self.disturbed or self.running or "the beginning"
+            self.say(text)
+        elif self.running and re.match(r" +# \w+: .*(EXPECTATION|ASSERTION) FAILED", text):
+            self.explaining = LINES
+            self.say(text)
+        elif self.running and self.explaining and re.match(r" *[^# ]", text):
+            self.explaining -= 1
+            self.say(text)
+
+    def say(self, text):
+        """Keeps a line, once: what repeats a check says the same again."""
+        text = text.strip(" #")
+        if text not in self.said:
+            self.said.append(text)
+
+    def verdict(self, indent, word, name, reason):
+        self.explaining = 0
+        if len(indent) == 8:
+            # Of one parameter: the case goes on.
+            if word == "not ok":
+                self.say(f"with {name}")
+            return
+        if self.running.split(".")[1] != name:
+            return
+        status = "FAIL" if word == "not ok" else "PASS" if reason is None else "SKIP"
+        self.results[self.running] = Result(
+            status, reason or "", self.said[:LINES] if status == "FAIL" else [])
+        self.running, self.said = None, []
+
+
+class Watch:
+    """Ends a guest that is not worth going on with; why is in `why`."""
+
+    def __init__(self):
+        self.size, self.since = 0, time.monotonic()
+        self.disturbed_since = None
+        self.why = ""
+
+    def __call__(self, log):
+        now = time.monotonic()
+        if len(log) != self.size:
+            self.size, self.since = len(log), now
+        if now - self.since > SILENCE:
+            self.why = f"the machine said nothing for {SILENCE} s"
+        reader = Reader(log)
+        # Not every machine can be switched off from within.
+        if reader.ended:
+            return True
+        if reader.disturbed:
+            self.disturbed_since = self.disturbed_since or now
+            if reader.running != reader.disturbed or \
+                    now - self.disturbed_since > AFTERMATH:
+                self.why = "the kernel complained"
+        return bool(self.why)
+
+
+@dataclasses.dataclass
+class Target:
+    """What runs the suites: a machine, and the provider there."""
+    name: str
+    parameters: dict            # of the module
+    boot: object                # makes a guest with these options
+    module: Path
+    drivers: list               # modules that are loaded first
+
+
+def names():
+    return ["loopdma", "null", *machines.MACHINES]
+
+
+def x86_target(name):
+    """loopdma, or a provider that moves nothing, as a control."""
+    kdir = kunit.x86_kernel()
+    files = guest.module_files(modules.build(kdir, "-kunit")[0])
+    driver = {"loopdma": "loopdma.ko", "null": "dmaengine_null.ko"}[name]
+    parameters = {"device": "dmaengine_null"} if name == "null" else {
+        "device": "loopdma", "tx": "dma0chan0", "rx": "dma0chan1", "metadata": "16"}
+
+    def ours(**options):
+        options["files"] |= {driver: files[driver]}
+        options["append"] += " kunit.enable=1 kunit.autorun=1"
+        return guest.Guest(kernel=kdir / "arch/x86/boot/bzImage", mem=1024, smp=2,
+                           device="engines=1", map_changes=True, debug_kernel=True, **options)
+
+    return Target(name, parameters, ours, files[f"{MODULE}.ko"], [driver])
+
+
+def target_of(name, patch=None):
+    """The target that is called so: a machine of QEMU, loopdma, or null."""
+    if name in ("loopdma", "null"):
+        if patch:
+            raise Fail(f"{name} is of this tree: change it, and run it without a patch")
+        return x86_target(name)
+    machine = machines.MACHINES.get(name)
+    if not machine:
+        raise Fail(f"no machine '{name}': give {', '.join(names())}")
+    kdir = machine.kernel_directory(machines.CHECKS, *machine.more)
+    sources = {Path(path.name): path.read_bytes() for path in conformance.SUITES.iterdir()
+               if path.is_file()}
+    place, _ = modules.build(kdir, f"-{name}-conformance", (
+        *machine.make, "CONFIG_DMAENGINE_CONFORMANCE_TEST=m"), wanted=sources)
+
+    loaded = machine.provider_modules(kdir, patch)
+
+    def theirs(**options):
+        options["files"] |= dict(loaded)
+        options["append"] += " kunit.enable=1 kunit.autorun=1"
+        return machines.Guest(kernel=machine.kernel_image(kdir), machine=machine,
+                              mem=machine.mem, smp=1, **options)
+
+    return Target(name, {"device": machine.provider}, theirs, place / f"{MODULE}.ko",
+                  [name for name, _ in loaded])
+
+
+def boot(target, parameters, pattern, timeout):
+    """One guest: what its log says, and why it was ended or ""."""
+    watch = Watch()
+    arguments = " ".join(f"'{name}={value}'" for name, value in parameters.items())
+    outcome = guest.run(target.boot(
+        name=f"conformance-{target.name}", watch=watch, timeout=timeout,
+        files={f"{MODULE}.ko": target.module},
+        append=f"kunit.filter_glob={pattern}" if pattern else "",
+        job="".join(f"insmod /{driver} || exit\n" for driver in target.drivers) +
+            f"insmod /{MODULE}.ko {arguments} || exit\n"
+            f"echo '{END}' >/dev/kmsg\n"))
+    reader = Reader(outcome.log)
+    why = watch.why
+    if not why and not reader.ended:
+        why = "the kernel died" if guest.complaints(outcome.log) else outcome.reason
+    return reader, why, outcome
+
+
+def run_from(target, parameters, results, wanted, pattern="", timeout=3600):
+    """Runs what is wanted, in as many guests as it takes; fills in the results."""
+    after = ""
+    while True:
+        reader, why, outcome = boot(target, parameters | ({"after": after} if after else {}),
+                                    pattern, timeout)
+        last = after
+        for name, result in reader.results.items():
+            if name in results:
+                continue
+            if result.status == "SKIP" and result.reason.startswith("before the end of after="):
+                continue
+            results[name] = last_result = result
+            last = name
+            if name == reader.disturbed:
+                last_result.status = "FAIL"
+                break
+        if reader.running and reader.running not in results and \
+                (not reader.disturbed or reader.disturbed == reader.running):
+            # It did not come to its end.
+            results[reader.running] = Result("FAIL", "", [why or "no end", *reader.said][:LINES])
+            last = reader.running
+        common.say(f"  {len([name for name in wanted if name in results])} of {len(wanted)} "
+                   f"cases judged{f'; {why}' if why else ''}")
+        if all(name in results for name in wanted):
+            return
+        if last == after:
+            raise Fail(f"{target.name}: {why or 'the suites have ended'} before another case "
+                       f"had begun (log: {outcome.place})")
+        after = last
+
+
+def run(target, parameters, isolate="", pattern=""):
+    """{suite.case: Result} of all cases, or of those that match a pattern."""
+    _, cases, problem = conformance.rules_and_cases()
+    if problem:
+        raise Fail(problem)
+    glob = re.compile((pattern or "*").replace(".", r"\.").replace("*", ".*").replace("?", "."))
+    wanted = [name for name in cases if glob.fullmatch(name)]
+    if not wanted:
+        raise Fail(f"no case matches '{pattern}'")
+    parameters = target.parameters | parameters
+    results = {}
+    if not isolate:
+        run_from(target, parameters, results, wanted, pattern)
+    else:
+        groups = {}
+        for name in wanted:
+            groups.setdefault(name.split(".")[0] if isolate == "suite" else name,
+                              []).append(name)
+        for group, names in groups.items():
+            run_from(target, parameters, results, names,
+                     f"{group}.*" if isolate == "suite" else group)
+    for name in wanted:
+        results.setdefault(name, Result("FAIL", "", ["it was not run"]))
+    return {name: results[name] for name in wanted}
+
+
+# --- what is known ------------------------------------------------------------
+
+def read_known(path):
+    """{suite.case: (judgement, why)} of a file of what is known to fail."""
+    known = {}
+    if not path.exists():
+        return known
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        fields = line.split(None, 2)
+        if len(fields) < 3 or fields[1] not in JUDGEMENTS:
+            raise Fail(f"{common.relative(path)}:{number}: not 'suite.case JUDGEMENT why', "
+                       f"with a judgement of {', '.join(JUDGEMENTS)}")
+        known[fields[0]] = fields[1], fields[2]
+    return known
+
+
+def judged(name, results, patched=False):
+    """Cases of a lane: a result differs from what is known, or it does not.
+
+    A patch for the provider mends what is known of that.
+    """
+    known = {case: known for case, known in read_known(KNOWN / f"{name}.txt").items()
+             if not (patched and known[0] == "provider")}
+    cases = []
+    for case, result in results.items():
+        title = f"{name} {case}"
+        if result.status == "SKIP":
+            cases.append(Case(title, "SKIP", result.reason))
+        elif result.status == "FAIL" and case not in known:
+            cases.append(Case(title, "FAIL", result.lines[0] if result.lines else "failed",
+                              detail=result.lines))
+        elif result.status == "PASS" and case in known:
+            cases.append(Case(title, "FAIL", "passes, though it is known to fail: correct "
+                              f"{common.relative(KNOWN / name)}.txt"))
+        else:
+            cases.append(Case(f"{title}{', fails as is known' if case in known else ''}",
+                              "PASS"))
+    for case in known.keys() - results.keys():
+        cases.append(Case(f"{name} {case}", "FAIL", "is known to fail, and is no case"))
+    return cases
+
+
+# --- report -------------------------------------------------------------------
+
+def told(name, results):
+    """What a person reads: each failure with its rule, and skips by their reasons."""
+    rules, tags, _ = conformance.rules_and_cases()
+    known = read_known(KNOWN / f"{name}.txt")
+    lines, skips = [], {}
+    for case, result in results.items():
+        if result.status == "FAIL":
+            lines.append(f"FAIL {case}")
+            lines += [f"     rule {number} ({rules[number]['From']}): {rules[number]['Says']}"
+                      for number in tags[case]]
+            lines += [f"     | {line}" for line in result.lines]
+            if case in known:
+                lines.append(f"     known, a fault of the {known[case][0]}: {known[case][1]}")
+        elif result.status == "SKIP":
+            skips.setdefault((case.split(".")[0], result.reason), []).append(case)
+    for (suite, reason), cases in skips.items():
+        whole = len(cases) == sum(case.startswith(f"{suite}.") for case in results)
+        lines.append(f"SKIP {suite}: {'all' if whole else len(cases)}: {reason}")
+    counts = [sum(result.status == status for result in results.values())
+              for status in ("PASS", "FAIL", "SKIP")]
+    lines.append(f"{name}: {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped")
+    return lines
+
+
+def ktap(results):
+    """The results as a KTAP document."""
+    suites = {}
+    for name, result in results.items():
+        suite, case = name.split(".")
+        suites.setdefault(suite, []).append((case, result))
+    lines = ["KTAP version 1", f"1..{len(suites)}"]
+    for number, (suite, cases) in enumerate(suites.items(), 1):
+        lines += ["    KTAP version 1", f"    # Subtest: {suite}", f"    1..{len(cases)}"]
+        for at, (case, result) in enumerate(cases, 1):
+            lines += [f"    # {line}" for line in result.lines]
+            word = "not ok" if result.status == "FAIL" else "ok"
+            skip = f" # SKIP {result.reason}" if result.status == "SKIP" else ""
+            lines.append(f"    {word} {at} {case}{skip}")
+        failed = any(result.status == "FAIL" for _, result in cases)
+        skipped = all(result.status == "SKIP" for _, result in cases)
+        lines.append(f"{'not ok' if failed else 'ok'} {number} {suite}"
+                     f"{' # SKIP' if skipped else ''}")
+    return "\n".join(lines) + "\n"
