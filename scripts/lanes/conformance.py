@@ -12,7 +12,7 @@ from lib.lane import Task
 
 
 def run(name):
-    return provider.judged(name, provider.run(provider.target_of(name), {"risk": "1"}))
+    return provider.judged(name, provider.run(provider.target_of(name), {"risk": "1", "unbind": "1"}))
 
 
 def tasks():

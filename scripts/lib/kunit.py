@@ -47,7 +47,7 @@ OVERLAY = {
 # On user-mode Linux: a simulated device for the conformance suites, and what it is.
 UML_ARGUMENTS = ["loopdma_kunit.standing=1"] + [
     f"dmaengine_conformance.{argument}" for argument in (
-        "device=loopdma-sim", "software=1", "risk=1", "tx=dma0chan0", "rx=dma0chan1", "metadata=16")]
+        "device=loopdma-sim", "software=1", "risk=1", "unmaps=1", "tx=dma0chan0", "rx=dma0chan1", "metadata=16")]
 
 
 # --- kernels ------------------------------------------------------------------

@@ -146,7 +146,8 @@ def x86_target(name):
     files = guest.module_files(modules.build(kdir, "-kunit")[0])
     driver = {"loopdma": "loopdma.ko", "null": "dmaengine_null.ko"}[name]
     parameters = {"device": "dmaengine_null"} if name == "null" else {
-        "device": "loopdma", "tx": "dma0chan0", "rx": "dma0chan1", "metadata": "16"}
+        "device": "loopdma", "tx": "dma0chan0", "rx": "dma0chan1", "metadata": "16",
+        "unmaps": "1"}
 
     def ours(**options):
         options["files"] |= {driver: files[driver]}

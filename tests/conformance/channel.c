@@ -263,6 +263,107 @@ static void metadata_not_offered(struct kunit *test)
 	dct_finish_copies(x, 1);
 }
 
+#define MANY 64
+
+/* Prepares copies until the provider has no descriptor left, up to MANY. */
+static unsigned int prepare_many(struct dct_xfer *x)
+{
+	unsigned int n = 0;
+
+	while (n < MANY && !IS_ERR_OR_NULL(dct_prep(x, DCT_FLAGS)))
+		n++;
+	return n;
+}
+
+/*
+ * Rule 64 (provider.rst, device_free_chan_resources): what was prepared and never
+ * submitted is freed with the channel.
+ */
+static void unsubmitted_come_back(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct dct_xfer *x = dct_copies(d, chan, 1, DCT_LEN);
+	unsigned int first = prepare_many(x), i;
+
+	KUNIT_EXPECT_GT(test, first, 0);
+	for (i = 0; i < 32 && !dct_failed(d); i++) {
+		dct_release(d, chan);
+		dct_request_again(d, chan);
+		KUNIT_EXPECT_EQ(test, first, prepare_many(x));
+	}
+	dct_release(d, chan);
+	dct_request_again(d, chan);
+	dct_copy_ok(d, chan, DCT_LEN);
+}
+
+#ifdef CONFIG_PM
+static int power_users(struct device *dev)
+{
+	return atomic_read(&dev->power.usage_count);
+}
+#else
+static int power_users(struct device *dev)
+{
+	return 0;
+}
+#endif
+
+/*
+ * Rule 65 (provider.rst, device_free_chan_resources): a channel that was released
+ * leaves no reference behind that keeps its device from being suspended.
+ */
+static void power_is_balanced(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct device *dev = chan->device->dev;
+	int before, i;
+
+	if (!IS_ENABLED(CONFIG_PM))
+		kunit_skip(test, "this kernel has no CONFIG_PM");
+	dct_release(d, chan);
+	before = power_users(dev);
+	for (i = 0; i < 3; i++) {
+		dct_request_again(d, chan);
+		dct_copy_ok(d, chan, DCT_LEN);
+		if (chan->device->device_terminate_all)
+			dct_issue_copies(dct_copies(d, chan, 4, DCT_LONG), 4);
+		dct_release(d, chan);
+		KUNIT_EXPECT_EQ(test, before, power_users(dev));
+	}
+}
+
+/*
+ * Rule 5 (dmaengine.c, dma_async_device_unregister()): who has a device_release can
+ * be unbound while a channel is held.
+ * Rule 8 (provider.rst, device_release): the channel prepares nothing then, and can
+ * be terminated and released.
+ */
+static void unbound_while_held(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct device *dev = chan->device->dev;
+	struct dma_async_tx_descriptor *tx;
+	struct dct_xfer *x;
+
+	dct_need_unbind(d, chan);
+	x = dct_copies(d, chan, 1, DCT_LEN);
+	dct_issue_copies(x, 1);
+	dct_finish_copies(x, 1);
+	dct_unmap_copies(x, 1);
+	get_device(dev);
+	device_release_driver(dev);
+	tx = dct_prep(x, DCT_FLAGS);
+	KUNIT_EXPECT_NULL(test, tx);
+	dma_async_issue_pending(chan);
+	dct_release(d, chan);
+	KUNIT_EXPECT_EQ(test, 1, device_attach(dev));
+	put_device(dev);
+	dct_copy_ok(d, dct_request(d, DMA_MEMCPY), DCT_LEN);
+}
+
 static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(capabilities_have_operations),
 	KUNIT_CASE(sources_are_told),
@@ -274,6 +375,9 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(slave_caps_agree),
 	KUNIT_CASE(obeys_as_told),
 	KUNIT_CASE(metadata_not_offered),
+	KUNIT_CASE(unsubmitted_come_back),
+	KUNIT_CASE(power_is_balanced),
+	KUNIT_CASE(unbound_while_held),
 	{ }
 };
 

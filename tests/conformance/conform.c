@@ -94,6 +94,14 @@ module_param(risk, bool, 0444);
 MODULE_PARM_DESC(risk,
 		 "Run the cases that corrupt memory with many providers of the kernel (default N)");
 
+static bool unmaps;
+module_param(unmaps, bool, 0444);
+MODULE_PARM_DESC(unmaps, "The provider unmaps for its clients, though its channels are private (default N)");
+
+static bool unbind;
+module_param(unbind, bool, 0444);
+MODULE_PARM_DESC(unbind, "Take the device's driver from it, and give it back (default N)");
+
 static unsigned int seed;
 module_param(seed, uint, 0644);
 MODULE_PARM_DESC(seed,
@@ -548,6 +556,32 @@ void dct_need_risk(struct dct *d, const char *what)
 }
 
 /**
+ * dct_need_unbind() - the case unbinds the provider while a channel of it is held
+ * @d: case; skipped unless the parameter unbind is set, and the provider allows for it
+ * @chan: channel
+ */
+void dct_need_unbind(struct dct *d, struct dma_chan *chan)
+{
+	if (!chan->device->device_release)
+		kunit_skip(d->test, "the provider has no device_release");
+	if (!unbind)
+		kunit_skip(d->test, "the parameter unbind is not set");
+}
+
+/**
+ * dct_need_unmap() - the case leaves it to the provider to unmap memory
+ * @d: case; skipped if the provider need not do that
+ * @chan: channel
+ *
+ * It is async_tx that asks for it, which has public channels alone.
+ */
+void dct_need_unmap(struct dct *d, struct dma_chan *chan)
+{
+	if (dma_has_cap(DMA_PRIVATE, chan->device->cap_mask) && !unmaps)
+		kunit_skip(d->test, "the channels are private");
+}
+
+/**
  * dct_failed() - has the case failed already?
  * @d: case
  *
@@ -764,6 +798,21 @@ struct dmaengine_unmap_data *dct_give_mappings(struct dct_xfer *x)
 		kunit_remove_action(x->d->test, dct_unmap, buf[i]);
 	}
 	return unmap;
+}
+
+/**
+ * dct_unmap_copies() - end the mappings of copies, whose device may go then
+ * @x: the first of them, complete
+ * @n: how many
+ */
+void dct_unmap_copies(struct dct_xfer *x, unsigned int n)
+{
+	for (; n--; x++) {
+		x->src->given = true;
+		kunit_release_action(x->d->test, dct_unmap, x->src);
+		x->dst->given = true;
+		kunit_release_action(x->d->test, dct_unmap, x->dst);
+	}
 }
 
 /**

@@ -161,6 +161,8 @@ bool dct_in_order(struct dma_chan *chan);
 void dct_need_terminate(struct dct *d, struct dma_chan *chan);
 void dct_need_device_cpu(struct dct *d);
 void dct_need_risk(struct dct *d, const char *what);
+void dct_need_unbind(struct dct *d, struct dma_chan *chan);
+void dct_need_unmap(struct dct *d, struct dma_chan *chan);
 bool dct_failed(struct dct *d);
 
 void dct_on_its_cpu(struct dct *d, struct dma_chan *chan);
@@ -178,6 +180,7 @@ void dct_check(struct dct *d, struct dct_buf *buf);
 void dct_check_moved(struct dct *d, struct dct_buf *dst, struct dct_buf *src);
 bool dct_is_right(struct dct_buf *buf);
 struct dmaengine_unmap_data *dct_give_mappings(struct dct_xfer *x);
+void dct_unmap_copies(struct dct_xfer *x, unsigned int n);
 
 /* --- Transactions ------------------------------------------------------------------ */
 

@@ -79,6 +79,26 @@ static void copies(struct kunit *test)
 	dct_finish_copies(x, ROUNDS);
 }
 
+/*
+ * Rule 18 (dmaengine.h, is_dma_copy_aligned()): that is so as well where the device
+ * moves less at a time.
+ */
+static void large_copies(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	size_t align = 1 << chan->device->copy_align;
+	static const size_t lengths[] = { SZ_1M, SZ_1M + SZ_64K };
+	unsigned int i;
+
+	if (dma_max_mapping_size(dmaengine_get_dma_device(chan)) < SZ_2M)
+		kunit_skip(test, "no memory of that size can be mapped at once");
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+		dct_copy_ok(d, chan, lengths[i]);
+		dct_copy_ok(d, chan, lengths[i] - align);
+	}
+}
+
 /* Rule 20 (provider.rst, "DMA_MEMSET"): memory is filled with a byte. */
 static void fills(struct kunit *test)
 {
@@ -510,6 +530,7 @@ static void threads(struct kunit *test)
 
 static struct kunit_case data_cases[] = {
 	KUNIT_CASE(copies),
+	KUNIT_CASE(large_copies),
 	KUNIT_CASE(fills),
 	KUNIT_CASE(fills_of_lists),
 	KUNIT_CASE(xors),

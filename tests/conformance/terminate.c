@@ -79,6 +79,8 @@ static int issue_and_terminate(struct kunit *test, struct dma_chan *chan)
  * dmaengine_terminate_async()): what is not complete does not come to an end, and
  * its client is not called back.
  * It does not sleep, so it can be called with interrupts off.
+ * Rule 66 (provider.rst, device_tx_status): what is terminated is not told as complete
+ * before something else is.
  * Rule 50 (provider.rst, device_synchronize): once it is synchronized, nobody is
  * called back any more, and no memory is touched.
  * Rule 52 (client.rst, dmaengine_terminate_async(), dmaengine_synchronize()):
@@ -114,6 +116,8 @@ static void terminate_at(struct kunit *test)
 		calls[i] = READ_ONCE(x[i].calls);
 		if (stage == IN_FLIGHT)
 			KUNIT_EXPECT_EQ(test, 0, calls[i]);
+		if (stage == IN_FLIGHT && dct_in_order(chan))
+			KUNIT_EXPECT_NE(test, (int)DMA_COMPLETE, (int)dct_status(&x[i]));
 		if (stage < ISSUED || (stage == MIXED && i > N / 2))
 			dct_unaffected(&x[i]);
 		dct_refill(d, x[i].dst);
