@@ -365,6 +365,7 @@ class Guest:
     swiotlb: bool = False           # force
     device: str = ""                # properties of the device, "channels=8"; None: no device
     more_devices: tuple = ()        # properties of further ones
+    other_devices: tuple = ()       # devices that are not ours, as -device has them
     numa: bool = False              # two nodes, a CPU and half of the memory each
     taint: int = 0                  # bits of tainted that the job is to set
     interactive: bool = False
@@ -463,6 +464,8 @@ class Guest:
         elif self.device is not None:
             for properties in (self.device, *self.more_devices):
                 devices += ["-device", ",".join(filter(None, ["loopdma", properties]))]
+        for other in self.other_devices:
+            devices += ["-device", other]
         if self.disk:
             devices += ["-blockdev", "file,node-name=disk,filename=" +
                         quoted(initrd.parent / "disk"),
