@@ -7,7 +7,7 @@ UAPI = common.ROOT / "include" / "uapi"
 TOOLS = common.ROOT / "drivers" / "dma" / "user" / "tools"
 TESTS = common.ROOT / "tests" / "user"
 LIBRARY = (TOOLS / "dmau.c", TOOLS / "dmau.h", UAPI / "linux" / "dmaengine_user.h",
-           TESTS / "uring.h")
+           TESTS / "pinned.h", TESTS / "uring.h")
 
 
 def program(source, *flags, **options):

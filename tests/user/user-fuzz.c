@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pinned.h"
 #include "uring.h"
 
 #define THREADS		3
@@ -355,20 +356,6 @@ static void *run(void *data)
 }
 
 /* --- what is looked at --------------------------------------------------------------- */
-
-/* KiB of this process that are pinned; -1 if the kernel does not say. */
-static long pinned(void)
-{
-	FILE *status = fopen("/proc/self/status", "r");
-	char line[256];
-	long kib = -1;
-
-	while (status && fgets(line, sizeof(line), status))
-		sscanf(line, "VmPin: %ld", &kib);
-	if (status)
-		fclose(status);
-	return kib;
-}
 
 int main(int argc, char **argv)
 {

@@ -33,6 +33,7 @@
 #include <linux/udmabuf.h>
 
 #include "dmau.h"
+#include "pinned.h"
 #include "uring.h"
 
 #define KIB	1024UL
@@ -494,35 +495,47 @@ static void by_io_uring(void)
 	pair_close(&pair);
 }
 
+/* A dma-buf, and the file whose memory it has; -ENOENT: this kernel has no udmabuf. */
+static int make_dmabuf(size_t size, int *memfd)
+{
+	struct udmabuf_create create = { .size = size };
+	int dmabuf, device = open("/dev/udmabuf", O_RDWR);
+
+	if (device < 0)
+		return -errno;
+	create.memfd = *memfd = syscall(SYS_memfd_create, "user-test", MFD_ALLOW_SEALING);
+	dmabuf = ftruncate(*memfd, size) || fcntl(*memfd, F_ADD_SEALS, F_SEAL_SHRINK) ? -1 :
+		ioctl(device, UDMABUF_CREATE, &create);
+	if (dmabuf < 0)
+		dmabuf = -errno;
+	close(device);
+	return dmabuf;
+}
+
 static void dma_bufs(void)
 {
-	struct udmabuf_create create = { .size = 64 * KIB };
+	enum { SIZE = 64 * KIB };
 	struct dmaengine_user_op op;
 	struct pair pair;
 	unsigned char *shared;
-	int memfd, dmabuf, device, handle;
+	int memfd, dmabuf, handle;
 
-	device = open("/dev/udmabuf", O_RDWR);
-	if (device < 0)
+	dmabuf = make_dmabuf(SIZE, &memfd);
+	if (dmabuf == -ENOENT)
 		return skip("this kernel has no udmabuf");
-	memfd = syscall(SYS_memfd_create, "user-test", MFD_ALLOW_SEALING);
-	EXPECT_EQ(0, ftruncate(memfd, create.size));
-	EXPECT_EQ(0, fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK));
-	shared = mmap(NULL, create.size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-	create.memfd = memfd;
-	dmabuf = ioctl(device, UDMABUF_CREATE, &create);
-	EXPECT(dmabuf >= 0, "errno %d", errno);
+	EXPECT(dmabuf >= 0, "%d", dmabuf);
+	shared = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 
-	EXPECT_EQ(0, pair_open(&pair, create.size));
+	EXPECT_EQ(0, pair_open(&pair, SIZE));
 	handle = dmau_register_dmabuf(&pair.dmau, dmabuf, true);
 	EXPECT(handle > 0, "%d", handle);
 	close(dmabuf);
-	op = dmau_copy(handle, 0, pair.src_handle, 0, create.size);
+	op = dmau_copy(handle, 0, pair.src_handle, 0, SIZE);
 	EXPECT_EQ(0, run(&pair.dmau, &op));
-	EXPECT(!memcmp(shared, pair.src, create.size));
-	op = dmau_copy(pair.dst_handle, 0, handle, 0, create.size);
+	EXPECT(!memcmp(shared, pair.src, SIZE));
+	op = dmau_copy(pair.dst_handle, 0, handle, 0, SIZE);
 	EXPECT_EQ(0, run(&pair.dmau, &op));
-	EXPECT(!memcmp(pair.dst, pair.src, create.size));
+	EXPECT(!memcmp(pair.dst, pair.src, SIZE));
 	/* What no operation has written to stays as the program has it. */
 	memset(shared + 8192, 0x77, 4096);
 	EXPECT_EQ(0, dmau_unregister(&pair.dmau, handle));
@@ -531,9 +544,8 @@ static void dma_bufs(void)
 	EXPECT_EQ(-EINVAL, dmau_register_dmabuf(&pair.dmau, memfd, true));
 	EXPECT_EQ(-EBADF, dmau_register_dmabuf(&pair.dmau, 999, true));
 	pair_close(&pair);
-	munmap(shared, create.size);
+	munmap(shared, SIZE);
 	close(memfd);
-	close(device);
 }
 
 /* --- what it refuses ---------------------------------------------------------------- */
@@ -1596,27 +1608,11 @@ static int failing_run(calls_fn *calls, unsigned char *memory, int dmabuf)
 	return err;
 }
 
-/* KiB of this process that are pinned. */
-static long pinned(void)
-{
-	char line[256];
-	long kib = -1;
-	FILE *status = fopen("/proc/self/status", "r");
-
-	while (status && fgets(line, sizeof(line), status))
-		if (sscanf(line, "VmPin: %ld", &kib) == 1)
-			break;
-	if (status)
-		fclose(status);
-	return kib;
-}
-
 /* Whatever fails in the kernel is told, and harms nothing that comes afterwards. */
-static void each_failure(calls_fn *calls)
+static void each_failure_of(calls_fn *calls)
 {
-	struct udmabuf_create create = { .size = FAILING_SIZE };
 	unsigned char *at = memory(2 * FAILING_SIZE);
-	int fd, err, device, dmabuf = -1;
+	int fd, err, memfd, dmabuf = make_dmabuf(FAILING_SIZE, &memfd);
 	unsigned int nth = 0;
 	bool left;
 
@@ -1625,17 +1621,8 @@ static void each_failure(calls_fn *calls)
 		return skip("this kernel lets no call fail");
 	EXPECT(fd >= 0, "errno %d", errno);
 	EXPECT(at);
-	/* What fails to allocate warns of that.  A warning of anything else taints the kernel. */
-	klogctl(CONSOLE_LEVEL, NULL, QUIET);
+	EXPECT(dmabuf >= 0 || dmabuf == -ENOENT, "%d", dmabuf);
 	pattern(at, 2 * FAILING_SIZE, 3);
-	device = open("/dev/udmabuf", O_RDWR);
-	if (device >= 0) {
-		create.memfd = syscall(SYS_memfd_create, "user-test", MFD_ALLOW_SEALING);
-		EXPECT_EQ(0, ftruncate(create.memfd, create.size));
-		EXPECT_EQ(0, fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK));
-		dmabuf = ioctl(device, UDMABUF_CREATE, &create);
-		EXPECT(dmabuf >= 0, "errno %d", errno);
-	}
 	do {
 		EXPECT_EQ(0, failing_run(calls, at, dmabuf));
 		EXPECT_EQ(0, wait_for_channel());
@@ -1650,9 +1637,16 @@ static void each_failure(calls_fn *calls)
 	/* Each call has some. */
 	EXPECT(nth > 20, "%u failures", nth);
 	EXPECT_EQ(0, pinned());
-	klogctl(CONSOLE_LEVEL, NULL, NOISY);
 	printf("# %u failures\n", nth - 1);
 	close(fd);
+}
+
+static void each_failure(calls_fn *calls)
+{
+	/* What fails to allocate warns of that.  A warning of anything else taints the kernel. */
+	klogctl(CONSOLE_LEVEL, NULL, QUIET);
+	each_failure_of(calls);
+	klogctl(CONSOLE_LEVEL, NULL, NOISY);
 }
 
 static void failing_calls(void)
