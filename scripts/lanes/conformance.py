@@ -7,15 +7,18 @@ case fails that is not known to, and if one passes that is.  The task "null" is 
 provider that completes all and moves nothing.
 """
 
-from lib import machines, needs, provider
+from lib import needs, provider
 from lib.lane import Task
+
+# Those of machines.py whose results somebody has judged.
+MACHINES = ("xlnx-zcu102", "sifive_u")
 
 
 def run(name):
-    return provider.judged(name, provider.run(provider.target_of(name), {"risk": "1", "unbind": "1"}))
+    return provider.judged(name, provider.run(provider.target_of(name)))
 
 
 def tasks():
     return [Task("null", lambda: run("null"), (needs.kunit_kernel,), full=True)] + [
         Task(name, lambda name=name: run(name), (needs.kernel_source,), full=True)
-        for name in machines.MACHINES]
+        for name in MACHINES]

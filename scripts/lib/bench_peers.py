@@ -281,8 +281,8 @@ def instructions():
     found = {}
     for provider, make in guests.items():
         with common.step(f"counting the instructions of {provider}"):
-            outcome = guest.run(make())
             try:
+                outcome = guest.run(make())
                 found[provider] = {depth: cost_of(outcome, depth) for depth in (1, DEPTH)}
             except Fail as e:
                 # A provider may not do what the others do; that is no figure.

@@ -36,7 +36,6 @@ class Machine:
     mem: int = 512      # MiB
     cpus: int = 1       # it has no fewer
     arguments: tuple = ()       # of QEMU
-    append: str = ""            # to the kernel's command line
     more: tuple = ()            # files with options that its kernel has beside the checks
 
     @property
@@ -56,20 +55,19 @@ class Machine:
             if not shutil.which(program):
                 raise Fail(f"{program} is missing: run 'scripts/deps.sh peers'")
 
-    def kernel_directory(self, *more):
+    def kernel_directory(self, checked=False):
         """The build directory of its kernel: built once, then cached.
 
-        With files of more options, the kernel that has these, too, and its provider as a
+        One that is checked has KUnit and all that finds mistakes, and its provider as a
         module, in place of which another one can be tried.
         """
+        more = (CHECKS, *self.more) if checked else ()
         self.check_tools()
         newest, tree = kernel.source()
         wanted = "".join(path.read_text(encoding="ascii") for path in (self.config, *more))
-        if more:
+        if checked:
             wanted = wanted.replace(f"CONFIG_{self.option}=y", f"CONFIG_{self.option}=m")
-        targets = [Path(self.image).name]
-        if "\nCONFIG_MODULES=y\n" in wanted:
-            targets.append("modules")
+        targets = [self.image, "modules"]
         final = common.cache() / "machines" / (f"{self.name}-{newest.version}-" + common.digest(
             kernel.options(wanted), " ".join(targets),
             common.run([self.compiler, "-dumpfullversion"])))
@@ -86,15 +84,15 @@ class Machine:
     def provider_modules(self, directory, patch=None):
         """The provider and what it needs, in the order in which they are loaded.
 
-        That is [(name, file)], of a directory of kernel_directory() with more options.  With
-        a patch, the provider is built with it.
+        That is [(name, file)], of the directory of a kernel that is checked.  With a patch,
+        the provider is built with it.
         """
         stem = Path(self.source).stem
         built = (directory / self.source).with_suffix(".ko")
         virtual = directory / "drivers" / "dma" / "virt-dma.ko"
         if patch:
-            place, _ = modules.build(directory, f"-{self.name}-patched", (
-                *self.make,), wanted=self.patched(patch))
+            place, _ = modules.build(directory, f"-{self.name}-patched", self.make,
+                                     wanted=self.patched(patch))
             built = place / f"{stem}.ko"
         return [(path.name, path) for path in (virtual, built) if path.exists()]
 
@@ -160,11 +158,14 @@ ZCU102 = Machine(
 MACHINES = {machine.name: machine for machine in (
     ZCU102,
     Machine("sifive_u", "sf-pdma", "drivers/dma/sf-pdma/sf-pdma.c", "SF_PDMA",
-            "qemu-system-riscv64", "riscv", "riscv64", "trixie", "riscv64-linux-gnu-", "Image", "ttySIF0", cpus=2),
+            "qemu-system-riscv64", "riscv", "riscv64", "trixie", "riscv64-linux-gnu-", "Image",
+            "ttySIF0", cpus=2),
     Machine("raspi3b", "bcm2835-dma", "drivers/dma/bcm2835-dma.c", "DMA_BCM2835",
-            "qemu-system-aarch64", "arm64", "arm64", "bookworm", "aarch64-linux-gnu-", "Image", "ttyAMA0", mem=1024, cpus=4),
+            "qemu-system-aarch64", "arm64", "arm64", "bookworm", "aarch64-linux-gnu-", "Image",
+            "ttyAMA0", mem=1024, cpus=4),
     Machine("xilinx-zynq-a9", "dma-pl330", "drivers/dma/pl330.c", "PL330_DMA",
-            "qemu-system-arm", "arm", "armhf", "bookworm", "arm-linux-gnueabihf-", "zImage", "ttyPS0"))}
+            "qemu-system-arm", "arm", "armhf", "bookworm", "arm-linux-gnueabihf-", "zImage",
+            "ttyPS0"))}
 
 
 @dataclasses.dataclass
@@ -185,7 +186,7 @@ class Guest(guest.Guest):
         machine = self.machine
         # mitigations: as in our guests.
         append = [f"console={machine.console}", "panic=-1", "loglevel=7", "mitigations=off",
-                  f"nr_cpus={self.smp}", machine.append, self.append]
+                  f"nr_cpus={self.smp}", self.append]
         tree = machine.device_tree()
         prealloc = "on" if self.prealloc else "off"
         return [self.program(), "-nodefaults", "-no-user-config", "-display", "none",

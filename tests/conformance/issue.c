@@ -108,7 +108,7 @@ static void submitted_after_issue(struct kunit *test)
 	struct dma_async_tx_descriptor *tx;
 	bool submitted;
 
-	/* The second one is submitted while the first one is in flight for certain. */
+	/* The third one is submitted while those before it are in flight for certain. */
 	dct_on_its_cpu(d, chan);
 	dct_submit_copies(x, 2);
 	tx = dct_prep_new(&x[2], DCT_FLAGS);

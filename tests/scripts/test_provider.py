@@ -64,6 +64,19 @@ def test_a_case_that_does_not_end():
     assert Reader(PASSED + f"[    3.000000] {provider.END}\n").ended
 
 
+def test_what_a_case_leaves_behind_is_its_failure():
+    reader = Reader(PASSED + "[    1.200000] WARNING: at kernel/dma/debug.c:1\n")
+    assert reader.disturbed == "suite.a"
+    assert reader.results["suite.a"] == Result(
+        "FAIL", lines=["WARNING: at kernel/dma/debug.c:1"])
+
+
+def test_a_complaint_fails_a_case_that_says_it_passed():
+    begins, ends = PASSED.splitlines(keepends=True)
+    reader = Reader(begins + "[    1.050000] BUG: sleeping function called\n" + ends)
+    assert reader.results["suite.a"].status == "FAIL"
+
+
 def test_known(tmp_path):
     path = tmp_path / "known.txt"
     path.write_text("# comment\n\nsuite.a provider it does not\n", encoding="ascii")
@@ -87,6 +100,9 @@ def test_known_is_complete(tmp_path, line):
     ("PASS", "suite.a provider why", False, "FAIL"),
     ("PASS", "suite.a provider why", True, "PASS"),
     ("FAIL", "suite.a core why", True, "PASS"),
+    ("FAIL", "suite.a provider sometimes: why", False, "PASS"),
+    ("PASS", "suite.a provider sometimes: why", False, "PASS"),
+    ("FAIL", "suite.a provider sometimes: why", True, "FAIL"),
 ])
 def test_a_change_in_either_direction_fails(tmp_path, monkeypatch, status, known, patched,
                                             expected):

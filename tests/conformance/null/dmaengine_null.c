@@ -144,6 +144,14 @@ static void null_synchronize(struct dma_chan *chan)
 	tasklet_unlock_wait(&to_null(chan)->tasklet);
 }
 
+/* After the device is unregistered, and before its memory goes. */
+static void null_end(void *data)
+{
+	struct null_dma *null = data;
+
+	tasklet_kill(&null->tasklet);
+}
+
 static int null_probe(struct platform_device *pdev)
 {
 	struct device *dev = &pdev->dev;
@@ -160,6 +168,9 @@ static int null_probe(struct platform_device *pdev)
 	INIT_LIST_HEAD(&null->submitted);
 	INIT_LIST_HEAD(&null->issued);
 	tasklet_setup(&null->tasklet, null_call_back);
+	err = devm_add_action_or_reset(dev, null_end, null);
+	if (err)
+		return err;
 	dma = &null->dma;
 	dma->dev = dev;
 	dma_cap_set(DMA_MEMCPY, dma->cap_mask);
