@@ -5,9 +5,11 @@
  * Contract cases: they speak the dmaengine client API and dut.h only.
  */
 #include <linux/bottom_half.h>
+#include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/interrupt.h>
 #include <linux/irqflags.h>
 #include <linux/kref.h>
 #include <linux/kthread.h>
@@ -221,43 +223,73 @@ static void callbacks_ring_at_once(struct kunit *test)
 	callbacks_ring(test, 0);
 }
 
-/* More than the tasklet does in a row. */
-#define GENERATIONS	20
+/* More than the tasklet does in a row, and how many more when it has come back. */
+#define GENERATIONS	20000
+#define COME_BACK	100
 
 /**
- * struct generations - copies of which each begins the next, and sees its end
- * @x: the copies
- * @executed: descriptors that the device has executed before the first
- * @called: how many are called back
+ * struct generations - a copy that its callback begins again, and sees the end of
+ * @x: the copy
+ * @called: how often it was called back
+ * @at_once: @called when @other had the CPU, or 0
+ * @other: a tasklet that is scheduled while the channel's runs
+ * @last: the last callback was called
  */
 struct generations {
 	struct ldk_xfer *x;
-	u32 executed;
 	unsigned int called;
+	unsigned int at_once;
+	struct tasklet_struct other;
+	struct completion last;
 };
 
-static void begin_next(void *param)
+static void begin_next(void *param);
+
+static void begin(struct generations *g)
 {
-	struct generations *g = param;
-	struct dma_chan *chan = g->x->chan;
+	struct ldk_xfer *x = g->x;
+	u32 executed = ldk_descriptors(x->chan);
 	struct dma_async_tx_descriptor *tx;
+	dma_cookie_t cookie;
 	unsigned int i;
 
-	WRITE_ONCE(g->called, g->called + 1);
-	if (g->called == GENERATIONS)
-		return;
-	tx = ldk_prep(&g->x[g->called], LDK_FLAGS);
+	tx = ldk_prep(x, LDK_FLAGS);
 	if (!tx)
 		return;
 	tx->callback = begin_next;
 	tx->callback_param = g;
-	dmaengine_submit(tx);
-	dma_async_issue_pending(chan);
+	cookie = dmaengine_submit(tx);
+	dma_async_issue_pending(x->chan);
+	/* Has it begun, which a callback may put off, and completed, as if by another CPU. */
+	dma_async_is_tx_complete(x->chan, cookie, NULL, NULL);
+	if (x->dut->fake)
+		loopdma_fake_run(x->dut->fake);
 	for (i = 0; i < USEC_PER_SEC; i++) {
-		if (ldk_descriptors(chan) - g->executed > g->called)
+		if (ldk_descriptors(x->chan) != executed)
 			break;
 		udelay(1);
 	}
+	dma_async_is_tx_complete(x->chan, cookie, NULL, NULL);
+}
+
+static void begin_next(void *param)
+{
+	struct generations *g = param;
+
+	WRITE_ONCE(g->called, g->called + 1);
+	if (g->called == 1)
+		tasklet_schedule(&g->other);
+	if (g->called >= (READ_ONCE(g->at_once) ?: GENERATIONS) + COME_BACK)
+		complete(&g->last);
+	else
+		begin(g);
+}
+
+static void have_the_cpu(struct tasklet_struct *t)
+{
+	struct generations *g = from_tasklet(g, t, other);
+
+	WRITE_ONCE(g->at_once, READ_ONCE(g->called));
 }
 
 /*
@@ -268,26 +300,17 @@ static void tasklet_comes_back(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct generations g = {
-		.x = ldk_copies(dut, chan, GENERATIONS, LEN),
-		.executed = ldk_descriptors(chan),
-	};
-	struct dma_async_tx_descriptor *tx;
-	unsigned int i;
+	struct generations g = { .x = ldk_copies(dut, chan, 1, LEN) };
 
-	if (dut->fake)
-		kunit_skip(test, "the callback waits for the device, which may need its CPU");
-
-	tx = ldk_prep(g.x, LDK_FLAGS);
-	KUNIT_ASSERT_NOT_NULL(test, tx);
-	tx->callback = begin_next;
-	tx->callback_param = &g;
-	dmaengine_submit(tx);
-	dma_async_issue_pending(chan);
-	KUNIT_EXPECT_TRUE(test, ldk_poll(READ_ONCE(g.called) == GENERATIONS));
-	dmaengine_synchronize(chan);
-	for (i = 0; i < GENERATIONS; i++)
-		ldk_expect_moved(dut, g.x[i].dst, g.x[i].src);
+	tasklet_setup(&g.other, have_the_cpu);
+	init_completion(&g.last);
+	begin(&g);
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&g.last, ldk_timeout()));
+	dmaengine_terminate_sync(chan);
+	tasklet_kill(&g.other);
+	KUNIT_EXPECT_GT(test, g.at_once, 0);
+	KUNIT_EXPECT_LT(test, g.at_once, GENERATIONS);
+	ldk_expect_moved(dut, g.x->dst, g.x->src);
 }
 
 static void hook_terminate(struct ldk_xfer *x)

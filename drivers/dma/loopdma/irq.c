@@ -16,9 +16,10 @@
 
 /*
  * Rounds of the bottom half before it lets other softirqs have the CPU.  A round takes
- * 64 entries at the most, see loopdma_queue_reap().
+ * 64 entries at the most, see loopdma_queue_reap(), and calls back as often.
  */
 #define LOOPDMA_BH_ROUNDS	64
+#define LOOPDMA_BH_CALLS	64
 
 /* Periods that are called back in a round. */
 #define LOOPDMA_BH_PERIODS	16
@@ -148,17 +149,20 @@ static void loopdma_call_one(struct loopdma_chan *lc, struct loopdma_desc *d)
 }
 
 /*
- * Call back for all that has ended.  Returns true if there is more to do; @more: there
- * was before.
+ * Call back for what has ended.  A callback that asks for a status completes what
+ * another CPU has submitted meanwhile, so there must be an end.  Returns true if there
+ * is more to do; @more: there was before.
  */
 static bool loopdma_call_completed(struct loopdma_chan *lc, bool more)
 {
+	unsigned int budget = LOOPDMA_BH_CALLS;
 	struct loopdma_desc *d;
 
 	lc->caller = raw_smp_processor_id();
-	while ((d = loopdma_queue_pop(&lc->q.completed)))
+	while (budget-- && (d = loopdma_queue_pop(&lc->q.completed)))
 		loopdma_call_one(lc, d);
 	lc->caller = -1;
+	more = more || lc->q.completed.first;
 	/* What they have issued, unless this hold of the lock has filled its share. */
 	if (!more)
 		more = loopdma_chan_fill_ring(lc);
