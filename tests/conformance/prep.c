@@ -239,7 +239,7 @@ static void with_interrupts_off(struct kunit *test)
 	local_irq_disable();
 	for (i = 0; i < 4; i++) {
 		prep_submit_issue(&x[i]);
-		off &= irqs_disabled();
+		off = off && irqs_disabled();
 	}
 	local_irq_enable();
 	KUNIT_EXPECT_TRUE(test, off);
