@@ -6,7 +6,7 @@ set -eu
 usage() {
 	cat <<'EOF'
 Usage: scripts/build-qemu.sh [--release CODENAME] [--update]
-                             [--sanitizer address|thread]
+                             [--sanitizer address|thread | --models]
 
 Builds qemu-system-x86_64 with the loopdma device from a source package of the
 distribution, and prints its path as the last line of standard output.  What was
@@ -24,6 +24,9 @@ the release that runs.
                        UndefinedBehaviorSanitizer, and beside the program that is
                        printed the fuzzer, qemu-fuzz-x86_64.  thread:
                        ThreadSanitizer
+  --models             build qemu-system-aarch64 instead, without the device: with
+                       the machines that the conformance suites run on, and with
+                       Documentation/findings/qemu-*.patch
 
 Variables: JOBS (number of compilers at once, default: number of CPUs).
 EOF
@@ -84,6 +87,7 @@ step() {
 release=newest
 update=
 sanitizer=
+models=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--release)
@@ -104,6 +108,9 @@ while [ $# -gt 0 ]; do
 		esac
 		sanitizer=$2
 		shift 2 ;;
+	--models)
+		models=1
+		shift ;;
 	-h | --help)
 		usage
 		exit 0 ;;
@@ -113,6 +120,7 @@ while [ $# -gt 0 ]; do
 	esac
 done
 
+[ ! "$models" ] || [ ! "$sanitizer" ] || die "--models goes without --sanitizer, see --help"
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=${LOOPDMA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/loopdma}
 running=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
@@ -130,10 +138,13 @@ suffix=
 if [ "$sanitizer" ]; then
 	what="QEMU with $sanitizer sanitizer"
 	suffix=-$sanitizer
+elif [ "$models" ]; then
+	what="QEMU with ARM machines"
+	suffix=-models
 fi
 [ "$release" = newest ] || suffix=$suffix-$release
 
-for tool in apt-get dpkg-source flock gcc meson ninja pkg-config python3; do
+for tool in apt-get dpkg-source flock gcc meson ninja patch pkg-config python3; do
 	command -v $tool >/dev/null 2>&1 || die "$tool is missing: run 'make deps'"
 done
 if [ "$sanitizer" ]; then
@@ -143,7 +154,7 @@ if [ "$sanitizer" ]; then
 	done
 fi
 libs="glib-2.0 pixman-1"
-[ "$sanitizer" ] || libs="$libs slirp libattr libcap-ng"
+[ "$sanitizer$models" ] || libs="$libs slirp libattr libcap-ng"
 for lib in $libs; do
 	pkg-config --exists "$lib" || die "$lib is missing: run 'make deps'"
 done
@@ -276,6 +287,11 @@ unpack() {
 	rm -rf "$dir/src" "$dir/src.part"
 	# Debian's patches make the tree build without what was taken out of it.
 	dpkg-source -x "$source"/*.dsc "$dir/src.part" || return 1
+	if [ "$models" ]; then
+		for file in "$root"/Documentation/findings/qemu-*.patch; do
+			patch -d "$dir/src.part" -p1 --fuzz=0 <"$file" || return 1
+		done
+	fi
 	find "$dir/src.part" -name Kconfig -exec sed -n 's/^config \(.*\)/CONFIG_\1=y/p' {} + \
 		>"$dir/known" || return 1
 	mv "$dir/src.part" "$dir/src"
@@ -299,6 +315,11 @@ devices() {
 
 install_device() {
 	src=$dir/src
+	if [ "$models" ]; then
+		devices "$root/scripts/configs/machines/qemu.mak" >"$dir/devices.new"
+		put "$dir/devices.new" "$src/configs/devices/aarch64-softmmu/loopdma.mak"
+		return
+	fi
 	mkdir -p "$src/hw/misc/loopdma" "$src/include/loopdma"
 	for file in "$root"/qemu-device/*.[ch] "$root/qemu-device/Kconfig" \
 		"$root/qemu-device/meson.build"; do
@@ -377,6 +398,8 @@ compile() {
 up_to_date() {
 	for program in $programs; do
 		program=$dir/build/$program
+		# Whatever a build for other machines is made of has a directory of its own.
+		[ ! "$models" ] || [ ! -e "$program" ] || continue
 		[ -e "$program" ] && [ -z "$(find "$dir/src/hw/misc" \
 			"$dir/src/include/loopdma" "$dir/src/tests/qtest/fuzz" "$dir/src/scripts/oss-fuzz" \
 			"$dir/src/configs/devices/x86_64-softmmu" -type f \
@@ -384,17 +407,23 @@ up_to_date() {
 	done
 }
 
-# --without-default-*: only what is asked for here and in devices*.mak.
-configure="--target-list=x86_64-softmmu --without-default-features
---without-default-devices --with-devices-x86_64=loopdma --enable-system
+# --without-default-*: only what is asked for here and in the lists of devices.
+cpu=x86_64
+set -- "$root"/qemu-device/devices*.mak
+if [ "$models" ]; then
+	cpu=aarch64
+	set -- "$root/scripts/configs/machines/qemu.mak"
+fi
+configure="--target-list=$cpu-softmmu --without-default-features
+--without-default-devices --with-devices-$cpu=loopdma --enable-system
 --enable-tcg --enable-kvm --enable-fdt=system --disable-docs --disable-tools
 --disable-debug-info --disable-werror
 --firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu"
-programs=qemu-system-x86_64
-if [ ! "$sanitizer" ]; then
+programs=qemu-system-$cpu
+if [ ! "$sanitizer$models" ]; then
 	configure="$configure --enable-slirp --enable-attr --enable-virtfs
 --enable-vhost-kernel --enable-vhost-net --enable-vhost-user"
-else
+elif [ "$sanitizer" ]; then
 	# The tables are what tells the lines of a report, at little cost.
 	configure="$configure --disable-tcg --cc=clang --cxx=clang++
 --extra-cflags=-gline-tables-only"
@@ -422,8 +451,12 @@ if [ "$update" ] || [ ! -e "$source/version" ]; then
 	grep . "$source/choice" | sed 's/^/  /' >&2
 fi
 version=$(short "$(cat "$source/version")")
-key=$( (echo "$configure" && cat "$source/version" &&
-	devices "$root"/qemu-device/devices*.mak) | sha256sum | cut -c 1-12)
+key=$( (
+	echo "$configure"
+	cat "$source/version"
+	[ ! "$models" ] || cat "$root"/Documentation/findings/qemu-*.patch
+	devices "$@"
+) | sha256sum | cut -c 1-12)
 dir=$cache/qemu/$version-$key
 mkdir -p "$dir"
 lock 9 "$dir/lock"
@@ -458,4 +491,4 @@ for program in $programs; do
 		mv "$binary.part" "$binary"
 	fi
 done
-echo "$products/qemu-system-x86_64"
+echo "$products/qemu-system-$cpu"

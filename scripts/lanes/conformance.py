@@ -7,18 +7,32 @@ case fails that is not known to, and if one passes that is.  The task "null" is 
 provider that completes all and moves nothing.
 """
 
-from lib import needs, provider
-from lib.lane import Task
+import tempfile
+from pathlib import Path
 
-# Those of machines.py whose results somebody has judged.
-MACHINES = ("xlnx-zcu102", "sifive_u")
+from lib import conformance, machines, needs, provider, series
+from lib.case import Case
+from lib.lane import Task
 
 
 def run(name):
     return provider.judged(name, provider.run(provider.target_of(name)))
 
 
+def series_tried():
+    """The suites as a series for the kernel's tree: they apply, are clean, build and run."""
+    with tempfile.TemporaryDirectory() as directory:
+        said = series.tried(series.write(Path(directory) / "series",
+                                         ("A Developer", "developer@example.org")))
+    names = {case.split(".")[0] for case in conformance.rules_and_cases()[1]}
+    cases = [Case(f"series: {suite} ran", "PASS" if "SKIP" in rest else "FAIL",
+                  "" if "SKIP" in rest else "passes without a device") for suite, rest in said]
+    return cases + [Case(f"series: {name} ran", "FAIL", "kunit.py did not run it")
+                    for name in names - {suite for suite, _ in said}]
+
+
 def tasks():
-    return [Task("null", lambda: run("null"), (needs.kunit_kernel,), full=True)] + [
+    return [Task("series", series_tried, (needs.kernel_source,), full=True),
+            Task("null", lambda: run("null"), (needs.kunit_kernel,), full=True)] + [
         Task(name, lambda name=name: run(name), (needs.kernel_source,), full=True)
-        for name in MACHINES]
+        for name in machines.MACHINES if (provider.KNOWN / f"{name}.txt").exists()]

@@ -6,6 +6,8 @@ are those of Debian for its architecture, and all of it is emulated.
 """
 
 import dataclasses
+import functools
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,9 +16,28 @@ from lib import common, guest, kernel, modules
 from lib.common import Fail
 
 CONFIGS = common.ROOT / "scripts" / "configs" / "machines"
+# What half of all providers need, in the kernel's tree.
+VIRTUAL = "drivers/dma/virt-dma.c"
 # Options beside those of a machine.
 CHECKS = CONFIGS / "checks.config"
 USER = CONFIGS / "user.config"
+
+
+def apply(patches, directory):
+    """Patches a tree; files that are linked from elsewhere stay there as they are."""
+    for patch in patches:
+        common.run(["patch", "-p1", "--fuzz=0", "-i", patch.absolute()],
+                   what=f"applying {patch}", cwd=directory)
+
+
+@functools.lru_cache(maxsize=None)
+def mended_qemu():
+    """The QEMU with Documentation/findings/qemu-*.patch, built if need be."""
+    return common.build_qemu(common.ROOT, models=True)
+
+
+def texts(patches):
+    return [patch.read_text(encoding="utf-8") for patch in patches]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +58,8 @@ class Machine:
     cpus: int = 1       # it has no fewer
     arguments: tuple = ()       # of QEMU
     more: tuple = ()            # files with options that its kernel has beside the checks
+    built_in: bool = False      # the driver cannot be a module
+    mended: bool = False        # it takes a QEMU whose models are mended
 
     @property
     def config(self):
@@ -50,27 +73,35 @@ class Machine:
     def make(self):
         return (f"ARCH={self.arch}", f"CROSS_COMPILE={self.cross}")
 
+    @property
+    def program(self):
+        return mended_qemu() if self.mended else self.qemu
+
     def check_tools(self):
-        for program in (self.qemu, self.compiler, "dtc"):
+        for program in (*(() if self.mended else (self.qemu,)), self.compiler, "dtc"):
             if not shutil.which(program):
                 raise Fail(f"{program} is missing: run 'scripts/deps.sh peers'")
 
-    def kernel_directory(self, checked=False):
+    def kernel_directory(self, checked=False, patches=()):
         """The build directory of its kernel: built once, then cached.
 
         One that is checked has KUnit and all that finds mistakes, and its provider as a
-        module, in place of which another one can be tried.
+        module, in place of which another one can be tried.  Patches are for a provider that
+        cannot be a module.
         """
         more = (CHECKS, *self.more) if checked else ()
         self.check_tools()
         newest, tree = kernel.source()
+        if patches:
+            tree = self.tree_with(patches, tree)
         wanted = "".join(path.read_text(encoding="ascii") for path in (self.config, *more))
-        if checked:
+        if checked and not self.built_in:
             wanted = wanted.replace(f"CONFIG_{self.option}=y", f"CONFIG_{self.option}=m")
         targets = [self.image, "modules"]
         final = common.cache() / "machines" / (f"{self.name}-{newest.version}-" + common.digest(
             kernel.options(wanted), " ".join(targets),
-            common.run([self.compiler, "-dumpfullversion"])))
+            common.run([self.compiler, "-dumpfullversion"]),
+            *texts(patches)))
         with common.lock(f"machine-{self.name}"):
             if not final.exists():
                 log = common.new_log(f"kernel-{self.name}")
@@ -81,38 +112,54 @@ class Machine:
                                  list(self.make), targets)
         return final
 
-    def provider_modules(self, directory, patch=None):
+    def tree_with(self, patches, tree):
+        """A tree of the kernel that has patches, whose other files are the same ones."""
+        final = tree.with_name(f"{tree.name}-{common.digest(*texts(patches))}")
+        with common.lock(final.name):
+            if not final.exists():
+                with common.filling(final) as part:
+                    common.run(["cp", "-al", f"{tree}/.", part],
+                               what="copying the kernel's tree")
+                    apply(patches, part)
+        return final
+
+    def provider_modules(self, directory, patches=()):
         """The provider and what it needs, in the order in which they are loaded.
 
-        That is [(name, file)], of the directory of a kernel that is checked.  With a patch,
-        the provider is built with it.
+        That is [(name, file)], of the directory of a kernel that is checked: none if they
+        are built in.  With patches, they are built with those.
         """
-        stem = Path(self.source).stem
-        built = (directory / self.source).with_suffix(".ko")
-        virtual = directory / "drivers" / "dma" / "virt-dma.ko"
-        if patch:
+        built = [(directory / path).with_suffix(".ko") for path in (VIRTUAL, self.source)]
+        built = [path for path in built if path.exists()]
+        if patches and built:
             place, _ = modules.build(directory, f"-{self.name}-patched", self.make,
-                                     wanted=self.patched(patch))
-            built = place / f"{stem}.ko"
-        return [(path.name, path) for path in (virtual, built) if path.exists()]
+                                     wanted=self.patched(patches, [path.stem for path in built]))
+            built = [place / path.name for path in built]
+        return [(path.name, path) for path in built]
 
-    def patched(self, patch):
-        """The sources of the provider with a patch: {path: content}."""
+    def patched(self, patches, names):
+        """The sources of the modules that are called so with patches: {path: content}."""
         _, tree = kernel.source()
-        source = Path(self.source)
-        paths = {source, *(path.relative_to(tree) for directory in
-                           {source.parent, Path("drivers/dma")}
-                           for path in (tree / directory).glob("*.h"))}
+        sources = [Path(path) for path in (VIRTUAL, self.source) if Path(path).stem in names]
+        named = {Path(name) for text in texts(patches) for name in
+                 re.findall(r"^\+\+\+ b/(\S+)", text, re.MULTILINE)}
+        paths = {*sources, *(path for path in named if (tree / path).exists()),
+                 *(path.relative_to(tree) for directory in
+                   {Path(path).parent for path in (VIRTUAL, self.source)}
+                   for path in (tree / directory).glob("*.h"))}
         with tempfile.TemporaryDirectory() as scratch:
             for path in paths:
                 target = Path(scratch) / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(tree / path, target)
-            common.run(["patch", "-p1", "--fuzz=0", "-i", patch.absolute()],
-                       what=f"applying {patch}", cwd=scratch)
+            apply(patches, scratch)
             files = {path: (Path(scratch) / path).read_bytes() for path in paths}
-        files[source.parent / "Makefile"] = f"obj-m := {source.stem}.o\n".encode()
-        files[Path("Kbuild")] = f"obj-m := {source.parent}/\n".encode()
+        for directory in {path.parent for path in sources}:
+            files[directory / "Makefile"] = "".join(
+                f"obj-m += {path.stem}.o\n" for path in sources
+                if path.parent == directory).encode()
+        files[Path("Kbuild")] = "".join(f"obj-m += {directory}/\n" for directory in sorted(
+            {path.parent for path in sources})).encode()
         return files
 
     def kernel_image(self, directory):
@@ -162,10 +209,16 @@ MACHINES = {machine.name: machine for machine in (
             "ttySIF0", cpus=2),
     Machine("raspi3b", "bcm2835-dma", "drivers/dma/bcm2835-dma.c", "DMA_BCM2835",
             "qemu-system-aarch64", "arm64", "arm64", "bookworm", "aarch64-linux-gnu-", "Image",
-            "ttyAMA0", mem=1024, cpus=4),
+            "ttyAMA0", mem=1024, cpus=4, mended=True),
     Machine("xilinx-zynq-a9", "dma-pl330", "drivers/dma/pl330.c", "PL330_DMA",
             "qemu-system-arm", "arm", "armhf", "bookworm", "arm-linux-gnueabihf-", "zImage",
-            "ttyPS0"))}
+            "ttyPS0"),
+    # It cannot have more memory.
+    Machine("versatilepb", "pl08xdmac", "drivers/dma/amba-pl08x.c", "AMBA_PL08X",
+            "qemu-system-arm", "arm", "armel", "bookworm", "arm-linux-gnueabihf-", "zImage",
+            "ttyAMA0", mem=256, built_in=True, mended=True,
+            # The machine has a sound card.
+            arguments=("-audio", "none")))}
 
 
 @dataclasses.dataclass
@@ -180,7 +233,7 @@ class Guest(guest.Guest):
             if path.exists())}
 
     def program(self):
-        return self.machine.qemu
+        return self.machine.program
 
     def command(self, initrd):
         machine = self.machine

@@ -173,22 +173,22 @@ def x86_target(name):
     return Target(name, parameters, ours, files[f"{MODULE}.ko"], [driver])
 
 
-def target_of(name, patch=None):
+def target_of(name, patches=()):
     """The target that is called so: a machine of QEMU, loopdma, or null."""
     if name in ("loopdma", "null"):
-        if patch:
+        if patches:
             raise Fail(f"{name} is of this tree: change it, and run it without a patch")
         return x86_target(name)
     machine = machines.MACHINES.get(name)
     if not machine:
         raise Fail(f"no machine '{name}': give {', '.join(names())}")
-    kdir = machine.kernel_directory(checked=True)
+    kdir = machine.kernel_directory(checked=True, patches=patches if machine.built_in else ())
     sources = {Path(path.name): path.read_bytes() for path in conformance.SUITES.iterdir()
                if path.is_file()}
     place, _ = modules.build(kdir, f"-{name}-conformance", (
         *machine.make, "CONFIG_DMAENGINE_CONFORMANCE_TEST=m"), wanted=sources)
 
-    loaded = machine.provider_modules(kdir, patch)
+    loaded = machine.provider_modules(kdir, patches)
 
     def theirs(**options):
         options["files"] |= dict(loaded)
@@ -293,13 +293,22 @@ def read_known(path):
     return known
 
 
-def judged(name, results, patched=False):
+def mended(name, patches):
+    """Whose faults the patches mend: judgements."""
+    text = "".join(machines.texts(patches))
+    files = {"core": Path(machines.VIRTUAL).with_suffix("")}
+    if name in machines.MACHINES:
+        files["provider"] = machines.MACHINES[name].source
+    return {judgement for judgement, file in files.items() if f"+++ b/{file}" in text}
+
+
+def judged(name, results, without=()):
     """Cases of a lane: a result differs from what is known, or it does not.
 
-    A patch for the provider mends what is known of that.
+    Without judgements, what is known of those is mended.
     """
     known = {case: known for case, known in read_known(KNOWN / f"{name}.txt").items()
-             if not (patched and known[0] == "provider")}
+             if known[0] not in without}
     cases = []
     for case, result in results.items():
         title = f"{name} {case}"

@@ -92,26 +92,36 @@ def test_known_is_complete(tmp_path, line):
         provider.read_known(path)
 
 
-@pytest.mark.parametrize("status, known, patched, expected", [
-    ("PASS", "", False, "PASS"),
-    ("SKIP", "", False, "SKIP"),
-    ("FAIL", "", False, "FAIL"),
-    ("FAIL", "suite.a provider why", False, "PASS"),
-    ("PASS", "suite.a provider why", False, "FAIL"),
-    ("PASS", "suite.a provider why", True, "PASS"),
-    ("FAIL", "suite.a core why", True, "PASS"),
-    ("FAIL", "suite.a provider sometimes: why", False, "PASS"),
-    ("PASS", "suite.a provider sometimes: why", False, "PASS"),
-    ("FAIL", "suite.a provider sometimes: why", True, "FAIL"),
+@pytest.mark.parametrize("status, known, mended, expected", [
+    ("PASS", "", (), "PASS"),
+    ("SKIP", "", (), "SKIP"),
+    ("FAIL", "", (), "FAIL"),
+    ("FAIL", "suite.a provider why", (), "PASS"),
+    ("PASS", "suite.a provider why", (), "FAIL"),
+    ("PASS", "suite.a provider why", ("provider",), "PASS"),
+    ("FAIL", "suite.a core why", ("provider",), "PASS"),
+    ("FAIL", "suite.a provider sometimes: why", (), "PASS"),
+    ("PASS", "suite.a provider sometimes: why", (), "PASS"),
+    ("FAIL", "suite.a provider sometimes: why", ("provider",), "FAIL"),
 ])
-def test_a_change_in_either_direction_fails(tmp_path, monkeypatch, status, known, patched,
+def test_a_change_in_either_direction_fails(tmp_path, monkeypatch, status, known, mended,
                                             expected):
     monkeypatch.setattr(provider, "KNOWN", provider.common.ROOT / "build")
     monkeypatch.setattr(provider, "read_known", lambda path: {
         name: (judgement, why) for name, judgement, why in
         [known.split(None, 2)]} if known else {})
-    cases = provider.judged("machine", {"suite.a": Result(status)}, patched)
+    cases = provider.judged("machine", {"suite.a": Result(status)}, mended)
     assert [case.status for case in cases] == [expected]
+
+
+def test_what_patches_mend(tmp_path):
+    path = tmp_path / "a.patch"
+    path.write_text("+++ b/drivers/dma/virt-dma.h\n", encoding="ascii")
+    assert provider.mended("raspi3b", [path]) == {"core"}
+    assert provider.mended("null", [path]) == {"core"}
+    path.write_text("+++ b/drivers/dma/bcm2835-dma.c\n", encoding="ascii")
+    assert provider.mended("raspi3b", [path]) == {"provider"}
+    assert provider.mended("raspi3b", []) == set()
 
 
 def test_what_is_known_and_no_case_fails(monkeypatch):
