@@ -3,8 +3,9 @@
 
 Each runs on the newest kernel, with KASAN, lockdep and the checks of the DMA API.  What is
 known to fail there is in tests/conformance/known/, with whose fault it is; a task fails if a
-case fails that is not known to, and if one passes that is.  The task "null" is a control: a
-provider that completes all and moves nothing.
+case fails that is not known to, and if one passes that is.  The tasks "null" and "lies" are
+controls: a provider that completes all and moves nothing, and one that offers everything
+besides and keeps few rules.
 """
 
 import tempfile
@@ -33,6 +34,7 @@ def series_tried():
 
 def tasks():
     return [Task("series", series_tried, (needs.kernel_source,), full=True),
-            Task("null", lambda: run("null"), (needs.kunit_kernel,), full=True)] + [
+            *(Task(name, lambda name=name: run(name), (needs.kunit_kernel,), full=True)
+              for name in ("null", "lies"))] + [
         Task(name, lambda name=name: run(name), (needs.kernel_source,), full=True)
         for name in machines.MACHINES if (provider.KNOWN / f"{name}.txt").exists()]

@@ -152,20 +152,30 @@ class Target:
 
 
 def names():
-    return ["loopdma", "null", *machines.MACHINES]
+    return [*OURS, *machines.MACHINES]
+
+
+# The providers of this tree: how each is loaded, and parameters of the suites' module.  Two
+# are controls: one that moves nothing, and one that offers everything besides.
+OURS = {
+    "loopdma": ("loopdma.ko", {
+        "device": "loopdma", "tx": "dma0chan0", "rx": "dma0chan1", "metadata": "16",
+        "unmaps": "1"}),
+    "null": ("dmaengine_null.ko", {"device": "dmaengine_null"}),
+    "lies": ("dmaengine_null.ko lies=1", {
+        "device": "dmaengine_null", "tx": "dma0chan2", "rx": "dma0chan3", "metadata": "16",
+        "unmaps": "1"}),
+}
 
 
 def x86_target(name):
-    """loopdma, or a provider that moves nothing, as a control."""
     kdir = kunit.x86_kernel()
     files = guest.module_files(modules.build(kdir, "-kunit")[0])
-    driver = {"loopdma": "loopdma.ko", "null": "dmaengine_null.ko"}[name]
-    parameters = {"device": "dmaengine_null"} if name == "null" else {
-        "device": "loopdma", "tx": "dma0chan0", "rx": "dma0chan1", "metadata": "16",
-        "unmaps": "1"}
+    driver, parameters = OURS[name]
+    file = driver.split()[0]
 
     def ours(**options):
-        options["files"] |= {driver: files[driver]}
+        options["files"] |= {file: files[file]}
         options["append"] += " kunit.enable=1 kunit.autorun=1"
         return guest.Guest(kernel=kdir / "arch/x86/boot/bzImage", mem=1024, smp=2,
                            device="engines=1", map_changes=True, debug_kernel=True, **options)
@@ -174,8 +184,8 @@ def x86_target(name):
 
 
 def target_of(name, patches=()):
-    """The target that is called so: a machine of QEMU, loopdma, or null."""
-    if name in ("loopdma", "null"):
+    """The target that is called so: a machine of QEMU, or a provider of this tree."""
+    if name in OURS:
         if patches:
             raise Fail(f"{name} is of this tree: change it, and run it without a patch")
         return x86_target(name)

@@ -78,37 +78,6 @@ static void driver_is_bound(struct kunit *test)
 }
 
 /*
- * Rule 17 (client.rst, dmaengine_get_dma_device()): memory is mapped for the
- * device that this gives, which can address something.
- */
-static void memory_is_mapped_for(struct kunit *test)
-{
-	struct dct *d = test->priv;
-	struct device *dev = dmaengine_get_dma_device(dct_request_any(d));
-
-	KUNIT_ASSERT_NOT_NULL(test, dev);
-	KUNIT_EXPECT_NE(test, 0, dma_get_mask(dev));
-	KUNIT_EXPECT_GT(test, dma_get_max_seg_size(dev), 0);
-}
-
-/*
- * Rule 11 (provider.rst, "DMA_PRIVATE"): a channel that was requested is one
- * client's, and the device, which may have been public, is private meanwhile.
- */
-static void one_client(struct kunit *test)
-{
-	struct dct *d = test->priv;
-	struct dma_chan *chan = dct_request_any(d), *other;
-	dma_cap_mask_t mask;
-
-	KUNIT_EXPECT_TRUE(test, dma_has_cap(DMA_PRIVATE,
-					    chan->device->cap_mask));
-	dma_cap_zero(mask);
-	other = dct_try_request(d, &mask, dma_chan_name(chan));
-	KUNIT_EXPECT_NULL(test, other);
-}
-
-/*
  * Rule 4 (dmaengine.h, device_alloc_chan_resources): a channel that was released
  * can be requested again.
  * Rule 9 (provider.rst, device_free_chan_resources): release leaves nothing.
@@ -368,8 +337,6 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(capabilities_have_operations),
 	KUNIT_CASE(sources_are_told),
 	KUNIT_CASE(driver_is_bound),
-	KUNIT_CASE(memory_is_mapped_for),
-	KUNIT_CASE(one_client),
 	KUNIT_CASE(request_again),
 	KUNIT_CASE_PARAM(release_with_work, stages_gen_params),
 	KUNIT_CASE(slave_caps_agree),

@@ -399,31 +399,6 @@ static void interleaved(struct kunit *test)
 }
 
 /*
- * Rule 24 (dmaengine.h, dmaengine_prep_interleaved_dma(); provider.rst,
- * "DMA_REPEAT"): who does not offer repetition is not asked for it.
- */
-static void repeat_not_offered(struct kunit *test)
-{
-	struct dct *d = test->priv;
-	struct dma_chan *chan = dct_request(d, DMA_INTERLEAVE);
-	struct dma_interleaved_template *xt;
-
-	if (dma_has_cap(DMA_REPEAT, chan->device->cap_mask))
-		kunit_skip(test, "the provider repeats");
-	xt = dct_alloc(d, struct_size(xt, sgl, 1));
-	xt->src_start = dct_src(d, chan, DCT_LEN)->dma;
-	xt->dst_start = dct_dst(d, chan, DCT_LEN)->dma;
-	xt->dir = DMA_MEM_TO_MEM;
-	xt->src_inc = true;
-	xt->dst_inc = true;
-	xt->numf = 1;
-	xt->frame_size = 1;
-	xt->sgl[0].size = DCT_LEN;
-	KUNIT_EXPECT_NULL(test, dmaengine_prep_interleaved_dma(chan, xt, DCT_FLAGS |
-							       DMA_PREP_REPEAT));
-}
-
-/*
  * Rule 43 (provider.rst, "DMA_COMPLETION_NO_ORDER"; client.rst, "callback"): what
  * is true of one channel is true of all that there are, at once.
  */
@@ -538,7 +513,6 @@ static struct kunit_case data_cases[] = {
 	KUNIT_CASE(parities),
 	KUNIT_CASE(parity_checks),
 	KUNIT_CASE(interleaved),
-	KUNIT_CASE(repeat_not_offered),
 	KUNIT_CASE(all_channels),
 	KUNIT_CASE(threads),
 	{ }
