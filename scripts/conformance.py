@@ -7,10 +7,12 @@
   conformance.py run MACHINE --only 'dmaengine_issue.*' seed=7
   conformance.py run MACHINE --patch FILE  with a patch for the provider
   conformance.py machines                  what MACHINE can be
+  conformance.py table                     how the last run of each went, as a table
   conformance.py series DIRECTORY          the suites as patches for the kernel's tree
 
 NAME=VALUE are parameters of the module, see Documentation/conformance.rst.  The results are
-printed, each failure with its rule, and are in build/reports/conformance-MACHINE.ktap.  Exit
+printed, each failure with its rule, and are in build/reports/conformance-MACHINE.ktap, or
+conformance-MACHINE-patched.ktap.  Exit
 status 0 only if something passed and nothing failed but what is known to fail.
 """
 
@@ -30,9 +32,7 @@ def parameter(text):
 def run(args):
     target = provider.target_of(args.machine, args.patch)
     results = provider.run(target, dict(args.parameters), args.isolate, args.only)
-    common.REPORTS.mkdir(parents=True, exist_ok=True)
-    path = common.REPORTS / f"conformance-{args.machine}.ktap"
-    common.write_atomically(path, provider.ktap(results))
+    provider.keep(args.machine + (provider.PATCHED if args.patch else ""), results)
     print("\n".join(provider.told(args.machine, results)))
     cases = provider.judged(args.machine, results, provider.mended(args.machine, args.patch))
     return 0 if any(case.status == "PASS" for case in cases) and \
@@ -44,6 +44,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("machines", help="list them")
+    commands.add_parser("table", help="tell how the last runs went")
     patches = commands.add_parser("series", help="write the suites as patches")
     patches.add_argument("directory", type=Path, metavar="DIRECTORY", help="where to, a new one")
     one = commands.add_parser("run", help="run the suites")
@@ -59,6 +60,9 @@ def main():
     args = parser.parse_args()
     if args.command == "run":
         return run(args)
+    if args.command == "table":
+        print("\n".join(provider.table()))
+        return 0
     if args.command == "series":
         for path in series.write(args.directory):
             print(path)

@@ -17,7 +17,9 @@ from lib.lane import Task
 
 
 def run(name):
-    return provider.judged(name, provider.run(provider.target_of(name)))
+    results = provider.run(provider.target_of(name))
+    provider.keep(name, results)
+    return provider.judged(name, results)
 
 
 def series_tried():

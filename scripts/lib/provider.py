@@ -384,3 +384,57 @@ def ktap(results):
         lines.append(f"{'not ok' if failed else 'ok'} {number} {suite}"
                      f"{' # SKIP' if skipped else ''}")
     return "\n".join(lines) + "\n"
+
+
+# Behind the name of one that was run with patches.
+PATCHED = "-patched"
+
+
+def report(name):
+    return common.REPORTS / f"conformance-{name}.ktap"
+
+
+def keep(name, results):
+    """Leaves the results where table() finds them."""
+    common.REPORTS.mkdir(parents=True, exist_ok=True)
+    common.write_atomically(report(name), ktap(results))
+
+
+COUNTED = re.compile(r"^    (?:# Subtest: (\w+)|(not ok|ok) \d+ (\w+)( # SKIP)?.*)$", re.MULTILINE)
+
+
+def counted(name):
+    """{suite: [passed, failed, of these known, skipped]} of the last run of a provider."""
+    known = read_known(KNOWN / f"{name}.txt")
+    counts, suite = {}, None
+    for begins, word, case, skip in COUNTED.findall(report(name).read_text(encoding="utf-8")):
+        if begins:
+            suite = counts.setdefault(begins, [0, 0, 0, 0])
+            within = begins
+            continue
+        suite[3 if skip else 0 if word == "ok" else 1] += 1
+        suite[2] += word == "not ok" and f"{within}.{case}" in known
+    return counts
+
+
+def table():
+    """A table, in reStructuredText, of all providers that have been run here."""
+    there = {name: counted(name) for one in names() for name in (one, f"{one}{PATCHED}")
+             if report(name).exists()}
+    if not there:
+        raise Fail("no provider was run here: scripts/conformance.py run MACHINE")
+    suites = sorted({suite for counts in there.values() for suite in counts})
+    rows = [["Suite", *(f"``{name}``" for name in there)]]
+    for suite in [*suites, None]:
+        cells = []
+        for counts in there.values():
+            of = [counts.get(suite, [0] * 4)] if suite else counts.values()
+            passed, failed, known, skipped = (sum(column) for column in zip(*of))
+            cells.append(f"{passed} / {failed} ({known}) / {skipped}")
+        rows.append([f"``{suite}``" if suite else "all", *cells])
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    rule = "  ".join("=" * width for width in widths)
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+             for row in rows]
+    return ["Cases that passed / failed (of these known to fail) / were skipped.", "", rule,
+            lines[0], rule, *lines[1:], rule]

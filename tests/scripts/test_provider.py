@@ -114,6 +114,19 @@ def test_a_change_in_either_direction_fails(tmp_path, monkeypatch, status, known
     assert [case.status for case in cases] == [expected]
 
 
+def test_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(provider.common, "REPORTS", tmp_path)
+    monkeypatch.setattr(provider, "KNOWN", tmp_path)
+    with pytest.raises(Fail, match="no provider was run"):
+        provider.table()
+    (tmp_path / "null.txt").write_text("one.b provider why\n", encoding="ascii")
+    provider.keep("null", {"one.a": Result("PASS"), "one.b": Result("FAIL"),
+                           "one.c": Result("FAIL"), "two.a": Result("SKIP", "why")})
+    assert [" ".join(line.split()) for line in provider.table()[3:]] == [
+        "Suite ``null``", "======= =============", "``one`` 1 / 2 (1) / 0",
+        "``two`` 0 / 0 (0) / 1", "all 1 / 2 (1) / 1", "======= ============="]
+
+
 def test_what_patches_mend(tmp_path):
     path = tmp_path / "a.patch"
     path.write_text("+++ b/drivers/dma/virt-dma.h\n", encoding="ascii")
