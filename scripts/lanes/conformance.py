@@ -37,6 +37,6 @@ def series_tried():
 def tasks():
     return [Task("series", series_tried, (needs.kernel_source,), full=True),
             *(Task(name, lambda name=name: run(name), (needs.kunit_kernel,), full=True)
-              for name in ("null", "lies"))] + [
+              for name in provider.OURS)] + [
         Task(name, lambda name=name: run(name), (needs.kernel_source,), full=True)
         for name in machines.MACHINES if (provider.KNOWN / f"{name}.txt").exists()]

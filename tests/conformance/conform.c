@@ -102,6 +102,10 @@ static bool unbind;
 module_param(unbind, bool, 0444);
 MODULE_PARM_DESC(unbind, "Take the device's driver from it, and give it back (default N)");
 
+static unsigned long long errors;
+module_param(errors, ullong, 0444);
+MODULE_PARM_DESC(errors, "Bus address that the device can neither read nor write (default 0: none)");
+
 static unsigned int seed;
 module_param(seed, uint, 0644);
 MODULE_PARM_DESC(seed,
@@ -857,6 +861,17 @@ void dct_check_moved(struct dct *d, struct dct_buf *dst, struct dct_buf *src)
 	memcpy(dst->want, src->want, dst->len);
 	dct_check(d, dst);
 	dct_check(d, src);
+}
+
+/**
+ * dct_refused() - a bus address that the device gets an error for
+ * @d: case, which is skipped if none is known
+ */
+dma_addr_t dct_refused(struct dct *d)
+{
+	if (!errors)
+		kunit_skip(d->test, "the parameter errors names no address");
+	return errors;
 }
 
 /* --- Transactions ------------------------------------------------------------------ */

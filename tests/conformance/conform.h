@@ -178,6 +178,7 @@ struct dct_buf *dct_dst(struct dct *d, struct dma_chan *chan, size_t len);
 void dct_refill(struct dct *d, struct dct_buf *buf);
 void dct_check(struct dct *d, struct dct_buf *buf);
 void dct_check_moved(struct dct *d, struct dct_buf *dst, struct dct_buf *src);
+dma_addr_t dct_refused(struct dct *d);
 bool dct_is_right(struct dct_buf *buf);
 struct dmaengine_unmap_data *dct_give_mappings(struct dct_xfer *x);
 void dct_unmap_copies(struct dct_xfer *x, unsigned int n);

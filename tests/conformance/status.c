@@ -310,6 +310,35 @@ static void sync_wait(struct kunit *test)
 	}
 }
 
+/*
+ * Rule 67 (dmaengine.h, struct dmaengine_result, enum dma_status): a transaction that
+ * cannot read or write its memory tells so, in its result and its status, and the
+ * channel works afterwards.
+ */
+static void error_is_told(struct kunit *test)
+{
+	struct dct *d = test->priv;
+	struct dma_chan *chan = dct_request(d, DMA_MEMCPY);
+	struct dct_xfer *x = dct_xfers(d, chan, 2);
+	struct dct_buf *src = dct_src(d, chan, DCT_LEN), *dst = dct_dst(d, chan, DCT_LEN);
+	dma_addr_t refused = dct_refused(d);
+	int i;
+
+	dct_start(&x[0], dmaengine_prep_dma_memcpy(chan, dst->dma, refused, DCT_LEN,
+						   DCT_FLAGS));
+	KUNIT_EXPECT_TRUE(test, dct_wait(&x[0]));
+	dct_start(&x[1], dmaengine_prep_dma_memcpy(chan, refused, src->dma, DCT_LEN,
+						   DCT_FLAGS));
+	KUNIT_EXPECT_TRUE(test, dct_wait(&x[1]));
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_NE(test, (int)DMA_TRANS_NOERROR, (int)x[i].result.result);
+		KUNIT_EXPECT_LE(test, x[i].result.residue, DCT_LEN);
+		KUNIT_EXPECT_EQ(test, (int)DMA_ERROR, (int)x[i].status);
+	}
+	dct_check(d, src);
+	dct_copy_ok(d, chan, DCT_LEN);
+}
+
 static struct kunit_case status_cases[] = {
 	KUNIT_CASE(status_of_that_cookie),
 	KUNIT_CASE(status_in_hard_interrupt),
@@ -322,6 +351,7 @@ static struct kunit_case status_cases[] = {
 	KUNIT_CASE(out_of_order_if_claimed),
 	KUNIT_CASE(status_does_not_call_back),
 	KUNIT_CASE(sync_wait),
+	KUNIT_CASE(error_is_told),
 	{ }
 };
 
