@@ -25,14 +25,14 @@ DOCUMENT = re.compile(r"\b(?:provider\.rst|client\.rst|dmaengine\.[ch])\b")
 
 
 def read_rules(text, name):
-    """{number: {"Says": ..., "From": ..., perhaps "Untested": ...}}"""
+    """{number: {"Says": ..., "From": ..., perhaps "Customary" or "Untested": ...}}"""
     rules = {}
     for paragraph in re.split(r"\n\s*\n", re.sub(r"(?m)^#.*\n", "", text).strip()):
         fields = dict(re.findall(r"^(\w+): ((?:.|\n  )+)$", paragraph, re.MULTILINE))
         fields = {key: " ".join(value.split()) for key, value in fields.items()}
         number = fields.pop("Rule", "")
         if not number.isdigit() or not {"Says", "From"} <= fields.keys() or \
-                fields.keys() - {"Says", "From", "Untested"}:
+                fields.keys() - {"Says", "From", "Customary", "Untested"}:
             raise Fail(f"{name}: not a rule with Says and From: "
                        f"'{paragraph.splitlines()[0]}'")
         if int(number) in rules:

@@ -349,6 +349,12 @@ def judged(name, results, without=()):
 
 # --- report -------------------------------------------------------------------
 
+def source(rule):
+    """Where a rule is from, and how sure that is."""
+    kept = f"; customary: {rule['Customary']}" if "Customary" in rule else ""
+    return rule["From"] + kept
+
+
 def told(name, results):
     """What a person reads: each failure with its rule, and skips by their reasons."""
     rules, tags, _ = conformance.rules_and_cases()
@@ -357,7 +363,7 @@ def told(name, results):
     for case, result in results.items():
         if result.status == "FAIL":
             lines.append(f"FAIL {case}")
-            lines += [f"     rule {number} ({rules[number]['From']}): {rules[number]['Says']}"
+            lines += [f"     rule {number} ({source(rules[number])}): {rules[number]['Says']}"
                       for number in tags[case]]
             lines += [f"     | {line}" for line in result.lines]
             if case in known:

@@ -79,7 +79,7 @@ static int issue_and_terminate(struct kunit *test, struct dma_chan *chan)
  * dmaengine_terminate_async()): what is not complete does not come to an end, and
  * its client is not called back.
  * It does not sleep, so it can be called with interrupts off.
- * Rule 66 (provider.rst, device_tx_status): what is terminated is not told as complete
+ * Rule 66 (dmaengine.h, enum dma_status): what is terminated is not told as complete
  * before something else is.
  * Rule 50 (provider.rst, device_synchronize): once it is synchronized, nobody is
  * called back any more, and no memory is touched.
