@@ -12,8 +12,8 @@
 
 NAME=VALUE are parameters of the module, see Documentation/conformance.rst.  The results are
 printed, each failure with its rule, and are in build/reports/conformance-MACHINE.ktap, or
-conformance-MACHINE-patched.ktap.  Exit
-status 0 only if something passed and nothing failed but what is known to fail.
+conformance-MACHINE-patched.ktap.  Exit status 0 only if something passed and nothing failed
+but what is known to fail.
 """
 
 import argparse
