@@ -37,7 +37,10 @@ def mended_qemu():
 
 
 def texts(patches):
-    return [patch.read_text(encoding="utf-8") for patch in patches]
+    try:
+        return [patch.read_text(encoding="utf-8") for patch in patches]
+    except OSError as e:
+        raise Fail(f"cannot read the patch {e.filename}: {e.strerror}") from None
 
 
 @dataclasses.dataclass(frozen=True)

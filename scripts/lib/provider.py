@@ -158,9 +158,11 @@ def names():
     return [*OURS, *machines.MACHINES]
 
 
+# An address behind the memory of the guests, and mapped by nobody.
+HOLE = "0x7fff0000"
+
 # The providers of this tree: how each is loaded, and parameters of the suites' module.  Two
 # are controls: one that moves nothing, and one that offers everything besides.
-HOLE = "0x7fff0000"     # behind the memory of the guests, and mapped by nobody
 OURS = {
     "loopdma": ("loopdma.ko", {
         "device": "loopdma", "tx": "dma0chan0", "rx": "dma0chan1", "metadata": "16",
