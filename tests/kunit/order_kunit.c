@@ -300,17 +300,20 @@ static void tasklet_comes_back(struct kunit *test)
 {
 	struct ldk_dut *dut = test->priv;
 	struct dma_chan *chan = ldk_request(dut);
-	struct generations g = { .x = ldk_copies(dut, chan, 1, LEN) };
+	/* Not on the stack: were it late, the last callback could outlive the case. */
+	struct generations *g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
 
-	tasklet_setup(&g.other, have_the_cpu);
-	init_completion(&g.last);
-	begin(&g);
-	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&g.last, ldk_timeout()));
+	KUNIT_ASSERT_NOT_NULL(test, g);
+	g->x = ldk_copies(dut, chan, 1, LEN);
+	tasklet_setup(&g->other, have_the_cpu);
+	init_completion(&g->last);
+	begin(g);
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&g->last, ldk_timeout()));
 	dmaengine_terminate_sync(chan);
-	tasklet_kill(&g.other);
-	KUNIT_EXPECT_GT(test, g.at_once, 0);
-	KUNIT_EXPECT_LT(test, g.at_once, GENERATIONS);
-	ldk_expect_moved(dut, g.x->dst, g.x->src);
+	tasklet_kill(&g->other);
+	KUNIT_EXPECT_GT(test, g->at_once, 0);
+	KUNIT_EXPECT_LT(test, g->at_once, GENERATIONS);
+	ldk_expect_moved(dut, g->x->dst, g->x->src);
 }
 
 static void hook_terminate(struct ldk_xfer *x)
