@@ -18,7 +18,7 @@
  * Rounds of the bottom half before it lets other softirqs have the CPU.  A round takes
  * 64 entries at the most, see loopdma_queue_reap(), and calls back as often.
  */
-#define LOOPDMA_BH_ROUNDS	64
+#define LOOPDMA_BH_ROUNDS	16
 #define LOOPDMA_BH_CALLS	64
 
 /* Periods that are called back in a round. */
