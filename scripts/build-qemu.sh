@@ -398,9 +398,10 @@ compile() {
 up_to_date() {
 	for program in $programs; do
 		program=$dir/build/$program
-		# Whatever a build for other machines is made of has a directory of its own.
-		[ ! "$models" ] || [ ! -e "$program" ] || continue
-		[ -e "$program" ] && [ -z "$(find "$dir/src/hw/misc" \
+		[ -e "$program" ] || return 1
+		# What a build for other machines is made of names its directory.
+		[ ! "$models" ] || continue
+		[ -z "$(find "$dir/src/hw/misc" \
 			"$dir/src/include/loopdma" "$dir/src/tests/qtest/fuzz" "$dir/src/scripts/oss-fuzz" \
 			"$dir/src/configs/devices/x86_64-softmmu" -type f \
 			-newer "$program" -print -quit)" ] || return 1

@@ -780,6 +780,19 @@ def source(c=None):
     return wanted, final
 
 
+def linked(tree, copy, log=None):
+    """Makes a directory a copy of a tree, of hard links: files there are only ever replaced,
+    never written into."""
+    common.run(["cp", "-al", f"{tree}/.", copy], log, "copying the kernel's tree")
+
+
+def apply(patches, directory, log=None):
+    """Patches a tree, of which files may be linked: it replaces them."""
+    for patch in patches:
+        common.run(["patch", "-p1", "--fuzz=0", "-i", patch.absolute()], log,
+                   f"applying {patch}", cwd=directory)
+
+
 # --- building -----------------------------------------------------------------
 
 def options(config):

@@ -171,8 +171,7 @@ def uml(pattern="", timeout=guest.HANG):
         if not linux.exists():
             with common.filling(linux) as part, \
                     common.step("making a scratch kernel tree"):
-                # Hard links: files are only ever replaced, never written into.
-                common.run(["cp", "-al", f"{tree}/.", part])
+                kernel.linked(tree, part)
         overlay(tree, linux)
         tool = [sys.executable, linux / "tools/testing/kunit/kunit.py"]
         options = ["--build_dir", out, "--kunitconfig",

@@ -23,13 +23,6 @@ CHECKS = CONFIGS / "checks.config"
 USER = CONFIGS / "user.config"
 
 
-def apply(patches, directory):
-    """Patches a tree; files that are linked from elsewhere stay there as they are."""
-    for patch in patches:
-        common.run(["patch", "-p1", "--fuzz=0", "-i", patch.absolute()],
-                   what=f"applying {patch}", cwd=directory)
-
-
 @functools.lru_cache(maxsize=None)
 def mended_qemu():
     """The QEMU with Documentation/findings/qemu-*.patch, built if need be."""
@@ -122,9 +115,8 @@ class Machine:
         with common.lock(final.name):
             if not final.exists():
                 with common.filling(final) as part:
-                    common.run(["cp", "-al", f"{tree}/.", part],
-                               what="copying the kernel's tree")
-                    apply(patches, part)
+                    kernel.linked(tree, part)
+                    kernel.apply(patches, part)
         return final
 
     def provider_modules(self, directory, patches=()):
@@ -156,7 +148,7 @@ class Machine:
                 target = Path(scratch) / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(tree / path, target)
-            apply(patches, scratch)
+            kernel.apply(patches, scratch)
             files = {path: (Path(scratch) / path).read_bytes() for path in paths}
         for directory in {path.parent for path in sources}:
             files[directory / "Makefile"] = "".join(

@@ -416,20 +416,15 @@ def keep(name, results):
     common.write_atomically(report(name), ktap(results))
 
 
-COUNTED = re.compile(r"^    (?:# Subtest: (\w+)|(not ok|ok) \d+ (\w+)( # SKIP)?.*)$", re.MULTILINE)
-
-
 def counted(name):
     """{suite: [passed, failed, of these known, skipped]} of the last run of a provider."""
     known = read_known(KNOWN / f"{name}.txt")
-    counts, suite = {}, None
-    for begins, word, case, skip in COUNTED.findall(report(name).read_text(encoding="utf-8")):
-        if begins:
-            suite = counts.setdefault(begins, [0, 0, 0, 0])
-            within = begins
-            continue
-        suite[3 if skip else 0 if word == "ok" else 1] += 1
-        suite[2] += word == "not ok" and f"{within}.{case}" in known
+    counts = {}
+    for case, (status, _) in conformance.read_results(
+            report(name).read_text(encoding="utf-8")).items():
+        suite = counts.setdefault(case.split(".")[0], [0, 0, 0, 0])
+        suite[{"PASS": 0, "FAIL": 1, "SKIP": 3}[status]] += 1
+        suite[2] += status == "FAIL" and case in known
     return counts
 
 

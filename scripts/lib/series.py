@@ -189,15 +189,12 @@ def tried(patches):
     _, tree = kernel.source()
     log = common.new_log("conformance-series")
     with tempfile.TemporaryDirectory(dir=tree.parent, prefix="series-") as scratch:
-        # Hard links: files are only ever replaced, never written into.
-        common.run(["cp", "-al", f"{tree}/.", scratch], log)
+        kernel.linked(tree, scratch, log)
         for patch in patches:
             # The first has the entry in MAINTAINERS that checkpatch asks for.
             common.run(["scripts/checkpatch.pl", "--strict", "--ignore", "FILE_PATH_CHANGES",
                         patch.resolve()], log, f"checkpatch of {patch.name}", cwd=scratch)
-        for patch in patches[1:]:
-            common.run(["patch", "-d", scratch, "-p1", "--fuzz=0", "-i", patch.resolve()], log,
-                       f"applying {patch.name}")
+        kernel.apply(patches[1:], scratch, log)
         with common.step("building and running the series with kunit.py (2 to 5 minutes)"):
             said = common.run([sys.executable, "tools/testing/kunit/kunit.py", "run",
                                f"--kunitconfig={PLACE}", "--build_dir=build-kunit",

@@ -35,17 +35,17 @@ struct null_tx {
 /**
  * struct null_chan - a channel
  * @chan: channel
- * @lock: protects the rest
+ * @lock: protects the lists and the cookies
  * @submitted: transactions that were not issued
  * @issued: transactions whose callback is due
- * @spare: one that can be given out again, or NULL
+ * @spare: one that can be given out again, or NULL; exchanged without the lock
  * @tasklet: calls back
  * @used: last cookie that was given out
  * @completed: last cookie that is complete
  */
 struct null_chan {
 	struct dma_chan chan;
-	spinlock_t lock;	/* protects the rest */
+	spinlock_t lock;	/* protects the lists and the cookies */
 	struct list_head submitted;
 	struct list_head issued;
 	struct null_tx *spare;
@@ -89,11 +89,12 @@ static struct dma_async_tx_descriptor *null_prep(struct dma_chan *chan, unsigned
 {
 	struct null_tx *n = xchg(&to_null(chan)->spare, NULL);
 
-	if (!n)
+	if (n)
+		memset(n, 0, sizeof(*n));
+	else
 		n = kzalloc(sizeof(*n), GFP_NOWAIT);
 	if (!n)
 		return NULL;
-	memset(n, 0, sizeof(*n));
 	dma_async_tx_descriptor_init(&n->tx, chan);
 	n->tx.flags = flags;
 	n->tx.tx_submit = null_submit;
@@ -215,6 +216,7 @@ static void null_call_back(struct tasklet_struct *tasklet)
 		callback_result = n->tx.callback_result;
 		callback = n->tx.callback;
 		param = n->tx.callback_param;
+		/* A lie: it can be given out again before its callback has returned. */
 		if (lies)
 			n = xchg(&null->spare, n);
 		spin_unlock_irq(&null->lock);
@@ -370,6 +372,7 @@ static int null_probe(struct platform_device *pdev)
 		list_add_tail(&one->chan.device_node, &dma->channels);
 	}
 	err = dmaenginem_async_device_register(dma);
+	/* A lie: the owner is that of the driver which is bound.  No channel is held yet. */
 	if (!err && lies)
 		dma->owner = NULL;
 	return err;
